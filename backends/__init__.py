@@ -1,0 +1,1 @@
+"""The built-in backends: plugins like a stranger's."""

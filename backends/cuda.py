@@ -1,0 +1,58 @@
+"""Backend ``cuda``: PyTorch on NVIDIA GPUs, and on AMD GPUs through PyTorch's ROCm builds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
+from bench.spec import Weights
+
+
+class CudaBackend:
+    """PyTorch with cuDNN (MIOpen on ROCm), channels_last, pinned asynchronous copies."""
+
+    name = "cuda"
+
+    def probe(self) -> Probe:
+        """One device per visible GPU, ``cuda:0`` …; bf16 and tf32 from compute capability 8.0."""
+        try:
+            import torch
+        except ImportError as error:
+            return Probe(reason=f"PyTorch is not importable ({error}); pip install 'accelbench[torch]'")
+        versions = {"torch": torch.__version__}
+        if torch.version.cuda is None and torch.version.hip is None:
+            return Probe((), versions, f"PyTorch {torch.__version__} is a CPU build; install a CUDA or ROCm build of it")
+        if not torch.cuda.is_available():
+            return Probe((), versions, "PyTorch sees no GPU; check the driver with nvidia-smi or rocm-smi")
+        versions |= {"cuda": str(torch.version.cuda)} if torch.version.cuda else {"rocm": str(torch.version.hip)}
+        versions["cudnn"] = str(torch.backends.cudnn.version())
+        return Probe(tuple(_device(torch, index) for index in range(torch.cuda.device_count())), versions)
+
+    def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
+        """A trainer on the GPU ``device``."""
+        from backends.torch_engine import TorchTrainer
+
+        return TorchTrainer(workload, weights, device, settings)
+
+    def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
+        """A predictor on the GPU ``device``."""
+        from backends.torch_engine import TorchPredictor
+
+        return TorchPredictor(workload, weights, device, settings)
+
+
+def _device(torch: Any, index: int) -> Device:
+    properties = torch.cuda.get_device_properties(index)
+    precisions = ["float64", "fp32"]
+    if torch.version.cuda and properties.major >= 8:
+        precisions.append("tf32")
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        precisions.append("bf16")
+    memory = int(properties.total_memory)
+    return Device(f"cuda:{index}", "gpu", properties.name, tuple(precisions), f"gpu:{index}", memory)
+
+
+@hookimpl
+def bench_backends() -> list[Backend]:
+    """The ``cuda`` backend."""
+    return [CudaBackend()]

@@ -1,0 +1,70 @@
+"""Backend ``jax``: XLA on the host's cores, GPUs and TPUs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
+from bench.spec import Weights
+
+PLATFORMS = ("gpu", "tpu", "cpu")
+
+
+class JaxBackend:
+    """JAX with whole-step compilation."""
+
+    name = "jax"
+    environment = {  # noqa: RUF012  # a constant that the contract asks for as a mapping
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # peak memory should be the case's, not three quarters of the card
+        "JAX_PLATFORMS": "",
+    }
+
+    def probe(self) -> Probe:
+        """One device per accelerator, ``jax:gpu:0`` …, and the host's cores as ``jax:cpu:0``."""
+        try:
+            jax = importlib.import_module("jax")
+            optax = importlib.import_module("optax")
+        except ImportError as error:
+            return Probe(reason=f"JAX or Optax is not importable ({error}); pip install 'accelbench[jax]'")
+        versions = {"jax": jax.__version__, "optax": optax.__version__}
+        return Probe(tuple(device for platform in PLATFORMS for device in _devices(jax, platform)), versions)
+
+    def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
+        """A trainer on ``device``."""
+        from backends.jax_engine import JaxTrainer
+
+        return JaxTrainer(workload, weights, device, settings)
+
+    def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
+        """A predictor on ``device``."""
+        from backends.jax_engine import JaxPredictor
+
+        return JaxPredictor(workload, weights, device, settings)
+
+
+def _devices(jax: Any, platform: str) -> list[Device]:
+    try:
+        found = jax.devices(platform)
+    except RuntimeError:  # JAX's way to say that the platform is absent
+        return []
+    if platform == "cpu":
+        return [Device("jax:cpu:0", "cpu", "", ("float64", "fp32", "bf16"), "host")]
+    precisions = {"gpu": ("float64", "fp32", "tf32", "bf16"), "tpu": ("fp32", "bf16")}[platform]
+    return [
+        Device(
+            f"jax:{platform}:{index}",
+            platform,
+            str(device.device_kind),
+            precisions,
+            f"{platform}:{index}",
+            (device.memory_stats() or {}).get("bytes_limit"),
+        )
+        for index, device in enumerate(found)
+    ]
+
+
+@hookimpl
+def bench_backends() -> list[Backend]:
+    """The ``jax`` backend."""
+    return [JaxBackend()]

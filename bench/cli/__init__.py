@@ -1,0 +1,71 @@
+"""The command line. Only click is imported up here: ``--help`` must cost next to nothing."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+# Name, and the module that holds a click command of that name; help for the group comes from this table, so that
+# ``bench --help`` imports no command. A test holds each line to the command's own first sentence.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "list": ("bench.cli.list", "Backends, devices, workloads and reporters, and why something is unavailable."),
+    "run": ("bench.cli.run", "Measure preprocessing, training and inference, and seal the samples into a record."),
+    "verify": ("bench.cli.verify", "Prove that backends compute the same function as the specification."),
+    "report": ("bench.cli.report", "Print days versus hours from one or many records."),
+    "train": ("bench.cli.train", "Train to the end on real or synthetic images and report the test AUC, seed by seed."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(import_module(COMMANDS[name][0]), "command")  # noqa: B009
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from bench import __version__
+
+        click.echo(f"accelbench {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def bench() -> None:
+    """Believable accelerator benchmarks: the same melanoma CNN, proven equal on every backend, from days to hours.
+
+    \b
+    bench run --quick           a first table in about a minute
+    bench run --backend cuda    measure one backend
+    bench report                days versus hours, from every record under bench-results
+
+    Exit codes: 0 fine; 1 internal error; 2 wrong use or bad input; 3 inconclusive; 4 not comparable, or nothing could
+    be measured; 5 regressed; 6 some cases failed, the rest is recorded.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; every deliberate error becomes one sentence and its exit code."""
+    from bench.errors import BenchError
+
+    try:
+        return bench.main(args=arguments, prog_name="bench", standalone_mode=True)
+    except BenchError as error:
+        click.echo(f"bench: {error}", err=True)
+        sys.exit(int(error.exit_code))

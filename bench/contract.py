@@ -1,0 +1,247 @@
+"""Everything a plugin needs to know, on one page.
+
+A plugin is a module, named by an entry point in the group ``bench``, with any of three hooks::
+
+    from bench.contract import hookimpl
+
+    @hookimpl
+    def bench_backends():
+        return [MyBackend()]
+
+``docs/writing-a-backend.md`` walks through one; ``bench.testing`` is the conformance kit that tells whether it is right.
+Importing a plugin must be cheap: import the framework inside ``probe``, ``trainer`` and ``predictor``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pluggy
+from numpy.typing import NDArray
+
+from bench.spec import CrossEntropy, Network, Optimizer, Weights
+
+PRECISIONS = ("float64", "fp32", "tf32", "bf16")
+"""``float64`` for proofs; ``fp32`` strict; ``tf32`` convolution and dense operands rounded to 10 bits of mantissa; ``bf16``
+convolution and dense operands in bfloat16. In tf32 and bf16, accumulation, master weights, optimizer, BatchNorm statistics
+and loss stay in fp32."""
+
+hookspec = pluggy.HookspecMarker("bench")
+hookimpl = pluggy.HookimplMarker("bench")
+
+
+# ---- what a backend says about itself ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Device:
+    """One processor a backend can see."""
+
+    id: str  # what --device takes: "cpu", "cuda:0", "jax:gpu:0"
+    kind: str  # "cpu", "gpu", "tpu", …
+    name: str  # "NVIDIA H200"; "" where it is the host's processor, which the harness names
+    precisions: tuple[str, ...]  # of PRECISIONS, those the device computes itself
+    physical: str  # the processor behind it, the same for every backend: "host", or kind and visible index, "gpu:0"
+    memory_bytes: int | None = None
+    trains: bool = True  # False: inference only
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a backend found on this machine: devices, or one sentence on why there are none and what to install."""
+
+    devices: tuple[Device, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one case is to be run."""
+
+    precision: str
+    batch_size: int
+    threads: int  # host threads the backend may use
+    cache_dir: Path | None = None  # compiled programs may be kept here
+    options: Mapping[str, str] = field(default_factory=dict)  # the backend's own, from --option NAME=VALUE
+
+
+# ---- what a backend builds -----------------------------------------------------------------------------------------
+
+Staged = Any
+Pending = Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a finished block of optimizer steps gives back."""
+
+    losses: NDArray[np.floating]  # (steps,)
+    witness: float  # any number computed from every updated weight, such as the sum of their squares
+
+
+class Trainer(Protocol):
+    """A network being trained. Each Staged is used once, in order; at most two blocks are in flight."""
+
+    def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> Staged:
+        """Copy a batch to the device. images (batch, height, width, 3), labels (batch,); unchanged until ``wait``."""
+        ...
+
+    def run(self, block: Sequence[Staged]) -> Pending:
+        """Enqueue one optimizer step per staged batch; may return at once."""
+        ...
+
+    def wait(self, pending: Pending) -> Progress:
+        """Block until that block is done."""
+        ...
+
+    def weights(self) -> Weights:
+        """Every tensor, canonical names and layouts, running statistics included; float64 when precision is float64."""
+        ...
+
+
+class Predictor(Protocol):
+    """A network with frozen weights."""
+
+    def stage(self, images: NDArray[np.uint8]) -> Staged:
+        """Copy a batch to the device. images (batch, height, width, 3)."""
+        ...
+
+    def run(self, staged: Staged) -> Pending:
+        """Enqueue the forward pass; may return at once."""
+        ...
+
+    def wait(self, pending: Pending) -> NDArray[np.floating]:
+        """Block until done: that batch's class probabilities (batch, classes), in the images' order."""
+        ...
+
+
+# Trainer and Predictor may also have
+#   compile() -> None           build the executables for the shapes in the settings: timed as a stage of its own
+#   lowering: str               which of several lowerings runs, recorded: "patches-matmul"
+#   device_memory() -> int      peak bytes on the device so far
+
+
+class Backend(Protocol):
+    """One framework on one kind of device."""
+
+    name: str
+
+    def probe(self) -> Probe:
+        """Devices, precisions and versions. Must not raise where the framework or the hardware is missing."""
+        ...
+
+    def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
+        """A trainer that starts from ``weights`` at optimizer step 0."""
+        ...
+
+    def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
+        """A predictor with these weights."""
+        ...
+
+    # May also have:  environment: Mapping[str, str]   variables set in the worker before anything is imported
+
+
+class UnsupportedLayer(Exception):
+    """Raised by ``trainer`` or ``predictor`` for a layer the backend lacks: the case is skipped, and the layer named."""
+
+
+# ---- what a workload is --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """Where images come from, as the command line says it. ``path`` None asks for the workload's synthetic images."""
+
+    path: Path | None = None
+    labels: Path | None = None  # a CSV, where the labels are not beside the images
+    image_column: str | None = None
+    label_column: str | None = None
+    group_column: str | None = None  # lesion or patient: never split between train and test
+    positive: tuple[str, ...] = ()  # label values that mean the positive class
+    count: int = 2048  # how many synthetic images
+    seed: int = 0
+
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images that can be read at one size, in pieces, so that sets larger than memory work."""
+
+    count: int
+    height: int
+    width: int
+    labels: NDArray[np.int32] | None  # (count,); None: unlabelled, good for speed only
+    split: NDArray[np.uint8]  # (count,) of TRAIN, VALIDATION, TEST
+    description: str  # for people; names no image and no path
+    fingerprint: str  # changes when the images or their labels do
+    read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # indices (n,) to images (n, height, width, 3)
+
+
+class DataReader(Protocol):
+    """How a workload gets its images."""
+
+    def open(self, request: DataRequest, height: int, width: int) -> ImageSet:
+        """Find the images and check the labels; decode nothing yet. Raises DataError."""
+        ...
+
+    def files(self, request: DataRequest, folder: Path) -> Sequence[Path]:
+        """JPEG files to time preprocessing on; synthetic ones are written to ``folder``. Raises DataError."""
+        ...
+
+    def decode(self, file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]:
+        """Decode, resize and crop one file: the image (height, width, 3), and the pixels that the file holds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Framework-neutral data: everything that decides what is computed."""
+
+    name: str
+    size: str
+    network: Network
+    loss: CrossEntropy
+    optimizer: Optimizer
+    batch_size: int  # of training
+    epochs: int  # of one training
+    seed: int
+    classes: tuple[str, ...]
+    data: DataReader
+    golden: Path | None = None  # the oracle's golden file for this size
+    summary: str = ""
+
+
+class Reporter(Protocol):
+    """One output format of ``bench report``."""
+
+    name: str
+
+    def render(self, report: Any) -> str:
+        """The text of a ``bench.report.Report``."""
+        ...
+
+
+# ---- the hooks -----------------------------------------------------------------------------------------------------
+
+
+class Hooks:
+    """The hook signatures; a plugin implements any of them."""
+
+    @hookspec
+    def bench_backends(self) -> Sequence[Backend]:  # type: ignore[empty-body]
+        """Backends this plugin offers."""
+
+    @hookspec
+    def bench_workloads(self) -> Sequence[Workload]:  # type: ignore[empty-body]
+        """Workloads this plugin offers, one object per size."""
+
+    @hookspec
+    def bench_reporters(self) -> Sequence[Reporter]:  # type: ignore[empty-body]
+        """Output formats for ``bench report``."""

@@ -1,0 +1,81 @@
+"""Reading and writing sealed records: one JSON file each, with a digest that tells an edit from the original."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from bench.errors import RecordError
+from bench.record.schema import VERSION, Record
+
+NAME = "record.json"
+
+_PREFIX = b'{"format":"accelbench record","version":%d,"sha256":"%s","record":'
+
+
+class _Envelope(msgspec.Struct):
+    format: str
+    version: int
+    sha256: str
+    record: msgspec.Raw
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write atomically: either the whole record is at ``path`` afterwards, or what was there before."""
+    body = msgspec.json.encode(record)
+    digest = hashlib.sha256(body).hexdigest().encode()
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(_PREFIX % (VERSION, digest) + body + b"}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_record(path: Path) -> Record:
+    """The record at ``path`` (a file, or a run's folder). Raises RecordError naming the file and what is wrong with it."""
+    file = path / NAME if path.is_dir() else path
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(_missing(path, file)) from None
+    except OSError as error:
+        raise RecordError(f"cannot read record {file}: {error.strerror}") from None
+    return _decode(content, file)
+
+
+def _missing(path: Path, file: Path) -> str:
+    if path.is_dir() and (path / "journal.jsonl").exists():
+        return f"{path} is an unfinished run; finish it with: bench run --resume {path}"
+    return f"no record at {file}; expected a {NAME} that 'bench run' sealed"
+
+
+def _decode(content: bytes, file: Path) -> Record:
+    try:
+        envelope = msgspec.json.decode(content, type=_Envelope)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise RecordError(f"{file} is not a whole record ({error}); it may be truncated: copy it again") from None
+    if envelope.format != "accelbench record":
+        raise RecordError(f"{file} has format '{envelope.format}'; expected 'accelbench record'")
+    if envelope.version != VERSION:
+        raise RecordError(
+            f"{file} has record version {envelope.version}; this release reads version {VERSION}: "
+            "use the release of accelbench that wrote it, or a newer one"
+        )
+    body = bytes(envelope.record)
+    if hashlib.sha256(body).hexdigest() != envelope.sha256:
+        raise RecordError(f"{file} does not match its own SHA-256: it was edited or damaged after it was sealed")
+    try:
+        return msgspec.json.decode(body, type=Record)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise RecordError(f"{file} breaks the record schema: {error}") from None
+
+
+def find_records(path: Path) -> list[Path]:
+    """Records at ``path``: the file itself, the run's folder, or every run below a folder, sorted."""
+    if path.is_file() or (path / NAME).exists():
+        return [path]
+    return sorted(path.rglob(NAME)) if path.is_dir() else []

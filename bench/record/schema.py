@@ -1,0 +1,178 @@
+"""What a run leaves behind: plain data, versioned. Figures are recomputed from samples, never stored as truth.
+
+Times are seconds, sizes bytes, dates ISO 8601 in UTC. Host names and paths are hashed unless the user allows them, and
+image names never enter a record, because such records get published from hospitals.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+VERSION = 1
+
+Phase = Literal["preprocess", "train", "infer"]
+Scenario = Literal["", "single-stream", "offline"]
+Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid"]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to measure. Two trials of one case are comparable; two cases differ in at least one field."""
+
+    backend: str  # "host" for preprocess
+    devices: tuple[str, ...]
+    workload: str
+    size: str
+    phase: Phase
+    scenario: Scenario = ""
+    precision: str = ""  # "" for preprocess
+    batch_size: int = 1
+    threads: int = 1  # host cores given to the worker
+    processes: int = 1
+    options: dict[str, str] = {}
+    chosen: str = ""  # how the batch size was chosen, where pilots chose it: "pilot over 1, 8, 32"
+
+    @property
+    def label(self) -> str:
+        """A short name for people: ``cpu cpu melanoma-small train fp32 batch 32``."""
+        parts = [self.backend, *self.devices, f"{self.workload}-{self.size}", self.phase, self.scenario, self.precision]
+        tail = f"{self.threads} cores" if self.phase == "preprocess" else f"batch {self.batch_size}"
+        options = [f"{name}={value}" for name, value in sorted(self.options.items())]
+        return " ".join([p for p in parts if p] + [tail, *options])
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One proof about what was timed: passed, or what was found against what was allowed."""
+
+    name: str  # "first losses", "witness loss", "every weight moved", "predictions", …
+    passed: bool
+    found: float | None = None
+    allowed: float | None = None
+    detail: str = ""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One fresh process that measured one case."""
+
+    case: int  # index into Record.cases
+    number: int  # 0, 1, … among the trials of its case
+    role: Literal["pilot", "trial"]
+    order: int  # position in the run, from 0
+    status: Status
+    started: str
+    wall: float  # seconds from spawn to exit
+    reason: str = ""  # why it failed, one sentence
+    log_tail: str = ""
+    stages: dict[str, float] = {}  # import, data, build, compile, first_step, warmup, steady
+    compile: Literal["", "cold", "cached"] = ""
+    lowering: str = ""
+    images_per_sample: int = 0
+    steps_per_sample: int = 0
+    samples: list[float] = []  # seconds each; in single-stream one query each
+    warmup: int = 0  # how many leading samples are warm-up
+    steady: Literal["", "assumed", "detected"] = ""
+    pixels_per_sample: list[int] = []  # preprocess only: pixels decoded in each sample
+    losses: list[float] = []  # of the first optimizer steps
+    checks: list[Check] = []
+    host_memory: int = 0  # peak resident bytes of the worker
+    device_memory: int = 0
+    package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
+    telemetry: dict[str, dict[str, float]] = {}  # "before" and "after": GPU clocks, power, temperature, load
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The hardware and system a run was made on."""
+
+    fingerprint: str  # equal on machines whose figures may be pooled
+    host: str  # hashed unless allowed
+    system: str
+    cpu: str
+    architecture: str
+    cores: int  # given to this process by affinity and cgroup
+    cores_online: int
+    memory: int
+    facts: dict[str, str] = {}  # governor, cgroup quota, huge pages, load, libc, python, …
+    gpus: list[dict[str, str]] = []  # name, uuid (hashed), driver, memory, power limit, …
+
+
+class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A device as its backend's probe described it."""
+
+    backend: str
+    id: str
+    kind: str
+    name: str
+    physical: str  # "host", "gpu:0"
+    precisions: tuple[str, ...]
+    memory: int | None = None
+    versions: dict[str, str] = {}
+
+
+class WorkloadFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the reports need to know of a workload, so that no plugin is needed to render a record."""
+
+    name: str
+    size: str
+    digest: str  # of network, loss, optimizer and seed: equal means the same computation
+    height: int
+    width: int
+    classes: tuple[str, ...]
+    batch_size: int
+    epochs: int
+    parameters: int
+    forward_flops: int  # per image
+    training_flops: int  # per image, forward and backward
+
+
+class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The images a run was measured on."""
+
+    description: str
+    fingerprint: str
+    synthetic: bool
+    count: int
+    labelled: bool
+    megapixels: float | None = None  # mean per original file, where files were decoded
+
+
+class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
+    """The fastest arithmetic or copying that any backend has shown on one physical device."""
+
+    physical: str
+    precision: str
+    kind: Literal["arithmetic", "copy"]
+    rate: float  # FLOP/s, or bytes/s
+    backend: str
+    shape: str  # which spec reached it
+    measured: str  # ISO date
+
+
+class Skip(msgspec.Struct, frozen=True, kw_only=True):
+    """Something asked for that did not run, and why."""
+
+    what: str
+    reason: str
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed run."""
+
+    version: int
+    id: str
+    created: str
+    finished: str
+    command: list[str]
+    seed: int
+    bench: dict[str, str]  # version, commit of the harness
+    machine: Machine
+    environment: dict[str, str]  # what the harness set in every worker
+    devices: list[DeviceFacts]
+    workloads: list[WorkloadFacts]
+    data: list[DataFacts]
+    cases: list[Case]
+    trials: list[Trial]
+    ceilings: list[Ceiling] = []
+    skips: list[Skip] = []
+    labels: dict[str, str] = {}
+    complete: bool = True  # False: sealed after an interruption, with trials missing

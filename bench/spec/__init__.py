@@ -1,0 +1,62 @@
+"""The specification language: networks, losses and optimizers as data, and what follows from them."""
+
+from bench.spec.counts import forward_flops, parameter_count, training_flops
+from bench.spec.layers import (
+    AveragePool,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Network,
+    ReLU,
+    Residual,
+    Sequential,
+    SiLU,
+    map_network,
+    sequential,
+)
+from bench.spec.shapes import Node, Shape, join, output_shape, walk
+from bench.spec.training import SGD, AdamW, CrossEntropy, Optimizer, Schedule
+from bench.spec.weights import Weights, decays, digest, initial_weights, raw_words, tensor_shapes, trainable, uniform
+
+__all__ = [
+    "SGD",
+    "AdamW",
+    "AveragePool",
+    "BatchNorm",
+    "Conv2d",
+    "CrossEntropy",
+    "Dense",
+    "Flatten",
+    "GlobalAveragePool",
+    "Layer",
+    "MaxPool",
+    "Network",
+    "Node",
+    "Optimizer",
+    "ReLU",
+    "Residual",
+    "Schedule",
+    "Sequential",
+    "Shape",
+    "SiLU",
+    "Weights",
+    "decays",
+    "digest",
+    "forward_flops",
+    "initial_weights",
+    "join",
+    "map_network",
+    "output_shape",
+    "parameter_count",
+    "raw_words",
+    "sequential",
+    "tensor_shapes",
+    "trainable",
+    "training_flops",
+    "uniform",
+    "walk",
+]

@@ -1,0 +1,52 @@
+"""What a network costs, from the spec alone: parameters, floating-point operations, activation sizes.
+
+Only convolutions and matrix products are counted, at two operations per multiply-accumulate, as PyTorch's FlopCounterMode
+and the roofline literature do; normalisation, activations, pooling and the optimizer are a few per cent and are left out.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from bench.spec.layers import BatchNorm, Conv2d, Dense, Network
+from bench.spec.shapes import Node, walk
+from bench.spec.weights import tensor_shapes, trainable
+
+
+def parameter_count(network: Network) -> int:
+    """Trainable parameters; BatchNorm's running statistics are not among them."""
+    return sum(prod(shape) for name, shape in tensor_shapes(network).items() if trainable(name))
+
+
+def forward_flops(network: Network) -> int:
+    """Floating-point operations of one image's forward pass."""
+    return sum(_node_flops(node) for node in walk(network))
+
+
+def training_flops(network: Network) -> int:
+    """Floating-point operations of one image's forward and backward pass.
+
+    Backward costs each layer one product for its weights' gradient and one for its input's gradient; the layers that read
+    the image itself need no input gradient.
+    """
+    nodes = [node for node in walk(network) if _node_flops(node)]
+    first = _reads_image(network)
+    return sum(_node_flops(node) * (2 if node.path in first else 3) for node in nodes)
+
+
+def _node_flops(node: Node) -> int:
+    layer = node.layer
+    if isinstance(layer, Conv2d):
+        positions = node.output_shape[1] * node.output_shape[2]
+        return 2 * positions * layer.out_channels * (layer.in_channels // layer.groups) * layer.kernel**2
+    if isinstance(layer, Dense):
+        return 2 * layer.in_features * layer.out_features
+    return 0
+
+
+def _reads_image(network: Network) -> set[str]:
+    """Path of the first layer with weights: nothing before it is trained, so its input needs no gradient."""
+    for node in walk(network):
+        if isinstance(node.layer, Conv2d | Dense | BatchNorm):
+            return {node.path}
+    return set()

@@ -1,0 +1,1 @@
+"""The built-in workloads: plugins like a stranger's."""

@@ -1,0 +1,44 @@
+"""Workload ``melanoma``: melanoma against the rest, in three sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.contract import Workload, hookimpl
+from bench.spec import SGD, CrossEntropy, Network, Schedule
+from workloads.images.reader import ImageReader
+from workloads.networks import resnet18, resnet50, small_residual
+
+CLASSES = ("other", "melanoma")
+
+# About one image in nine of HAM10000 is a melanoma (1,113 of 10,015); a missed one costs more than a false alarm.
+LOSS = CrossEntropy(class_weights=(1.0, 4.0))
+
+
+def _workload(size: str, network: Network, peak: float, batch_size: int, epochs: int, summary: str) -> Workload:
+    steps_per_epoch = 7006 // batch_size  # HAM10000's training part, the schedule's yardstick
+    schedule = Schedule(peak, warmup_steps=steps_per_epoch, total_steps=epochs * steps_per_epoch)
+    return Workload(
+        name="melanoma",
+        size=size,
+        network=network,
+        loss=LOSS,
+        optimizer=SGD(schedule, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        batch_size=batch_size,
+        epochs=epochs,
+        seed=0,
+        classes=CLASSES,
+        data=ImageReader(classes=CLASSES),
+        golden=Path(__file__).parent / "golden" / f"melanoma-{size}.json",
+        summary=summary,
+    )
+
+
+@hookimpl
+def bench_workloads() -> list[Workload]:
+    """The sizes ``tiny``, ``small`` and ``standard``."""
+    return [
+        _workload("tiny", small_residual(28, 2), 0.1, 64, 24, "28x28, small residual net of 78 k parameters"),
+        _workload("small", resnet18(64, 2), 0.05, 32, 24, "64x64, ResNet-18"),
+        _workload("standard", resnet50(224, 2), 0.05, 32, 24, "224x224, ResNet-50 v1.5"),
+    ]
