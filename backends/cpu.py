@@ -19,7 +19,7 @@ class CpuBackend:
             return Probe(reason=f"PyTorch is not importable ({error}); pip install 'accelbench[torch]'")
         bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         precisions = ("float64", "fp32", "bf16") if bf16 else ("float64", "fp32")
-        return Probe((Device("cpu", "cpu", "", precisions, "host"),), {"torch": torch.__version__})
+        return Probe((Device("cpu", "cpu", "", precisions, "host"),), {"torch": str(torch.__version__)})
 
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on the host."""

@@ -19,7 +19,7 @@ class CudaBackend:
             import torch
         except ImportError as error:
             return Probe(reason=f"PyTorch is not importable ({error}); pip install 'accelbench[torch]'")
-        versions = {"torch": torch.__version__}
+        versions = {"torch": str(torch.__version__)}
         if torch.version.cuda is None and torch.version.hip is None:
             return Probe((), versions, f"PyTorch {torch.__version__} is a CPU build; install a CUDA or ROCm build of it")
         if not torch.cuda.is_available():

@@ -49,7 +49,8 @@ def _devices(jax: Any, platform: str) -> list[Device]:
     except RuntimeError:  # JAX's way to say that the platform is absent
         return []
     if platform == "cpu":
-        return [Device("jax:cpu:0", "cpu", "", ("float64", "fp32", "bf16"), "host")]
+        # XLA widens bf16 to fp32 on the host, so bf16 is no precision that this device computes itself.
+        return [Device("jax:cpu:0", "cpu", "", ("float64", "fp32"), "host")]
     precisions = {"gpu": ("float64", "fp32", "tf32", "bf16"), "tpu": ("fp32", "bf16")}[platform]
     return [
         Device(

@@ -213,7 +213,7 @@ class Workload:
     epochs: int  # of one training
     seed: int
     classes: tuple[str, ...]
-    data: DataReader
+    data: DataReader | None  # None: nothing to read, as in a ceiling's spec
     golden: Path | None = None  # the oracle's golden file for this size
     summary: str = ""
 

@@ -165,4 +165,3 @@ def _float64(weights: Weights) -> dict[str, Array]:
 
 def _forgetful(layer: Layer) -> Layer:
     return replace(layer, momentum=1.0) if isinstance(layer, BatchNorm) else layer
-

@@ -31,6 +31,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1  # host cores given to the worker
     processes: int = 1
     options: dict[str, str] = {}
+    environment: dict[str, str] = {}  # variables the harness set in the worker
     chosen: str = ""  # how the batch size was chosen, where pilots chose it: "pilot over 1, 8, 32"
 
     @property
@@ -166,7 +167,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     bench: dict[str, str]  # version, commit of the harness
     machine: Machine
-    environment: dict[str, str]  # what the harness set in every worker
+    environment: dict[str, str]  # what the harness set alike in every worker; each case has its own in full
     devices: list[DeviceFacts]
     workloads: list[WorkloadFacts]
     data: list[DataFacts]

@@ -108,17 +108,7 @@ class Residual:
 
 
 Layer = (
-    Conv2d
-    | BatchNorm
-    | ReLU
-    | SiLU
-    | MaxPool
-    | AveragePool
-    | GlobalAveragePool
-    | Flatten
-    | Dense
-    | Sequential
-    | Residual
+    Conv2d | BatchNorm | ReLU | SiLU | MaxPool | AveragePool | GlobalAveragePool | Flatten | Dense | Sequential | Residual
 )
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from bench.spec.layers import BatchNorm, Conv2d, Dense, Network
 from bench.spec.shapes import Node, join, walk
 
-Weights = dict[str, NDArray[np.floating]]
+Weights = Mapping[str, NDArray[np.floating]]
+"""Canonical tensor name to array in canonical layout."""
 
 _STATISTICS = ("running_mean", "running_var")
 
@@ -60,7 +61,7 @@ def initial_weights(network: Network, seed: int) -> Weights:
     (He et al. 2015, arXiv:1502.01852, fan-out form; Glorot and Bengio 2010). Biases and running means are 0, BatchNorm
     weights and running variances 1.
     """
-    weights: Weights = {}
+    weights: dict[str, NDArray[np.floating]] = {}
     for node in walk(network):
         for name, shape in _layer_tensors(node).items():
             weights[join(node.path, name)] = _initial(node, name, shape, seed)
@@ -85,7 +86,7 @@ def _initial(node: Node, name: str, shape: tuple[int, ...], seed: int) -> NDArra
 def uniform(label: str, count: int) -> NDArray[np.float64]:
     """``count`` float64 numbers on [0, 1), a fixed function of the label: 53 bits of Philox keyed by the label's SHA-256."""
     raw = raw_words(label, count)
-    return (raw >> np.uint64(11)) * 2.0**-53
+    return np.asarray((raw >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
 def raw_words(label: str, count: int) -> NDArray[np.uint64]:

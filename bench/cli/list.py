@@ -1,0 +1,71 @@
+"""``bench list``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command(name="list")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
+@click.option(
+    "--interpreter",
+    "interpreter_words",
+    multiple=True,
+    metavar="PLUGIN=PYTHON",
+    help="Ask a plugin in another Python (repeatable).",
+)
+def command(style: str, interpreter_words: tuple[str, ...]) -> None:
+    """Backends, devices, workloads and reporters, and why something is unavailable."""
+    from bench.cli.options import interpreters
+    from bench.report import BUILT_IN
+    from bench.run.discovery import Discovery, discover
+
+    built_in = [reporter.name for reporter in BUILT_IN]
+    found: Discovery = discover(None, interpreters(interpreter_words))
+    if style == "json":
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(_plain(found, built_in)), indent=2).decode())
+        return
+    click.echo("Backends")
+    for backend in found.backends:
+        versions = ", ".join(f"{name} {version}" for name, version in backend.info.versions.items())
+        click.echo(f"  {backend.info.name}  ({versions or 'version unknown'}; plugin {_source(backend)})")
+        for device in backend.info.devices:
+            name = device.name or "host processor"
+            click.echo(
+                f"    {device.id}  {name}; {', '.join(device.precisions)}{'' if device.trains else '; inference only'}"
+            )
+        if not backend.info.devices:
+            click.echo(f"    unavailable: {backend.info.reason}")
+    click.echo("Workloads")
+    for workload in found.workloads:
+        click.echo(f"  {workload.info.name} {workload.info.size}  {workload.info.summary}")
+    click.echo("Reporters")
+    click.echo(f"  {', '.join([*built_in, *(f'{name} (plugin {plugin})' for name, plugin in found.reporters)])}")
+    if found.broken:
+        click.echo("Plugins that cannot be used")
+        for name, reason in found.broken.items():
+            click.echo(f"  {name}  {reason}")
+
+
+def _source(backend: Any) -> str:
+    return f"{backend.plugin.name} of {backend.plugin.distribution or backend.plugin.module}"
+
+
+def _plain(found: Any, reporters: Any) -> dict[str, Any]:
+    return {
+        "backends": [{"plugin": b.plugin, "backend": b.info} for b in found.backends],
+        "workloads": [{"plugin": w.plugin, "workload": w.info} for w in found.workloads],
+        "reporters": [*reporters, *(name for name, _ in found.reporters)],
+        "broken": dict(found.broken),
+    }

@@ -1,0 +1,93 @@
+"""Options that several commands share, and turning their words into values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from bench.worker.jobs import DataSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_options(function: F) -> F:
+    """``--data`` and what says how to read it."""
+    options = [
+        click.option(
+            "--data",
+            metavar="PATH",
+            help="Images to use: a MedMNIST-layout .npz, a HAM10000 folder, a folder per "
+            "class, or any folder of images. Default: synthetic lesions.",
+        ),
+        click.option("--labels", metavar="CSV", help="A table with one row per image, where it is not found beside them."),
+        click.option("--image-column", metavar="NAME", help="Its column of image names."),
+        click.option("--label-column", metavar="NAME", help="Its column of labels."),
+        click.option(
+            "--group-column", metavar="NAME", help="Its column of lesions or patients, never split between train and test."
+        ),
+        click.option(
+            "--positive", metavar="VALUE", multiple=True, help="A label value that means the positive class (repeatable)."
+        ),
+        click.option("--images", "count", type=int, default=2048, show_default=True, help="How many synthetic images."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
+    """Take the data options out of a command's arguments. Paths become absolute: workers run elsewhere."""
+    from bench.errors import UsageError
+    from bench.worker.jobs import DataSpec
+
+    path, labels = values.pop("data"), values.pop("labels")
+    count = values.pop("count")
+    if count < 1:
+        raise UsageError(f"--images {count} is not possible; expected 1 or more")
+    columns = {name: values.pop(name) for name in ("image_column", "label_column", "group_column")}
+    if path is None and (labels or any(columns.values())):
+        raise UsageError("--labels and the column options describe your own images; say where they are with --data PATH")
+    return DataSpec(
+        path=None if path is None else _existing(path, "--data"),
+        labels=None if labels is None else _existing(labels, "--labels"),
+        positive=tuple(values.pop("positive")),
+        count=count,
+        seed=seed,
+        **columns,
+    )
+
+
+def _existing(path: str, option: str) -> str:
+    from bench.errors import UsageError
+
+    if not Path(path).exists():
+        raise UsageError(f"{option} {path} does not exist; expected a file or a folder")
+    return str(Path(path).resolve())
+
+
+def pairs(words: Sequence[str], option: str) -> dict[str, str]:
+    """``NAME=VALUE`` words as a dictionary."""
+    from bench.errors import UsageError
+
+    result = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not (name and sign):
+            raise UsageError(f"{option} {word} is not understood; expected NAME=VALUE")
+        result[name] = value
+    return result
+
+
+def interpreters(words: Sequence[str]) -> dict[str, str]:
+    """``PLUGIN=PYTHON`` words; every interpreter must be there."""
+    from bench.errors import UsageError
+
+    chosen = pairs(words, "--interpreter")
+    for plugin, python in chosen.items():
+        if not Path(python).is_file():
+            raise UsageError(f"--interpreter {plugin}={python}: there is no such interpreter")
+    return {plugin: str(Path(python).absolute()) for plugin, python in chosen.items()}

@@ -1,0 +1,111 @@
+"""``bench report``: days versus hours, from records alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.record.schema import Record
+
+FORMATS = ("terminal", "markdown", "csv", "json")
+DEFAULT_FOLDER = "bench-results"
+_BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json"}
+
+
+@click.command(name="report")
+@click.argument("records", metavar="[RECORD]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by --output's suffix, else terminal.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
+@click.option("--dataset", default="ham10000", show_default=True, help="ham10000, isic2020, slice3d or archive.")
+@click.option("--images", type=int, help="Number of images, instead of the data set's.")
+@click.option("--megapixels", type=float, help="Mean megapixels per original image, instead of the data set's.")
+@click.option("--epochs", type=int, help="Epochs of one training, instead of the workload's.")
+@click.option("--tuning-runs", type=int, default=50, show_default=True, help="Trainings in a tuning loop.")
+@click.option("--budget-hours", type=float, default=4.0, show_default=True, help="Hours that an ensemble has to fit into.")
+@click.option("--reference", help="Backend or device that speed-ups are held against.  [default: the fastest x86 host]")
+@click.option("--workload", help="Only this workload.")
+@click.option("--size", help="Only this size.")
+def command(
+    records: tuple[Path, ...],
+    format_name: str | None,
+    output: Path | None,
+    dataset: str,
+    images: int | None,
+    megapixels: float | None,
+    epochs: int | None,
+    tuning_runs: int,
+    budget_hours: float,
+    reference: str | None,
+    workload: str | None,
+    size: str | None,
+) -> None:
+    """Print days versus hours from one or many records.
+
+    RECORD is a record, a run's folder, or a folder of runs; by default bench-results. Nothing is measured and no
+    accelerator is needed. A record that cannot be read is refused when it is named, and left out with a warning when it
+    was found in a folder.
+    """
+    from bench.datasets import adapted, find_dataset
+    from bench.projection.assumptions import Assumptions
+    from bench.report import build, render
+
+    assumptions = Assumptions(
+        dataset=adapted(find_dataset(dataset), images, megapixels),
+        epochs=epochs,
+        tuning_runs=tuning_runs,
+        budget_hours=budget_hours,
+        reference=reference,
+        workload=workload,
+        size=size,
+    )
+    suffix = "" if output is None else output.suffix.lower()
+    report = build(_read(records), assumptions)
+    _write(render(report, format_name or _BY_SUFFIX.get(suffix, "terminal")), output)
+
+
+def _read(named: tuple[Path, ...]) -> Iterator[Record]:
+    """Every record at these places, one at a time. Raises RecordError."""
+    import gc
+
+    from bench.errors import RecordError
+    from bench.record.files import find_records, read_record
+
+    if not named and not Path(DEFAULT_FOLDER).exists():
+        raise RecordError(f"no records: there is no folder {DEFAULT_FOLDER} here; measure first with: bench run")
+    gc.disable()  # records hold no cycles, and collecting among millions of samples takes longer than reading them
+    try:
+        for place in named or (Path(DEFAULT_FOLDER),):
+            found = find_records(place)
+            if found == [place] or not found:
+                yield read_record(place)
+                continue
+            for path in found:
+                try:
+                    record = read_record(path)
+                except RecordError as error:
+                    click.echo(f"bench: left out: {error}", err=True)
+                else:
+                    yield record
+    finally:
+        gc.enable()
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Print the text, or put it into a file that is there either whole or not at all. Raises UsageError."""
+    if output is None:
+        encoding = sys.stdout.encoding or "utf-8"
+        click.echo(text.encode(encoding, "replace").decode(encoding), nl=False)
+        return
+    from bench.errors import UsageError
+
+    temporary = output.with_name(output.name + ".part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from None

@@ -1,0 +1,182 @@
+"""``bench run``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import data_options, data_spec, interpreters, pairs
+
+if TYPE_CHECKING:
+    from bench.record.schema import Record
+    from bench.run.plan import Plan, Wishes
+
+
+@click.command(name="run")
+@click.option(
+    "--backend", "backends", multiple=True, metavar="NAME", help="A backend to measure (repeatable). Default: all."
+)
+@click.option(
+    "--device", "devices", multiple=True, metavar="ID", help="A device, such as cuda:0 (repeatable). Default: all."
+)
+@click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to run.")
+@click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: small.")
+@click.option(
+    "--phase", "phases", multiple=True, metavar="PHASE", help="preprocess, train or infer (repeatable). Default: all."
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    metavar="NAME",
+    help="float64, fp32, tf32 or bf16 (repeatable). Default: fp32, and bf16 where the device computes it.",
+)
+@click.option(
+    "--batch-size",
+    type=int,
+    metavar="N",
+    help="Of training and offline inference. Default: the workload's for "
+    "training; for inference the fastest that short pilots find.",
+)
+@click.option("--trials", type=int, default=3, show_default=True, metavar="N", help="Fresh processes per case.")
+@click.option("--seconds", type=float, metavar="S", help="Steady state to measure in each trial. Default: 2.5 (--quick: 1).")
+@click.option("--quick", is_flag=True, help="A first look in about a minute: size tiny, short trials, fp32.")
+@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
+@data_options
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable).")
+@click.option(
+    "--interpreter",
+    "interpreter_words",
+    multiple=True,
+    metavar="PLUGIN=PYTHON",
+    help="Run a plugin's workers with another Python (repeatable).",
+)
+@click.option("--label", "notes", multiple=True, metavar="NAME=VALUE", help="A note for the record (repeatable).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
+@click.option(
+    "--stall-timeout",
+    type=float,
+    default=600.0,
+    show_default=True,
+    metavar="S",
+    help="End a worker that has been silent for so long.",
+)
+@click.option(
+    "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
+)
+@click.option("--resume", metavar="RUN", help="Finish an interrupted run: only what its journal lacks.")
+@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
+@click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
+@click.option("--keep-host-name", is_flag=True, help="Write the host's name into the record; without it, a hash.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(**values: Any) -> None:
+    """Measure preprocessing, training and inference, and seal the samples into a record.
+
+    Every trial is a fresh process; trials of different cases are interleaved in random order. Each finished trial is on
+    disk before the next one starts, so nothing is lost when the run is interrupted.
+
+    \b
+    bench run --quick
+    bench run --backend cuda --backend cpu --size standard
+    bench run --data ~/HAM10000 --size small --trials 5
+    bench run --resume bench-results/20260101-120000-abc123
+    """
+    from bench.run.session import Interrupted, resume_run, start_run
+
+    if values["resume"]:
+        _refuse_other_options()
+        folder = Path(values["resume"])
+        work = lambda: resume_run(folder, values["wait"], values["quiet"])  # noqa: E731
+    else:
+        plan = _plan(values)
+        if values["dry_run"]:
+            _print_plan(plan)
+            return
+        folder = Path(values["output"]) / plan.id
+        work = lambda: start_run(plan, Path(values["output"]), values["wait"], values["quiet"])  # noqa: E731
+    try:
+        record, folder = work()
+    except Interrupted as interrupt:
+        kept = f"; what was measured is kept, finish it with: bench run --resume {folder}" if folder.exists() else ""
+        click.echo(f"bench: interrupted{kept}", err=True)
+        sys.exit(interrupt.code)
+    _finish(record, folder)
+
+
+def _refuse_other_options() -> None:
+    from bench.errors import UsageError
+
+    context = click.get_current_context()
+    allowed = {"resume", "wait", "quiet"}
+    given = [
+        name
+        for name in context.params
+        if name not in allowed and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(sorted(given))}")
+
+
+def _plan(values: dict[str, Any]) -> Plan:
+    from bench.run.session import make_plan
+
+    return make_plan(_wishes(values), interpreters(values["interpreter_words"]), values["keep_host_name"])
+
+
+def _wishes(values: dict[str, Any]) -> Wishes:
+    from bench.run.plan import PHASES, Wishes
+
+    quick = values["quick"]
+    seconds = values["seconds"] if values["seconds"] is not None else (1.0 if quick else 2.5)
+    return Wishes(
+        backends=values["backends"],
+        devices=values["devices"],
+        workload=values["workload"],
+        sizes=values["sizes"] or (("tiny",) if quick else ("small",)),
+        phases=values["phases"] or PHASES,
+        precisions=values["precisions"] or (("fp32",) if quick else ()),
+        batch_size=values["batch_size"],
+        trials=values["trials"],
+        seconds=seconds,
+        seed=values["seed"],
+        threads=values["threads"],
+        data=data_spec(values, values["seed"]),
+        options=pairs(values["options"], "--option"),
+        stall=values["stall_timeout"],
+        labels=pairs(values["notes"], "--label"),
+        command=["bench", *sys.argv[1:]],
+    )
+
+
+def _print_plan(plan: Plan) -> None:
+    from bench.run.runner import expected_seconds
+
+    for planned in plan.cases:
+        choice = f" (batch chosen from {', '.join(map(str, planned.candidates))})" if planned.candidates else ""
+        click.echo(f"{planned.case.label}{choice}")
+    for skip in plan.skips:
+        click.echo(f"skipped: {skip.what}: {skip.reason}")
+    minutes = expected_seconds(plan) / 60
+    click.echo(f"{len(plan.cases)} cases, {plan.trials} trials each, about {minutes:.1f} minutes")
+
+
+def _finish(record: Record, folder: Path) -> None:
+    """Print the table, say where the record lies, and exit with what the run deserves."""
+    from bench.errors import ExitCode, NotComparableError
+    from bench.report import build, render
+    from bench.run.results import verdict
+
+    code = verdict(record)
+    if code == ExitCode.NOT_COMPARABLE:
+        failed = next(trial for trial in record.trials if trial.status != "ok")
+        raise NotComparableError(f"nothing could be measured: {failed.reason}; the logs are in {folder / 'logs'}")
+    click.echo(render(build([record])))
+    click.echo(f"record: {folder / 'record.json'}")
+    if code == ExitCode.SOME_FAILED:
+        click.echo(
+            f"bench: some cases failed or could not be proven, the rest is recorded; logs in {folder / 'logs'}", err=True
+        )
+    sys.exit(int(code))

@@ -1,0 +1,66 @@
+"""``bench verify``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+
+@click.command(name="verify")
+@click.option("--backend", "backends", multiple=True, metavar="NAME", help="A backend to verify (repeatable). Default: all.")
+@click.option("--device", "devices", multiple=True, metavar="ID", help="A device (repeatable). Default: all.")
+@click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to verify on.")
+@click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: tiny.")
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    metavar="NAME",
+    help="float64, fp32, tf32 or bf16 (repeatable). Default: all that the device computes.",
+)
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable).")
+@click.option(
+    "--interpreter",
+    "interpreter_words",
+    multiple=True,
+    metavar="PLUGIN=PYTHON",
+    help="Run a plugin's workers with another Python (repeatable).",
+)
+@click.option("--write-golden", is_flag=True, help="Run the oracle and write the workload's golden file instead.")
+@click.option("-v", "--verbose", is_flag=True, help="Every check with its figures, not only the failed ones.")
+def command(**values: Any) -> None:
+    """Prove that backends compute the same function as the specification.
+
+    Trains a few steps from the specified weights on the specified batches and compares losses, weights, BatchNorm
+    statistics and predictions with golden values made by a float64 oracle: to 1e-10 in float64, within the natural rounding
+    spread otherwise. Where they part, it names the first step and layer, and the convention that fits if one does.
+    """
+    from bench.cli.options import interpreters, pairs
+    from bench.run.verification import make_goldens, verify_all
+
+    sizes = values["sizes"] or ("tiny",)
+    if values["write_golden"]:
+        for path in make_goldens(values["workload"], sizes, lambda text: click.echo(text, err=True)):
+            click.echo(f"wrote {path}")
+        return
+    failed = 0
+    results = verify_all(
+        values["backends"],
+        values["devices"],
+        values["workload"],
+        sizes,
+        values["precisions"],
+        pairs(values["options"], "--option"),
+        interpreters(values["interpreter_words"]),
+    )
+    for result in results:
+        good = result.passed
+        failed += not good
+        click.echo(f"{'pass' if good else 'FAIL' if good is False else 'skip'}  {result.label}  {result.summary}")
+        for check in result.checks:
+            if values["verbose"] or not check.passed:
+                found = "" if check.found is None else f" {check.found:.2e} (allowed {check.allowed or 0:.2e})"
+                click.echo(f"      {'ok  ' if check.passed else 'FAIL'}  {check.name}:{found} {check.detail}".rstrip())
+    sys.exit(6 if failed else 0)

@@ -1,0 +1,1 @@
+"""What this machine is, what it gives us, and what it is doing."""

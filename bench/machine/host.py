@@ -1,0 +1,110 @@
+"""The host: cores given to this process, memory, and the facts that go into a record."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import platform
+import sys
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+SYSTEM_CPU = Path("/sys/devices/system/cpu")
+
+
+def hashed(text: str) -> str:
+    """A short, one-way name for something private."""
+    return hashlib.sha256(f"accelbench:{text}".encode()).hexdigest()[:12]
+
+
+def usable_cores() -> int:
+    """Cores this process may really use: its affinity, cut down by the cgroup's CPU quota (rounded up)."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_quota()
+    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def cgroup_quota() -> float | None:
+    """CPUs that the cgroup (version 2 or 1) allows, the tightest on the way up; None without a limit."""
+    quotas = []
+    for folder in _cgroup_folders():
+        words = _read(folder / "cpu.max").split()
+        if len(words) == 2 and words[0] != "max":
+            quotas.append(int(words[0]) / int(words[1]))
+        legacy = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        if all(legacy) and int(legacy[0]) > 0:
+            quotas.append(int(legacy[0]) / int(legacy[1]))
+    return min(quotas, default=None)
+
+
+def out_of_memory_kills() -> int:
+    """How often the kernel has killed a process of this cgroup for memory."""
+    kills = 0
+    for folder in _cgroup_folders()[:1]:
+        for line in _read(folder / "memory.events").splitlines():
+            if line.startswith("oom_kill "):
+                kills += int(line.split()[1])
+    return kills
+
+
+def _cgroup_folders() -> list[Path]:
+    """This process's cgroup and its parents, in the version 2 hierarchy and version 1's cpu controller."""
+    folders = []
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = CGROUP / "cpu" if controllers else CGROUP
+        folder = root / path.lstrip("/")
+        folders += [folder, *[parent for parent in folder.parents if root in (parent, *parent.parents)]]
+    return folders or [CGROUP]
+
+
+def available_memory() -> int:
+    """Bytes of memory that can still be used."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def facts() -> dict[str, str]:
+    """Everything about the system that can move a figure, as text; unreadable things are left out."""
+    found = {
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()),
+        "governor": _read(SYSTEM_CPU / "cpu0/cpufreq/scaling_governor"),
+        "frequency_driver": _read(SYSTEM_CPU / "cpu0/cpufreq/scaling_driver"),
+        "smt": _read(SYSTEM_CPU / "smt/active"),
+        "huge_pages": _read(Path("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "cgroup_quota": "" if (quota := cgroup_quota()) is None else f"{quota:g}",
+        "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+        "ambient": " ".join(sorted(_ambient_variables())),
+        "virtual": "yes" if "hypervisor" in _read(Path("/proc/cpuinfo")) else "no",
+    }
+    return {name: value for name, value in found.items() if value.strip()}
+
+
+_AMBIENT = ("OMP_", "KMP_", "MKL_", "OPENBLAS_", "XLA_", "JAX_", "TORCH_", "CUDA_", "NVIDIA_", "MALLOC_", "GLIBC_", "LD_")
+
+
+def _ambient_variables() -> list[str]:
+    """NAME=VALUE of variables that frameworks read and the user had set; values that hold a path are hashed."""
+    return [
+        f"{name}={hashed(value) if '/' in value else value}"
+        for name, value in os.environ.items()
+        if name.startswith(_AMBIENT)
+    ]
+
+
+def interpreter() -> str:
+    """The interpreter that runs this process."""
+    return sys.executable
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

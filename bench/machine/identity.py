@@ -1,0 +1,46 @@
+"""The machine's identity: what a record says of it, and the fingerprint that decides whether figures may be pooled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+
+from bench.machine.gpu import describe_gpus
+from bench.machine.host import facts, hashed, usable_cores
+from bench.record.schema import Machine
+
+
+def describe_machine(keep_host_name: bool = False) -> Machine:
+    """Slow (about a second, for the processor's name): made once per run, in a worker."""
+    import cpuinfo
+    import psutil
+
+    cpu = cpuinfo.get_cpu_info()
+    name = str(cpu.get("brand_raw") or platform.processor() or platform.machine())
+    gpus = describe_gpus()
+    memory = int(psutil.virtual_memory().total)
+    system = facts()
+    identity = {
+        "cpu": name,
+        "family": [cpu.get("family"), cpu.get("model"), cpu.get("stepping")],
+        "flags": sorted(cpu.get("flags", [])),
+        "cores": usable_cores(),
+        "gib": round(memory / 2**30),
+        "gpus": [[gpu.get("name"), gpu.get("driver"), gpu.get("power_limit_watts")] for gpu in gpus],
+        "system": [platform.system(), system.get("governor"), system.get("huge_pages"), system.get("cgroup_quota")],
+    }
+    host = platform.node()
+    return Machine(
+        fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
+        host=host if keep_host_name else hashed(host),
+        system=f"{platform.system()} {platform.release()}",
+        cpu=name,
+        architecture=platform.machine(),
+        cores=usable_cores(),
+        cores_online=os.cpu_count() or 1,
+        memory=memory,
+        facts=system,
+        gpus=gpus,
+    )

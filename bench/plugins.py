@@ -1,0 +1,114 @@
+"""Finding plugins by their entry points, and loading one of them.
+
+The parent process only ever *finds*: names and modules from installed packages' metadata. Loading happens in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import PluginError
+from bench.worker.jobs import PluginRef
+
+if TYPE_CHECKING:
+    from bench.contract import Backend, Workload
+
+GROUP = "bench"
+
+
+def find_plugins() -> list[PluginRef]:
+    """Every entry point of the group, sorted by name. Raises PluginError where two packages claim one name."""
+    found: dict[str, PluginRef] = {}
+    for point in entry_points(group=GROUP):
+        ref = PluginRef(point.name, point.value, point.dist.name if point.dist else "")
+        other = found.get(ref.name)
+        if other is not None and other.distribution != ref.distribution:
+            raise PluginError(
+                f"two plugins are called '{ref.name}': {other.module} of {other.distribution} and {ref.module} of "
+                f"{ref.distribution}; uninstall one of them"
+            )
+        found[ref.name] = ref
+    return [found[name] for name in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one plugin offers."""
+
+    backends: Sequence[Backend]
+    workloads: Sequence[Workload]
+    reporters: Sequence[str]
+    version: str
+
+
+def load_plugin(ref: PluginRef) -> Loaded:
+    """Import a plugin and ask its hooks. Raises PluginError naming the plugin, the hook and what went wrong."""
+    import pluggy
+
+    from bench.contract import Hooks
+
+    try:
+        module = import_module(ref.module)
+    except Exception as error:  # a stranger's module may raise anything
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) cannot be imported: {_say(error)}") from error
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(Hooks)
+    try:
+        manager.register(module, ref.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) does not fit its hooks: {_say(error)}") from error
+    backends = _ask(manager, ref, "bench_backends", ("name", "probe", "trainer", "predictor"))
+    workloads = _ask(manager, ref, "bench_workloads", ("name", "size", "network", "data"))
+    reporters = _ask(manager, ref, "bench_reporters", ("name", "render"))
+    if not (backends or workloads or reporters):
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) offers nothing; expected a hook marked with @hookimpl")
+    return Loaded(backends, workloads, [reporter.name for reporter in reporters], _version(ref.distribution))
+
+
+def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> list[Any]:
+    try:
+        offered = [item for answer in getattr(manager.hook, hook)() for item in answer]
+    except Exception as error:
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) raised in {hook}: {_say(error)}") from error
+    for item in offered:
+        missing = [name for name in attributes if not hasattr(item, name)]
+        if missing:
+            raise PluginError(
+                f"plugin '{ref.name}' ({ref.module}): {hook} gave a {type(item).__name__} without {', '.join(missing)}"
+            )
+    return offered
+
+
+def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except (PackageNotFoundError, ValueError):
+        return ""
+
+
+def _say(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def find_backend(ref: PluginRef, name: str) -> Backend:
+    """The backend called ``name`` of a plugin."""
+    for backend in load_plugin(ref).backends:
+        if backend.name == name:
+            return backend
+    raise PluginError(f"plugin '{ref.name}' offers no backend '{name}'")
+
+
+def find_workload(ref: PluginRef, name: str, size: str) -> Workload:
+    """The workload called ``name`` at ``size`` of a plugin."""
+    for workload in load_plugin(ref).workloads:
+        if (workload.name, workload.size) == (name, size):
+            return workload
+    raise PluginError(f"plugin '{ref.name}' offers no workload '{name}' of size '{size}'")

@@ -1,0 +1,189 @@
+"""From measured rates to the time of a training, of a tuning loop, of an ensemble.
+
+With N training and N_val validation images, E epochs, r images per second, and P = decoded megapixels per second over
+megapixels per image:
+
+    rate(r) = min(r, P)              where the accelerator is apart from the host
+    rate(r) = 1 / (1/r + 1/P)        where training and decoding share the cores
+    T_train = t_start + E N / rate(r_train) + E N_val / rate(r_infer)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.projection.assumptions import Assumptions
+from bench.projection.draws import estimate, seconds_per_item
+from bench.statistics import Estimate, LogRate
+
+WEEK_HOURS = 168.0
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Preprocessing as measured: seconds per megapixel, on so many cores."""
+
+    log: LogRate
+    cores: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The rates one projection stands on, all of one device and one size of a workload."""
+
+    train: LogRate  # images
+    infer: LogRate | None  # images; None: evaluation is left out
+    decode: Decoding | None  # None: decoding is left out
+    start_up: float  # seconds: import, build, cold compilation, first step
+    infer_start_up: float  # the same, of inference
+    shares_cores: bool  # the device is the host's processor
+
+    def without(self, *, infer: bool, decode: bool) -> Measured:
+        """The same with what another device lacks left out."""
+        return replace(self, infer=None if infer else self.infer, decode=None if decode else self.decode)
+
+
+@dataclass(frozen=True)
+class Members:
+    """How many trainings fit into the budget: at the estimate, and at either end of its interval."""
+
+    value: int
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The days-versus-hours figures of one setting of one device. Times are seconds."""
+
+    training: Estimate
+    tuning_loop: Estimate
+    trainings_per_week: Estimate
+    ensemble: Members
+    screening: Estimate | None  # inference over all images; None where inference was not measured
+    parts: dict[str, float]  # seconds of one training by what sets their pace: train, decode, evaluate, start-up
+    binds: str  # the largest of them
+    decoded_per_second: float | None  # P, images
+    cores_to_feed: int | None  # cores whose decoding would keep up with training, extrapolated linearly
+
+
+def project(measured: Measured, assumptions: Assumptions, epochs: int) -> Projection:
+    """Project one setting of one device to the whole project."""
+    decode = _decode_seconds(measured, assumptions)
+    parts = _parts(measured, assumptions, epochs, decode)
+    training = estimate(sum(parts.values()), _training_draws(measured, assumptions, epochs))
+    budget, week = assumptions.budget_hours * 3600, WEEK_HOURS * 3600
+    feed = None
+    if measured.decode is not None and decode is not None and not measured.shares_cores:
+        feed = math.ceil(decode / math.exp(measured.train.mean) * measured.decode.cores - 1e-9)
+    return Projection(
+        training=training,
+        tuning_loop=training.scaled(assumptions.tuning_runs),
+        trainings_per_week=_inverse(training, week),
+        ensemble=_members(training, budget),
+        screening=_screening(measured, assumptions),
+        parts=parts,
+        binds=max(parts, key=parts.__getitem__),
+        decoded_per_second=None if decode is None else 1 / decode,
+        cores_to_feed=feed,
+    )
+
+
+def speed_up(
+    reference: Measured, candidate: Measured, assumptions: Assumptions, epochs: int
+) -> tuple[Estimate, tuple[str, ...]]:
+    """How many times faster the candidate finishes one training, and what had to be left out on both sides to be fair."""
+    infer = reference.infer is None or candidate.infer is None
+    decode = reference.decode is None or candidate.decode is None
+    sides = [side.without(infer=infer, decode=decode) for side in (reference, candidate)]
+    values = [sum(_parts(side, assumptions, epochs, _decode_seconds(side, assumptions)).values()) for side in sides]
+    draws = [_training_draws(side, assumptions, epochs) for side in sides]
+    left_out = tuple(name for name, out in (("evaluation", infer), ("decoding", decode)) if out)
+    if draws[0] is None or draws[1] is None:
+        return Estimate(values[0] / values[1]), left_out
+    return estimate(values[0] / values[1], draws[0] / draws[1]), left_out
+
+
+def _decode_seconds(measured: Measured, assumptions: Assumptions) -> float | None:
+    """1/P: seconds to decode one image of the data set."""
+    if measured.decode is None:
+        return None
+    return math.exp(measured.decode.log.mean) * assumptions.dataset.megapixels
+
+
+def _parts(measured: Measured, assumptions: Assumptions, epochs: int, decode: float | None) -> dict[str, float]:
+    """Seconds of one training by what sets their pace."""
+    data = assumptions.dataset
+    parts = {"train": 0.0, "decode": 0.0, "evaluate": 0.0, "start-up": measured.start_up}
+    phases = [("train", math.exp(measured.train.mean), data.training_images)]
+    if measured.infer is not None:
+        phases.append(("evaluate", math.exp(measured.infer.mean), data.validation_images))
+    for name, seconds, images in phases:
+        if decode is None or (not measured.shares_cores and seconds >= decode):
+            parts[name] += epochs * images * seconds
+        elif measured.shares_cores:
+            parts[name] += epochs * images * seconds
+            parts["decode"] += epochs * images * decode
+        else:
+            parts["decode"] += epochs * images * decode
+    return parts
+
+
+def _training_draws(measured: Measured, assumptions: Assumptions, epochs: int) -> NDArray[np.float64] | None:
+    """Draws of T_train; None where one of its rates comes from a single trial."""
+    if not _all_have_spread(measured.train, measured.infer, measured.decode):
+        return None
+    data = assumptions.dataset
+    images = _paced(measured.train, measured, data.megapixels, seconds_per_item) * data.training_images
+    if measured.infer is not None:
+        images = images + _paced(measured.infer, measured, data.megapixels, seconds_per_item) * data.validation_images
+    return measured.start_up + epochs * images
+
+
+def _screening(measured: Measured, assumptions: Assumptions) -> Estimate | None:
+    """Inference over every image of the data set, once."""
+    if measured.infer is None:
+        return None
+    data = assumptions.dataset
+    value = data.images * float(_paced(measured.infer, measured, data.megapixels, _point)[0])
+    if not _all_have_spread(measured.infer, measured.decode):
+        return Estimate(measured.infer_start_up + value)
+    draws = data.images * _paced(measured.infer, measured, data.megapixels, seconds_per_item)
+    return estimate(measured.infer_start_up + value, measured.infer_start_up + draws)
+
+
+def _paced(
+    compute: LogRate, measured: Measured, megapixels: float, draw: Callable[[LogRate], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """1/rate(r): draws of seconds per image once decoding is counted."""
+    seconds = draw(compute)
+    if measured.decode is None:
+        return seconds
+    decode = draw(measured.decode.log) * megapixels
+    return seconds + decode if measured.shares_cores else np.maximum(seconds, decode)
+
+
+def _point(log: LogRate) -> NDArray[np.float64]:
+    return np.array([math.exp(log.mean)])
+
+
+def _all_have_spread(*rates: LogRate | Decoding | None) -> bool:
+    logs = [rate.log if isinstance(rate, Decoding) else rate for rate in rates]
+    return all(log is None or log.standard_error is not None for log in logs)
+
+
+def _inverse(seconds: Estimate, budget: float) -> Estimate:
+    low = None if seconds.high is None else budget / seconds.high
+    high = None if seconds.low is None else budget / seconds.low
+    return Estimate(budget / seconds.value, low, high)
+
+
+def _members(training: Estimate, budget: float) -> Members:
+    low = None if training.high is None else math.floor(budget / training.high)
+    high = None if training.low is None else math.floor(budget / training.low)
+    return Members(math.floor(budget / training.value), low, high)

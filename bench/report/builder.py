@@ -1,0 +1,87 @@
+"""Build a report from records: pool, measure, project, and note whatever has to be said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.errors import NotComparableError, UsageError
+from bench.projection import Assumptions
+from bench.record.schema import Ceiling, Record
+from bench.report.cases import measured_cases
+from bench.report.model import MeasuredCase, Remark, Report
+from bench.report.pool import Pool, pool
+from bench.report.rows import groups
+from bench.report.text import clean, plural
+
+
+def build(records: Iterable[Record], assumptions: Assumptions | None = None) -> Report:
+    """The report of these records; an iterator is read one record at a time.
+
+    Raises NotComparableError where nothing was measured, UsageError for a workload, size or reference that is not there,
+    RecordError for a record that contradicts itself.
+    """
+    assumptions = assumptions or Assumptions()
+    pooled = pool(records)
+    everything = measured_cases(pooled)
+    cases = _selected(everything, assumptions)
+    if not any(case.log is not None for case in cases):
+        raise NotComparableError(_nothing(pooled, cases))
+    synthetic = {fingerprint for fingerprint, (made, _) in pooled.data.items() if made}
+    return Report(
+        assumptions=assumptions,
+        groups=groups(cases, pooled.machines, synthetic, assumptions),
+        measured=cases,
+        machines=pooled.machines,
+        ceilings=_ceilings(pooled),
+        data={fingerprint: text for fingerprint, (_, text) in sorted(pooled.data.items())},
+        records=tuple(sorted(pooled.records.values(), key=lambda line: (line.created, line.id))),
+        skips=_remarks(pooled.skips.items()),
+        failures=_remarks(pooled.failures.items()),
+        notes=_notes(pooled, cases),
+    )
+
+
+def _selected(cases: Sequence[MeasuredCase], assumptions: Assumptions) -> tuple[MeasuredCase, ...]:
+    chosen = []
+    for case in cases:
+        workload = assumptions.workload in {None, case.key.workload}
+        if workload and assumptions.size in {None, case.key.size}:
+            chosen.append(case)
+    if cases and not chosen:
+        there = sorted({f"{clean(case.key.workload, 40)} {clean(case.key.size, 40)}" for case in cases})
+        wanted = " ".join(part for part in (assumptions.workload, assumptions.size) if part)
+        raise UsageError(f"the records hold no '{clean(wanted, 60)}'; there is: {', '.join(there)}")
+    return tuple(chosen)
+
+
+def _nothing(pooled: Pool, cases: Sequence[MeasuredCase]) -> str:
+    if not pooled.records:
+        return "no records to report"
+    reasons = [case.no_figure for case in cases if case.no_figure]
+    reasons += [f"{what}: {reason}" for what, reason in [*pooled.failures, *pooled.skips]]
+    why = f" ({clean(reasons[0])})" if reasons else ""
+    return f"nothing was measured in {plural(len(pooled.records), 'record')}{why}; measure with: bench run"
+
+
+def _remarks(counted: Iterable[tuple[tuple[str, str], int]]) -> tuple[Remark, ...]:
+    return tuple(Remark(what, reason, count) for (what, reason), count in counted)
+
+
+def _ceilings(pooled: Pool) -> dict[str, tuple[Ceiling, ...]]:
+    found: dict[str, list[Ceiling]] = {}
+    for (machine, *_), ceiling in sorted(pooled.ceilings.items()):
+        found.setdefault(machine, []).append(ceiling)
+    return {machine: tuple(ceilings) for machine, ceilings in found.items()}
+
+
+def _notes(pooled: Pool, cases: Sequence[MeasuredCase]) -> tuple[str, ...]:
+    notes = []
+    if pooled.repeated:
+        notes.append(f"Given twice and counted once: {plural(pooled.repeated, 'record')}.")
+    commits = {line.commit for line in pooled.records.values()}
+    if len(commits) > 1 and any(case.records > 1 for case in cases):
+        notes.append(f"Trials are pooled over {len(commits)} commits of the harness.")
+    unfinished = sum(not line.complete for line in pooled.records.values())
+    if unfinished:
+        notes.append(f"Sealed after an interruption, with trials missing: {plural(unfinished, 'record')}.")
+    return tuple(notes)

@@ -1,0 +1,136 @@
+"""From pooled trials to one measured case: its rate, its proof, its physics, and the marks it deserves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.record.schema import Ceiling
+from bench.report.model import (
+    ABOVE_CEILING,
+    LOWERINGS,
+    NOT_COLD,
+    ONE_TRIAL,
+    STEADY_ASSUMED,
+    TRIALS_FAILED,
+    UNPROVEN,
+    CaseKey,
+    MeasuredCase,
+)
+from bench.report.pool import Figure, Pool, Tally
+from bench.statistics import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
+
+PLAUSIBLE = 1.1
+"""A rate may exceed the measured ceiling by this factor, since ceilings have an error too; beyond, physics says no."""
+
+PHASES = ("preprocess", "train", "infer")
+_START_UP = ("import", "build", "first_step")
+
+
+def measured_cases(pooled: Pool) -> tuple[MeasuredCase, ...]:
+    """Every case of the pool that was tried, in a stable order."""
+    tried = [tally for tally in pooled.tallies.values() if tally.figures or tally.failed]
+    return tuple(_measured(tally, pooled) for tally in sorted(tried, key=lambda tally: _place(tally.key)))
+
+
+def _place(key: CaseKey) -> tuple[object, ...]:
+    """Phases in the order of a pipeline, so that devices stand side by side."""
+    pipeline = PHASES.index(key.phase), key.scenario
+    return key.machine, key.workload, key.size, pipeline, key.backend, key.devices, key.precision, key.threads, key
+
+
+def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
+    used, proven = _used(tally)
+    log, no_figure = _rate(tally, used)
+    ceiling, of_ceiling, of_copying = _ceilings(tally, pooled, log)
+    compiled = tally.cold or tally.stages.get("compile", [])
+    marks = {
+        UNPROVEN: log is not None and not proven,
+        ABOVE_CEILING: max(of_ceiling or 0.0, of_copying or 0.0) > PLAUSIBLE,
+        STEADY_ASSUMED: log is not None and tally.steady_assumed,
+        ONE_TRIAL: log is not None and log.n == 1,
+        NOT_COLD: bool(compiled) and not tally.cold,
+        LOWERINGS: len(tally.lowerings) > 1,
+        TRIALS_FAILED: bool(tally.failed),
+    }
+    compile_seconds = _mean(compiled) if compiled else None
+    return MeasuredCase(
+        key=tally.key,
+        facts=tally.facts,
+        device=tally.device,
+        log=log,
+        no_figure=no_figure,
+        trials=len(used),
+        failed=len(tally.failed),
+        latency=_latency(used) if log is not None else (),
+        ceiling=ceiling,
+        of_ceiling=of_ceiling,
+        of_copying=of_copying,
+        compile_seconds=compile_seconds,
+        start_up=sum(_mean(tally.stages.get(name, [])) for name in _START_UP) + (compile_seconds or 0.0),
+        host_memory=tally.host_memory,
+        device_memory=tally.device_memory,
+        passed=tuple(sorted(name for name, passed in tally.checks.items() if passed)),
+        broken=tuple(f"{name}: {found}" if found else name for name, found in sorted(tally.broken.items())),
+        lowering=", ".join(sorted(name for name in tally.lowerings if name)),
+        marks=tuple(mark for mark, deserved in marks.items() if deserved),
+        records=len(tally.records),
+    )
+
+
+def _used(tally: Tally) -> tuple[list[Figure], bool]:
+    """The trials a rate is computed from, and whether it is proven.
+
+    One failed check among the trials spoils the case. Trials without any check are left out where others have passed
+    theirs.
+    """
+    usable = [figure for figure in tally.figures if figure.proof != "failed"]
+    if len(usable) < len(tally.figures):
+        return tally.figures, False
+    passed = [figure for figure in usable if figure.proof == "passed"]
+    return (passed, True) if passed else (usable, False)
+
+
+def _rate(tally: Tally, used: Sequence[Figure]) -> tuple[LogRate | None, str]:
+    if not used:
+        return None, f"every trial failed; the first: {tally.failed[0]}"
+    trouble = next((figure.trouble for figure in used if figure.log is None), "")
+    if trouble:
+        return None, trouble
+    try:
+        return log_rate([figure.log for figure in used if figure.log is not None]), ""
+    except NoFigure as error:
+        return None, str(error)
+
+
+def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
+    queries = [figure.queries for figure in used if figure.queries is not None]
+    found = []
+    for percent in PERCENTILES if queries else ():
+        try:
+            found.append(percentile(queries, percent))
+        except NoFigure:
+            break  # the higher percentiles need more queries still
+    return tuple(found)
+
+
+def _ceilings(tally: Tally, pooled: Pool, log: LogRate | None) -> tuple[Ceiling | None, float | None, float | None]:
+    """The arithmetic ceiling of this device and precision, and the shares of it and of the copying ceiling reached.
+
+    Every image has to reach the device, at one byte per pixel and channel, whatever is computed with it there.
+    """
+    facts, device = tally.facts, tally.device
+    if device is None or facts is None:
+        return None, None, None
+    arithmetic, copying = (
+        pooled.ceilings.get((tally.key.machine, device.physical, tally.key.precision, kind))
+        for kind in ("arithmetic", "copy")
+    )
+    rate = 0.0 if log is None else log.rate
+    operations = rate * {"train": facts.training_flops, "infer": facts.forward_flops}.get(tally.key.phase, 0)
+    of_arithmetic = operations / arithmetic.rate if arithmetic is not None and operations > 0 else None
+    copied = rate * facts.height * facts.width * 3
+    return arithmetic, of_arithmetic, copied / copying.rate if copying is not None and copied > 0 else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

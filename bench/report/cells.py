@@ -1,0 +1,115 @@
+"""Figures of a report as people read them: names of devices and settings, estimates, marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.durations import UNKNOWN, number, spread
+from bench.projection import Members
+from bench.record.schema import Machine
+from bench.report.model import MARKS, Group, MeasuredCase, Setting
+from bench.report.text import clean, plural, processor, short
+from bench.statistics import Estimate
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def device(case: MeasuredCase, machine: Machine) -> str:
+    """``NVIDIA H200 (cuda:0)``; for the host ``Intel Xeon Platinum 8468, 2 cores (cpu)``."""
+    identity = place(case)
+    if case.shares_cores:
+        return f"{processor(machine.cpu)}, {plural(case.key.threads, 'core')} ({identity})"
+    name = clean(case.device.name, 60) if case.device is not None else ""
+    return f"{name or 'unnamed device'} ({identity})"
+
+
+def place(case: MeasuredCase) -> str:
+    """``cuda:0``, ``jax:gpu:0``, ``cpu``: the device's id, behind its backend's name where that is not part of it."""
+    names = clean("+".join(case.key.devices), 60)
+    backend = clean(case.key.backend, 30)
+    if not names or names.split(":")[0] == backend:
+        return names or backend
+    return f"{backend} {names}"
+
+
+def setting(case: MeasuredCase) -> str:
+    """``fp32, batch 32``; for preprocessing ``2 cores``."""
+    if case.key.phase == "preprocess":
+        return plural(case.key.threads, "core")
+    parts = [clean(case.key.precision, 20), f"batch {case.key.batch_size:,}", clean(case.key.options, 60)]
+    return ", ".join(part for part in parts if part)
+
+
+def side(case: MeasuredCase, machine: Machine) -> str:
+    """One side of a speed-up, with its cores and precision."""
+    cores = "" if case.shares_cores else f", {plural(case.key.threads, 'host core')}"
+    return f"{device(case, machine)}{cores}, {setting(case)}"
+
+
+def machine_name(machine: Machine) -> str:
+    """``Intel Xeon Platinum 8468, 2 of 96 cores``."""
+    cores = f"{machine.cores} of {machine.cores_online}" if machine.cores < machine.cores_online else str(machine.cores)
+    return f"{processor(machine.cpu)}, {cores} {'core' if cores == '1' else 'cores'}"
+
+
+def estimated(estimate: Estimate | None, write: Callable[[float], str]) -> str:
+    """``4.1 h ± 3 %``, or ``4.1 h (3.0 h to 6.2 h)`` where the interval is wide, or the bare figure where there is none."""
+    if estimate is None:
+        return UNKNOWN
+    value = whole(write(estimate.value))
+    if estimate.low is None or estimate.high is None:
+        return value
+    if width := spread(estimate.value, estimate.low, estimate.high):
+        return f"{value} {whole(width)}"
+    return f"{value} ({whole(write(estimate.low))} to {whole(write(estimate.high))})"
+
+
+def whole(text: str) -> str:
+    """The text with spaces that no line breaks at."""
+    return text.replace(" ", NO_BREAK)
+
+
+def per_week(estimate: Estimate) -> str:
+    """Full trainings in a week; below one, what part of it gets done."""
+    return number(int(estimate.value + 1e-9)) if estimate.value >= 1 else number(estimate.value, 2)
+
+
+def members(count: Members) -> str:
+    """``8``, or ``8 (7 to 9)`` where the interval allows for others."""
+    if count.low is None or count.high is None or count.low == count.value == count.high:
+        return f"{count.value:,}"
+    return f"{count.value:,} ({count.low:,} to {count.high:,})"
+
+
+def times(value: float) -> str:
+    """``61x``, ``0.85x``."""
+    return f"{number(value, 2 if value < 10 else 3)}x"
+
+
+def decoding(case: MeasuredCase | None) -> str:
+    """``41.2 MP/s on 2 cores``, or that it is unknown."""
+    if case is None or case.log is None:
+        return "unknown"
+    return f"{whole(number(case.log.rate) + ' MP/s')}, {whole(plural(case.key.threads, 'core'))}"
+
+
+def binds(setting: Setting) -> str:
+    """What sets the pace of a training, and how many cores would feed a starving accelerator."""
+    projection = setting.projection
+    if setting.decode is None:
+        return f"{projection.binds} (decode unknown)"
+    if projection.binds == "decode" and projection.cores_to_feed is not None:
+        return f"decode (about {plural(projection.cores_to_feed, 'core')} would feed it)"
+    return projection.binds
+
+
+def signs(case: MeasuredCase) -> str:
+    """The signs of a case's marks, to be set behind its rate."""
+    return "".join(MARKS[mark][0] for mark in case.marks)
+
+
+def group_name(group: Group, groups: tuple[Group, ...]) -> str:
+    """``melanoma small``; with a piece of its digest where two computations go by one name."""
+    name = f"{clean(group.workload, 40)} {clean(group.size, 40)}"
+    twins = sum((other.workload, other.size) == (group.workload, group.size) for other in groups)
+    return f"{name} [{short(group.digest)}]" if twins > 1 else name

@@ -1,0 +1,189 @@
+"""The report for machines: raw figures, their intervals, and the unit in every name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from bench.report.model import CaseKey, MeasuredCase, Report, Row, Setting, SpeedUp
+from bench.report.text import spreadsheet
+from bench.statistics import Estimate
+
+Fields = dict[str, Any]
+FORMAT = 1
+"""Version of the JSON layout; names are only ever added to it."""
+
+
+class JsonReporter:
+    """One JSON object, ASCII only."""
+
+    name = "json"
+
+    def render(self, report: Report) -> str:
+        """The report as JSON; a figure that does not exist is null."""
+        return json.dumps(as_data(report), indent=1, allow_nan=False) + "\n"
+
+
+class CsvReporter:
+    """One row per measured case, its projection beside it where it is a training."""
+
+    name = "csv"
+
+    def render(self, report: Report) -> str:
+        """The report as comma-separated values; no cell is a formula."""
+        import pandas
+
+        frame = pandas.DataFrame(
+            [{name: spreadsheet(value) if isinstance(value, str) else value for name, value in row.items()}
+             for row in flat_rows(report)]
+        )  # fmt: skip
+        return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def as_data(report: Report) -> Fields:
+    """The whole report as plain data."""
+    return {
+        "format": "accelbench report",
+        "version": FORMAT,
+        "assumptions": asdict(report.assumptions),
+        "assumption_sentences": report.assumptions.sentences(),
+        "days_versus_hours": [
+            {
+                "workload": group.workload,
+                "size": group.size,
+                "digest": group.digest,
+                "epochs": group.epochs,
+                "reference": None if group.reference is None else _case_fields(group.reference.best.train.key),
+                "devices": [_row(row) for row in group.rows],
+            }
+            for group in report.groups
+        ],
+        "measured": [_measured(case) for case in report.measured],
+        "failed_trials": [asdict(remark) for remark in report.failures],
+        "skipped": [asdict(remark) for remark in report.skips],
+        "machines": {name: msgspec.to_builtins(machine) for name, machine in report.machines.items()},
+        "ceilings": {name: msgspec.to_builtins(found) for name, found in report.ceilings.items()},
+        "data": report.data,
+        "records": [asdict(line) for line in report.records],
+        "notes": list(report.notes),
+    }
+
+
+def flat_rows(report: Report) -> list[Fields]:
+    """One flat row per measured case."""
+    projected = {
+        setting.train.key: (setting, row.reference)
+        for group in report.groups for row in group.rows for setting in row.settings
+    }  # fmt: skip
+    rows = []
+    for case in report.measured:
+        machine = report.machines[case.key.machine]
+        row: Fields = {"cpu": machine.cpu, "cores": machine.cores, **_flat(_measured(case))}
+        setting, reference = projected.get(case.key, (None, False))
+        row["reference"] = reference
+        row |= _flat(_setting(setting)) if setting is not None else {}
+        rows.append(row)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _row(row: Row) -> Fields:
+    return {
+        "machine": row.machine.fingerprint,
+        "reference": row.reference,
+        "best": _settled(row.best),
+        "same": None if row.same is None else _settled(row.same),
+        "settings": [_settled(setting) for setting in row.settings],
+    }
+
+
+def _settled(setting: Setting) -> Fields:
+    return {"case": _case_fields(setting.train.key), **_setting(setting)}
+
+
+def _setting(setting: Setting) -> Fields:
+    projection = setting.projection
+    return {
+        "one_training_seconds": _estimate(projection.training),
+        "tuning_loop_seconds": _estimate(projection.tuning_loop),
+        "trainings_per_week": _estimate(projection.trainings_per_week),
+        "ensemble_members": asdict(projection.ensemble),
+        "screening_seconds": _estimate(projection.screening),
+        "part_seconds": projection.parts,
+        "binds": projection.binds,
+        "decode_images_per_second": projection.decoded_per_second,
+        "decode_cores": None if setting.decode is None else setting.decode.key.threads,
+        "cores_to_feed_extrapolated": projection.cores_to_feed,
+        "evaluation_measured": setting.infer is not None,
+        "speed_up_same": _speed_up(setting.same),
+        "speed_up_best": _speed_up(setting.best),
+    }
+
+
+def _speed_up(found: SpeedUp | None) -> Fields | None:
+    if found is None:
+        return None
+    key = found.reference.key
+    against = {"reference_machine": key.machine, "reference_device": "+".join(key.devices), "reference_cores": key.threads}
+    against |= {"reference_precision": key.precision, "reference_batch_size": key.batch_size}
+    return {**asdict(found.factor), **against, "left_out": list(found.left_out)}
+
+
+def _measured(case: MeasuredCase) -> Fields:
+    unit = "megapixels_per_second" if case.key.phase == "preprocess" else "images_per_second"
+    rates: dict[str, Fields | None] = {"images_per_second": None, "megapixels_per_second": None, unit: _estimate(case.rate)}
+    return {
+        **_case_fields(case.key),
+        "device_name": "" if case.device is None else case.device.name,
+        **rates,
+        "no_figure": case.no_figure,
+        "trials": case.trials,
+        "failed_trials": case.failed,
+        "records": case.records,
+        "latency_seconds": {
+            f"p{found.percent}": {**asdict(found.latency), "queries": found.queries, "interval": found.method}
+            for found in case.latency
+        },
+        "share_of_ceiling": case.of_ceiling,
+        "share_of_copying_ceiling": case.of_copying,
+        "ceiling_flops_per_second": None if case.ceiling is None else case.ceiling.rate,
+        "compile_seconds": case.compile_seconds,
+        "start_up_seconds": case.start_up,
+        "host_memory_bytes": case.host_memory,
+        "device_memory_bytes": case.device_memory,
+        "checks_passed": list(case.passed),
+        "checks_failed": list(case.broken),
+        "lowering": case.lowering,
+        "valid": case.valid,
+        "marks": list(case.marks),
+    }
+
+
+def _case_fields(key: CaseKey) -> Fields:
+    return {
+        "machine": key.machine, "backend": key.backend, "devices": list(key.devices), "workload": key.workload,
+        "size": key.size, "digest": key.digest, "phase": key.phase, "scenario": key.scenario, "precision": key.precision,
+        "batch_size": key.batch_size, "host_cores": key.threads, "processes": key.processes, "options": key.options,
+        "versions": key.stack.versions, "environment": key.stack.environment, "bench_version": key.stack.bench,
+        "data": key.data,
+    }  # fmt: skip
+
+
+def _estimate(found: Estimate | None) -> Fields | None:
+    return None if found is None else asdict(found)
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> Fields:
+    """Nested names joined: ``one_training_seconds``, ``one_training_seconds_low``; lists become one cell."""
+    flat: Fields = {}
+    for name, value in fields.items():
+        place = prefix if name == "value" else f"{prefix}_{name}" if prefix else name
+        if isinstance(value, Mapping):
+            flat |= _flat(value, place)
+        else:
+            flat[place] = "; ".join(str(part) for part in value) if isinstance(value, list) else value
+    return flat

@@ -1,0 +1,69 @@
+"""Sentences on machines, ceilings and records."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+
+from bench.durations import number, size
+from bench.record.schema import Machine
+from bench.report import cells
+from bench.report.model import Report
+from bench.report.text import clean, plural, short
+
+_FACTS = ("governor", "python", "libc")  # of Machine.facts, the ones worth a place on a page
+_UNITS = {"arithmetic": (1e12, "TFLOP/s"), "copy": (1e9, "GB/s")}
+
+
+def machine_lines(report: Report) -> list[str]:
+    """One sentence per machine: processor, memory, system, GPUs, software."""
+    versions: dict[str, set[str]] = {}
+    for case in report.measured:
+        if case.key.stack.versions:
+            software = f"{clean(case.key.backend, 30)}: {clean(case.key.stack.versions, 120)}"
+            versions.setdefault(case.key.machine, set()).add(software)
+    lines = []
+    for fingerprint, machine in sorted(report.machines.items()):
+        software = "; ".join(sorted(versions.get(fingerprint, ())))
+        lines.append(f"{short(fingerprint)}: {_hardware(machine)}" + (f"; {software}" if software else "") + ".")
+    return lines
+
+
+def _hardware(machine: Machine) -> str:
+    parts = [cells.machine_name(machine), clean(machine.architecture, 20), f"{size(machine.memory)} memory"]
+    parts.append(clean(machine.system, 60))
+    parts += [f"{name} {clean(machine.facts[name], 40)}" for name in _FACTS if name in machine.facts]
+    parts += [clean(gpu.get("name", "unnamed GPU"), 60) + _driver(gpu) for gpu in machine.gpus]
+    return ", ".join(part for part in parts if part)
+
+
+def _driver(gpu: dict[str, str]) -> str:
+    return f" (driver {clean(gpu['driver'], 30)})" if gpu.get("driver") else ""
+
+
+def ceiling_lines(report: Report) -> list[str]:
+    """The fastest arithmetic and copying shown on each physical device."""
+    lines = []
+    for fingerprint, ceilings in sorted(report.ceilings.items()):
+        for ceiling in ceilings:
+            scale, unit = _UNITS[ceiling.kind]
+            what = " ".join(part for part in (clean(ceiling.precision, 20), ceiling.kind) if part)
+            lines.append(
+                f"{short(fingerprint)} {clean(ceiling.physical, 30)}, {what}: {number(ceiling.rate / scale)} {unit}, "
+                f"by {clean(ceiling.backend, 30)} with {clean(ceiling.shape, 60)}."
+            )
+    return lines
+
+
+def record_lines(report: Report) -> list[str]:
+    """The records used, those of one machine and command together."""
+    counted = Counter((line.machine, line.command) for line in report.records)
+    first = {(line.machine, line.command): line for line in reversed(report.records)}
+    lines = []
+    for place, count in counted.items():
+        line = first[place]
+        command = clean(shlex.join(line.command), 160) or "no command recorded"
+        when = clean(line.created, 25)
+        which = f"record {clean(line.id, 40)} of {when}" if count == 1 else f"{plural(count, 'record')} from {when} on"
+        lines.append(f"{short(line.machine)}: {which}: {command}")
+    return lines

@@ -1,0 +1,35 @@
+"""Markdown as GitHub shows it."""
+
+from __future__ import annotations
+
+from bench.report.document import Section, Table, document
+from bench.report.model import Report
+from bench.report.text import markdown
+
+
+class MarkdownReporter:
+    """Pipe tables and lists; every string is escaped."""
+
+    name = "markdown"
+
+    def render(self, report: Report) -> str:
+        """The report as a page to paste into an issue or a README."""
+        return "\n\n".join(_section(section) for section in document(report)) + "\n"
+
+
+def _section(section: Section) -> str:
+    parts = [f"### {markdown(section.title)}"]
+    if section.table is not None:
+        parts.append(_table(section.table))
+    if section.lines:
+        parts.append("\n".join(f"- {markdown(line)}" for line in section.lines))
+    return "\n\n".join(parts)
+
+
+def _table(table: Table) -> str:
+    from tabulate import tabulate
+
+    rows = [[markdown(cell) for cell in row] for row in table.rows]
+    align = ["right" if column in table.right else "left" for column in range(len(table.columns))]
+    headers = [markdown(name) for name in table.columns]
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)

@@ -1,0 +1,184 @@
+"""What a report holds: figures with their intervals, and everything that has to be said about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bench.projection import Assumptions, Measured, Projection
+from bench.record.schema import Ceiling, DeviceFacts, Machine, WorkloadFacts
+from bench.statistics import Estimate, LogRate, Percentile
+
+UNPROVEN = "unproven"
+ABOVE_CEILING = "above ceiling"
+STEADY_ASSUMED = "steady state assumed"
+ONE_TRIAL = "one trial"
+NOT_COLD = "no cold compilation"
+LOWERINGS = "several lowerings"
+TRIALS_FAILED = "trials failed"
+
+MARKS = {  # mark: its sign, and what it means
+    UNPROVEN: ("‡", "unproven: no check passed, or one failed; not used in any projection or speed-up"),
+    ABOVE_CEILING: ("▲", "above ceiling: more than 1.1 times the measured ceiling; not used in any projection or speed-up"),
+    STEADY_ASSUMED: ("~", "steady state assumed: too few samples to detect the end of warm-up, a fixed rule was used"),
+    ONE_TRIAL: ("¹", "one trial: no interval"),
+    NOT_COLD: ("°", "no cold compilation was timed: the compile time is of a filled cache"),
+    LOWERINGS: ("§", "trials of several lowerings are pooled"),
+    TRIALS_FAILED: ("×", "some trials failed; they are listed below"),
+}
+
+
+class Stack(NamedTuple):
+    """The software a figure belongs to; figures of different stacks are never pooled."""
+
+    versions: str  # of the backend's framework
+    environment: str  # variables that frameworks and the allocator read, threads apart
+    bench: str  # version of the harness
+
+
+class CaseKey(NamedTuple):
+    """What must be equal for trials of several records to be pooled."""
+
+    machine: str  # fingerprint
+    stack: Stack
+    workload: str
+    size: str
+    digest: str
+    data: str  # fingerprint of the images decoded; "" but for preprocess, since other phases' work does not depend on it
+    backend: str
+    devices: tuple[str, ...]
+    phase: str
+    scenario: str
+    precision: str
+    batch_size: int
+    threads: int
+    processes: int
+    options: str
+
+
+@dataclass(frozen=True)
+class MeasuredCase:
+    """One case, its trials pooled over records. Times are seconds, sizes bytes."""
+
+    key: CaseKey
+    facts: WorkloadFacts | None
+    device: DeviceFacts | None
+    log: LogRate | None  # of images, or of megapixels where phase is preprocess
+    no_figure: str  # why there is no rate
+    trials: int  # that the rate is of
+    failed: int  # trials that gave nothing
+    latency: tuple[Percentile, ...]
+    ceiling: Ceiling | None
+    of_ceiling: float | None  # achieved FLOP/s over the ceiling's
+    of_copying: float | None  # bytes of images per second over the copying ceiling
+    compile_seconds: float | None  # cold where there is one, else cached
+    start_up: float  # import + build + compile + first step
+    host_memory: int
+    device_memory: int
+    passed: tuple[str, ...]  # names of checks that passed in every trial
+    broken: tuple[str, ...]  # names of checks that failed in some trial, with what was found
+    lowering: str
+    marks: tuple[str, ...]
+    records: int
+
+    @property
+    def rate(self) -> Estimate | None:
+        """Images per second; megapixels per second where phase is preprocess."""
+        return None if self.log is None else self.log.estimate()
+
+    @property
+    def valid(self) -> bool:
+        """Whether the rate may stand in a projection and a speed-up."""
+        return self.log is not None and UNPROVEN not in self.marks and ABOVE_CEILING not in self.marks
+
+    @property
+    def shares_cores(self) -> bool:
+        """Whether the device is the host's processor."""
+        return self.device is not None and self.device.kind == "cpu"
+
+
+@dataclass(frozen=True)
+class SpeedUp:
+    """How many times faster one training is, with both sides named."""
+
+    factor: Estimate
+    reference: MeasuredCase
+    left_out: tuple[str, ...]  # what was not measured on one side and so counts on neither
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A training case of a device, projected."""
+
+    train: MeasuredCase
+    infer: MeasuredCase | None  # the offline inference that evaluates after every epoch
+    decode: MeasuredCase | None
+    measured: Measured
+    projection: Projection
+    same: SpeedUp | None = None  # against the reference at the same precision and batch size
+    best: SpeedUp | None = None  # against the reference's fastest valid setting
+
+
+@dataclass(frozen=True)
+class Row:
+    """One device in the table of days versus hours."""
+
+    machine: Machine
+    settings: tuple[Setting, ...]  # the fastest first
+    same: Setting | None  # the one that is compared at the reference's precision and batch size
+    reference: bool
+
+    @property
+    def best(self) -> Setting:
+        """The device's fastest valid setting."""
+        return self.settings[0]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Devices that ran the same workload at the same size: only they meet in one table."""
+
+    workload: str
+    size: str
+    digest: str
+    epochs: int
+    rows: tuple[Row, ...]
+    reference: Row | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordLine:
+    """One record that was used."""
+
+    id: str
+    created: str
+    command: tuple[str, ...]
+    machine: str
+    complete: bool
+    commit: str
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that did not run, or failed, and how often it was recorded."""
+
+    what: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a format needs; no format looks into a record."""
+
+    assumptions: Assumptions
+    groups: tuple[Group, ...]
+    measured: tuple[MeasuredCase, ...]
+    machines: dict[str, Machine]  # by fingerprint
+    ceilings: dict[str, tuple[Ceiling, ...]]  # by the machine's fingerprint
+    data: dict[str, str]  # fingerprint: description
+    records: tuple[RecordLine, ...]
+    skips: tuple[Remark, ...] = ()
+    failures: tuple[Remark, ...] = ()
+    notes: tuple[str, ...] = field(default=())

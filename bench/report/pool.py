@@ -1,0 +1,199 @@
+"""Pool the trials of equal cases over records. Each record is read once and let go, so that thousands fit in memory."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import RecordError
+from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
+from bench.report.model import CaseKey, RecordLine, Stack
+from bench.report.text import first_line
+from bench.statistics import NoFigure, log_time
+
+MEGA = 1e6
+_LONGEST_STAGE = 1e9  # seconds; more is no stage
+
+
+class Figure(NamedTuple):
+    """What one trial gives."""
+
+    log: float | None  # ln(seconds per image, or per megapixel)
+    trouble: str  # why there is no figure
+    proof: Literal["passed", "failed", "none"]
+    queries: NDArray[np.float64] | None  # single-stream: seconds of each
+
+
+@dataclass
+class Tally:
+    """Trials of one case as they come in."""
+
+    key: CaseKey
+    case: Case
+    facts: WorkloadFacts | None
+    device: DeviceFacts | None
+    figures: list[Figure] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    stages: dict[str, list[float]] = field(default_factory=dict)
+    cold: list[float] = field(default_factory=list)
+    checks: dict[str, bool] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    lowerings: set[str] = field(default_factory=set)
+    steady_assumed: bool = False
+    host_memory: int = 0
+    device_memory: int = 0
+    records: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Pool:
+    """Every case of every record, and what the records say beside."""
+
+    tallies: dict[CaseKey, Tally] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    ceilings: dict[tuple[str, str, str, str], Ceiling] = field(default_factory=dict)
+    data: dict[str, tuple[bool, str]] = field(default_factory=dict)  # fingerprint: synthetic, description
+    records: dict[str, RecordLine] = field(default_factory=dict)
+    skips: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repeated: int = 0
+
+
+def pool(records: Iterable[Record]) -> Pool:
+    """Pool records; one that comes twice counts once. Raises RecordError for one that contradicts itself."""
+    pooled = Pool()
+    for record in records:
+        if record.id in pooled.records:
+            pooled.repeated += 1
+        else:
+            _add(pooled, record)
+    return pooled
+
+
+def _add(pooled: Pool, record: Record) -> None:
+    keys = _tallies(pooled, record)  # raises before anything is changed
+    machine = record.machine.fingerprint
+    pooled.machines.setdefault(machine, record.machine)
+    pooled.records[record.id] = RecordLine(
+        record.id, record.created, tuple(record.command), machine, record.complete, record.bench.get("commit", "")
+    )
+    for data in record.data:
+        pooled.data.setdefault(data.fingerprint, (data.synthetic, data.description))
+    for ceiling in record.ceilings:
+        place = machine, ceiling.physical, ceiling.precision, ceiling.kind
+        if math.isfinite(ceiling.rate) and ceiling.rate > 0:
+            pooled.ceilings[place] = max(pooled.ceilings.get(place, ceiling), ceiling, key=lambda known: known.rate)
+    pooled.skips.update((skip.what, skip.reason) for skip in record.skips)
+    for trial in record.trials:
+        tally = keys[trial.case]
+        tally.records.add(record.id)
+        _add_trial(pooled, tally, trial)
+
+
+def _tallies(pooled: Pool, record: Record) -> list[Tally]:
+    """A tally per case of the record, in the record's order."""
+    workloads = {(facts.name, facts.size): facts for facts in record.workloads}
+    images = _images(record)
+    devices = {(device.backend, device.id): device for device in record.devices}
+    wrong = next((trial.case for trial in record.trials if not 0 <= trial.case < len(record.cases)), None)
+    if wrong is not None:
+        raise RecordError(f"record {record.id} has a trial of case {wrong}, but only {len(record.cases)} cases")
+    found = []
+    for case in record.cases:
+        facts = workloads.get((case.workload, case.size))
+        device = next((known for name in case.devices if (known := devices.get((case.backend, name)))), None)
+        versions = {} if device is None else device.versions
+        stack = Stack(
+            ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+            _environment(record, case),
+            record.bench.get("version", ""),
+        )
+        key = CaseKey(
+            machine=record.machine.fingerprint,
+            stack=stack,
+            workload=case.workload,
+            size=case.size,
+            digest="" if facts is None else facts.digest,
+            data=images.get((case.workload, case.size), "") if case.phase == "preprocess" else "",
+            backend=case.backend,
+            devices=case.devices,
+            phase=case.phase,
+            scenario=case.scenario,
+            precision=case.precision,
+            batch_size=case.batch_size,
+            threads=case.threads,
+            processes=case.processes,
+            options=", ".join(f"{name}={value}" for name, value in sorted(case.options.items())),
+        )
+        found.append(pooled.tallies.setdefault(key, Tally(key, case, facts, device)))
+    return found
+
+
+def _images(record: Record) -> dict[tuple[str, str], str]:
+    """The fingerprint of each workload's images: a run opens one set of images per workload and size, in that order."""
+    everything = ", ".join(sorted({data.fingerprint for data in record.data}))
+    one_each = len(record.data) == len(record.workloads)
+    return {
+        (facts.name, facts.size): record.data[place].fingerprint if one_each else everything
+        for place, facts in enumerate(record.workloads)
+    }
+
+
+def _environment(record: Record, case: Case) -> str:
+    """What was set in the worker, and what frameworks read that the user had set; the case itself says its threads."""
+    chosen = record.environment | case.environment
+    threads = {name for name, value in chosen.items() if name.endswith("_THREADS") and value == str(case.threads)}
+    parts = [f"{name}={value}" for name, value in sorted(chosen.items()) if name not in threads]
+    return " ".join([*parts, record.machine.facts.get("ambient", "")]).strip()
+
+
+def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
+    compiled = trial.stages.get("compile")
+    if trial.status == "ok" and trial.compile == "cold" and compiled is not None and 0 <= compiled <= _LONGEST_STAGE:
+        tally.cold.append(compiled)
+    if trial.status != "ok":
+        reason = first_line(trial.reason) or first_line(trial.log_tail) or "no reason was recorded"
+        what = tally.case.label if trial.role == "trial" else f"{tally.case.label} (pilot)"
+        pooled.failures[what, f"{trial.status}: {reason}"] += 1
+    if trial.role != "trial":
+        return
+    tally.host_memory = max(tally.host_memory, trial.host_memory)
+    tally.device_memory = max(tally.device_memory, trial.device_memory)
+    if trial.status not in {"ok", "invalid"}:
+        tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
+        return
+    tally.figures.append(_figure(tally.case, trial))
+    tally.lowerings.add(trial.lowering)
+    tally.steady_assumed |= trial.steady == "assumed"
+    for check in trial.checks:
+        tally.checks[check.name] = tally.checks.get(check.name, True) and check.passed
+        if not check.passed:
+            tally.broken.setdefault(check.name, _found(check.found, check.allowed, check.detail))
+    for name, seconds in trial.stages.items():
+        if 0 <= seconds <= _LONGEST_STAGE:
+            tally.stages.setdefault(name, []).append(seconds)
+
+
+def _figure(case: Case, trial: Trial) -> Figure:
+    broken = trial.status == "invalid" or any(not check.passed for check in trial.checks)
+    proof: Literal["passed", "failed", "none"] = "failed" if broken else "passed" if trial.checks else "none"
+    try:
+        if case.phase == "preprocess":
+            log = log_time(trial.samples, trial.warmup, trial.pixels_per_sample) + math.log(MEGA)
+        else:
+            log = log_time(trial.samples, trial.warmup, trial.images_per_sample)
+    except NoFigure as error:
+        return Figure(None, str(error), proof, None)
+    single = case.scenario == "single-stream"
+    return Figure(log, "", proof, np.array(trial.samples[trial.warmup :]) if single else None)
+
+
+def _found(found: float | None, allowed: float | None, detail: str) -> str:
+    numbers = "" if found is None else f"{found:.3g}" + ("" if allowed is None else f", allowed {allowed:.3g}")
+    return ", ".join(part for part in (numbers, first_line(detail)) if part)

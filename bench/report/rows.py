@@ -1,0 +1,193 @@
+"""From measured cases to the table of days versus hours: settings, devices, and the reference they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from bench.errors import UsageError
+from bench.projection import Assumptions, Decoding, Measured, project, speed_up
+from bench.record.schema import Machine
+from bench.report.model import Group, MeasuredCase, Row, Setting, SpeedUp
+from bench.report.text import clean
+
+X86 = ("x86_64", "amd64", "x86", "i386", "i686")
+
+
+def groups(
+    cases: Sequence[MeasuredCase], machines: dict[str, Machine], synthetic: set[str], assumptions: Assumptions
+) -> tuple[Group, ...]:
+    """One group per workload, size and digest. Raises UsageError where the reference asked for was not measured."""
+    trained = sorted((case for case in cases if case.key.phase == "train" and case.valid), key=_group_key)
+    found = []
+    for (workload, size, digest), members in groupby(trained, key=_group_key):
+        trains = list(members)
+        facts = trains[0].facts
+        epochs = assumptions.epochs or (facts.epochs if facts is not None else 0)
+        if epochs < 1:
+            continue  # nothing says how long a training is
+        partners = [case for case in cases if (case.key.workload, case.key.size) == (workload, size) and case.valid]
+        rows = _rows(trains, partners, machines, synthetic, assumptions, epochs)
+        if rows:
+            found.append(Group(workload, size, digest, epochs, tuple(rows), None))
+    return tuple(_referred(group, assumptions) for group in _checked(found, assumptions))
+
+
+def _group_key(case: MeasuredCase) -> tuple[str, str, str]:
+    return case.key.workload, case.key.size, case.key.digest
+
+
+def _device_key(case: MeasuredCase) -> tuple[object, ...]:
+    return case.key.machine, case.key.backend, case.key.devices, case.key.stack
+
+
+def _rows(
+    trains: Sequence[MeasuredCase],
+    partners: Sequence[MeasuredCase],
+    machines: dict[str, Machine],
+    synthetic: set[str],
+    assumptions: Assumptions,
+    epochs: int,
+) -> list[Row]:
+    """A row per device, its settings projected, the fastest first."""
+    infers: dict[tuple[object, ...], list[MeasuredCase]] = {}
+    decodes: dict[str, list[MeasuredCase]] = {}
+    for case in partners:
+        if case.key.scenario == "offline":
+            infers.setdefault((*_device_key(case), case.key.digest), []).append(case)
+        elif case.key.phase == "preprocess":
+            decodes.setdefault(case.key.machine, []).append(case)
+    rows = []
+    for _, members in groupby(sorted(trains, key=_device_key), key=_device_key):
+        settings = []
+        for train in members:
+            if train.device is None:
+                continue  # whether it shares the host's cores is unknown
+            infer = _infer(train, infers.get((*_device_key(train), train.key.digest), ()))
+            decode = _decode(train, decodes.get(train.key.machine, ()), synthetic)
+            settings.append(_setting(train, infer, decode, assumptions, epochs))
+        if settings:
+            settings.sort(key=lambda setting: _speed(setting.train), reverse=True)
+            rows.append(Row(machines[settings[0].train.key.machine], tuple(settings), None, False))
+    return rows
+
+
+def _speed(case: MeasuredCase) -> float:
+    return 0.0 if case.log is None else case.log.rate
+
+
+def _infer(train: MeasuredCase, offline: Iterable[MeasuredCase]) -> MeasuredCase | None:
+    """The offline inference of the same precision and processes, on as many cores if there is one; the fastest of them."""
+    alike = [case for case in offline if _alike(case) == _alike(train)]
+    return max(alike, key=lambda case: (case.key.threads == train.key.threads, _speed(case)), default=None)
+
+
+def _alike(case: MeasuredCase) -> tuple[str, int]:
+    return case.key.precision, case.key.processes
+
+
+def _decode(train: MeasuredCase, decodes: Iterable[MeasuredCase], synthetic: set[str]) -> MeasuredCase | None:
+    """Decoding on the most cores measured; for a host that trains, on as many as it trains on; of real files if possible."""
+
+    def preference(case: MeasuredCase) -> tuple[bool, bool, int, int]:
+        fits = train.shares_cores and case.key.threads == train.key.threads
+        return case.key.data not in synthetic, fits, case.key.threads, case.trials
+
+    return max(decodes, key=preference, default=None)
+
+
+def _setting(
+    train: MeasuredCase,
+    infer: MeasuredCase | None,
+    decode: MeasuredCase | None,
+    assumptions: Assumptions,
+    epochs: int,
+) -> Setting:
+    assert train.log is not None
+    measured = Measured(
+        train=train.log,
+        infer=None if infer is None else infer.log,
+        decode=None if decode is None or decode.log is None else Decoding(decode.log, decode.key.threads),
+        start_up=train.start_up,
+        infer_start_up=0.0 if infer is None else infer.start_up,
+        shares_cores=train.shares_cores,
+    )
+    return Setting(train, infer, decode, measured, project(measured, assumptions, epochs))
+
+
+# ---- the reference -------------------------------------------------------------------------------------------------
+
+
+def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
+    wanted = assumptions.reference
+    if wanted is None or not found or any(_named(row, wanted) for group in found for row in group.rows):
+        return found
+    names = sorted({_name(row) for group in found for row in group.rows})
+    raise UsageError(f"no valid training on the reference '{clean(wanted, 60)}'; there is: {', '.join(names)}")
+
+
+def _name(row: Row) -> str:
+    """``backend:device``, or the device alone where it begins with its backend's name."""
+    key = row.best.train.key
+    device = "+".join(key.devices)
+    return device if device.split(":")[0] == key.backend else f"{key.backend}:{device}"
+
+
+def _named(row: Row, wanted: str) -> bool:
+    key = row.best.train.key
+    return wanted in {key.backend, _name(row), f"{key.backend}:{'+'.join(key.devices)}", *key.devices}
+
+
+def _reference(group: Group, wanted: str | None) -> Row | None:
+    """The host's processor with the highest valid training rate, an x86 one if there is any; or the one asked for."""
+    if wanted is not None:
+        candidates = [row for row in group.rows if _named(row, wanted)]
+    else:
+        hosts = [row for row in group.rows if row.best.train.shares_cores]
+        candidates = [row for row in hosts if row.machine.architecture.lower() in X86] or hosts
+    return max(candidates, key=lambda row: _speed(row.best.train), default=None)
+
+
+def _referred(group: Group, assumptions: Assumptions) -> Group:
+    """The group with its speed-ups, the reference first, then from slow to fast."""
+    reference = _reference(group, assumptions.reference)
+    if reference is not None:
+        rows = [_compared(row, reference, assumptions, group.epochs) for row in group.rows if row is not reference]
+        reference = replace(reference, reference=True)
+        rows = [reference, *sorted(rows, key=lambda row: _speed(row.best.train))]
+    else:
+        rows = sorted(group.rows, key=lambda row: _speed(row.best.train))
+    return replace(group, rows=tuple(rows), reference=reference)
+
+
+def _compared(row: Row, reference: Row, assumptions: Assumptions, epochs: int) -> Row:
+    """The row with its speed-ups: each setting against the same one of the reference, the best against the best."""
+    settings = []
+    for place, setting in enumerate(row.settings):
+        twin = next((other for other in reference.settings if _same(other) == _same(setting)), None)
+        same = None if twin is None else _speed_up(twin, setting, assumptions, epochs)
+        best = _speed_up(reference.best, setting, assumptions, epochs) if place == 0 else None
+        settings.append(replace(setting, same=same, best=best))
+    return replace(row, settings=tuple(settings), same=_common(settings))
+
+
+def _same(setting: Setting) -> tuple[str, int]:
+    return setting.train.key.precision, setting.train.key.batch_size
+
+
+def _common(settings: Sequence[Setting]) -> Setting | None:
+    """The setting for the column *same*: fp32 at the workload's own batch size, else where the reference is fastest."""
+    shared = [setting for setting in settings if setting.same is not None]
+
+    def preference(setting: Setting) -> tuple[bool, float]:
+        facts = setting.train.facts
+        own = facts is not None and _same(setting) == ("fp32", facts.batch_size)
+        return own, 0.0 if setting.same is None else _speed(setting.same.reference)
+
+    return max(shared, key=preference, default=None)
+
+
+def _speed_up(reference: Setting, candidate: Setting, assumptions: Assumptions, epochs: int) -> SpeedUp:
+    factor, left_out = speed_up(reference.measured, candidate.measured, assumptions, epochs)
+    return SpeedUp(factor, reference.train, left_out)

@@ -1,0 +1,131 @@
+"""Which backends, devices and workloads there are: every plugin described by a worker of its own, side by side."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.errors import PluginError, UsageError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.plugins import find_plugins
+from bench.run.process import Launch, Outcome, run_worker
+from bench.worker.answers import BackendInfo, PluginInfo, WorkloadInfo
+from bench.worker.jobs import Describe, PluginRef
+
+DESCRIBE_STALL = 120.0
+
+
+@dataclass(frozen=True)
+class FoundBackend:
+    """A backend and the plugin it comes from."""
+
+    plugin: PluginRef
+    info: BackendInfo
+    interpreter: str
+    version: str
+
+
+@dataclass(frozen=True)
+class FoundWorkload:
+    """One size of a workload and the plugin it comes from."""
+
+    plugin: PluginRef
+    info: WorkloadInfo
+    version: str
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything found, and every plugin that could not be asked."""
+
+    backends: Sequence[FoundBackend]
+    workloads: Sequence[FoundWorkload]
+    reporters: Sequence[tuple[str, str]]  # name, plugin
+    broken: Mapping[str, str]  # plugin name to reason
+
+    def backend(self, name: str) -> FoundBackend:
+        """Raises UsageError naming the near and the available ones."""
+        for found in self.backends:
+            if found.info.name == name:
+                return found
+        if name in self.broken:
+            raise PluginError(self.broken[name])
+        raise UsageError(unknown("backend", name, [found.info.name for found in self.backends]))
+
+    def workload(self, name: str, size: str) -> FoundWorkload:
+        """Raises UsageError naming the near and the available ones."""
+        names = list(dict.fromkeys(found.info.name for found in self.workloads))
+        if name not in names:
+            if name in self.broken:
+                raise PluginError(self.broken[name])
+            raise UsageError(unknown("workload", name, names))
+        sizes = {found.info.size: found for found in self.workloads if found.info.name == name}
+        if size not in sizes:
+            raise UsageError(unknown(f"size of {name}", size, list(sizes)))
+        return sizes[size]
+
+
+def unknown(what: str, given: str, known: Sequence[str]) -> str:
+    """One sentence for a name that is not there."""
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown {what} '{given}'; there are: {', '.join(known) or 'none'}{hint}"
+
+
+def discover(probe: Sequence[str] | None = None, interpreters: Mapping[str, str] | None = None) -> Discovery:
+    """Describe every installed plugin; probe all backends, or those named.
+
+    Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
+    """
+    interpreters = interpreters or {}
+    wanted = None if probe is None else tuple(probe)
+    plugins = find_plugins()
+    environment = worker_environment(usable_cores(), {})
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ThreadPoolExecutor(2) as pool:
+
+        def ask(plugin: PluginRef) -> Outcome:
+            interpreter = interpreters.get(plugin.name, sys.executable)
+            log = Path(folder) / f"{plugin.name}.log"
+            return run_worker(Launch(Describe(plugin=plugin, probe=wanted), log, environment, interpreter, DESCRIBE_STALL))
+
+        outcomes = list(pool.map(ask, plugins))
+    backends, workloads, reporters, broken = [], [], [], {}
+    for plugin, outcome in zip(plugins, outcomes, strict=True):
+        if outcome.status != "ok":
+            broken[plugin.name] = _why(plugin, outcome)
+            continue
+        info = msgspec.json.decode(outcome.value, type=PluginInfo)
+        interpreter = interpreters.get(plugin.name, sys.executable)
+        backends += [FoundBackend(plugin, backend, interpreter, info.version) for backend in info.backends]
+        workloads += [FoundWorkload(plugin, workload, info.version) for workload in info.workloads]
+        reporters += [(name, plugin.name) for name in info.reporters]
+    _refuse_twins([(found.info.name, found.plugin) for found in backends], "backend")
+    _refuse_twins([(f"{found.info.name}-{found.info.size}", found.plugin) for found in workloads], "workload")
+    return Discovery(backends, workloads, reporters, broken)
+
+
+def _why(plugin: PluginRef, outcome: Outcome) -> str:
+    if outcome.failure is not None and outcome.failure.kind == "usage":
+        return outcome.reason
+    last = outcome.log_tail.splitlines()[-1:] or [""]
+    return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}" + (f" ({last[0]})" if last[0] else "")
+
+
+def _refuse_twins(offers: Sequence[tuple[str, PluginRef]], what: str) -> None:
+    seen: dict[str, PluginRef] = {}
+    for name, plugin in offers:
+        if name in seen:
+            first = seen[name]
+            raise PluginError(
+                f"two plugins offer a {what} called '{name}': '{first.name}' ({first.module}) and '{plugin.name}' "
+                f"({plugin.module}); uninstall one of them"
+            )
+        seen[name] = plugin

@@ -1,0 +1,136 @@
+"""The append-only memory of a run: one JSON line per finished thing, on disk before the next one starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from bench.errors import RecordError, UsageError
+from bench.record.schema import Ceiling, Skip, Trial
+from bench.run.plan import Plan
+from bench.worker.jobs import Blocks
+
+PLAN, JOURNAL = "plan.json", "journal.jsonl"
+
+
+class Pilot(msgspec.Struct, frozen=True, kw_only=True, tag="pilot"):
+    """A pilot's trial and what it decided; without blocks the case cannot be measured."""
+
+    trial: Trial
+    blocks: Blocks | None
+    batch_size: int = 0
+    chosen: str = ""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="trial"):
+    """A finished trial, however it ended."""
+
+    trial: Trial
+
+
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True, tag="ceilings"):
+    """Ceilings of one device and precision."""
+
+    key: str
+    ceilings: list[Ceiling]
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True, tag="skip"):
+    """Something that turned out not to be possible."""
+
+    skip: Skip
+
+
+Entry = Pilot | Done | Ceilings | Skipped
+
+
+class Journal:
+    """A run's folder while it is being measured."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: list[Entry] = []
+
+    @classmethod
+    def create(cls, folder: Path, plan: Plan) -> Journal:
+        """Make the folder and write the plan."""
+        try:
+            (folder / "logs").mkdir(parents=True)
+            _write_durably(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the run's folder {folder}: {error.strerror}; choose another with --output"
+            ) from None
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> tuple[Journal, Plan]:
+        """An interrupted run. Raises RecordError where there is none; a torn last line is forgotten."""
+        try:
+            plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
+            content = (folder / JOURNAL).read_bytes() if (folder / JOURNAL).exists() else b""
+        except OSError as error:
+            raise RecordError(f"{folder} holds no run to resume ({error.strerror}); expected a {PLAN} in it") from None
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise RecordError(f"{folder / PLAN} is damaged: {error}") from None
+        journal = cls(folder)
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                journal.entries.append(msgspec.json.decode(line, type=Entry))
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                raise RecordError(f"{folder / JOURNAL} line {number} is damaged: {error}") from None
+        if len(whole) < len(content):
+            os.truncate(folder / JOURNAL, len(whole))
+        return journal, plan
+
+    def add(self, entry: Entry) -> None:
+        """Write one entry and wait for the disk. Raises UsageError where the disk refuses; what is there stays whole."""
+        path = self.folder / JOURNAL
+        line = msgspec.json.encode(entry) + b"\n"
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            _append(path, line)
+        except OSError as error:
+            if path.exists():
+                os.truncate(path, before)
+            raise UsageError(
+                f"cannot write to {path}: {error.strerror}; everything before is kept: make room, then "
+                f"bench run --resume {self.folder}"
+            ) from None
+        self.entries.append(entry)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial so far, pilots included."""
+        return [entry.trial for entry in self.entries if isinstance(entry, Pilot | Done)]
+
+    def pilot(self, case: int) -> Pilot | None:
+        """What the pilot of a case decided, if it has run."""
+        return next((e for e in self.entries if isinstance(e, Pilot) and e.trial.case == case), None)
+
+    def has_trial(self, case: int, number: int) -> bool:
+        """Whether that trial has run."""
+        return any(isinstance(e, Done) and (e.trial.case, e.trial.number) == (case, number) for e in self.entries)
+
+    def ceilings(self, key: str) -> list[Ceiling] | None:
+        """What was measured or found in the cache for a device and precision."""
+        return next((e.ceilings for e in self.entries if isinstance(e, Ceilings) and e.key == key), None)
+
+
+def _append(path: Path, line: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

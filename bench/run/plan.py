@@ -1,0 +1,235 @@
+"""From the command line's wishes to a list of cases; what cannot run is skipped with a reason before anything starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bench.errors import NotComparableError, UsageError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.record.schema import Case, DeviceFacts, Machine, Phase, Scenario, Skip
+from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
+from bench.worker.answers import DeviceInfo
+from bench.worker.jobs import DataSpec, PluginRef
+
+PRECISIONS = ("float64", "fp32", "tf32", "bf16")
+PHASES: tuple[Phase, ...] = ("preprocess", "train", "infer")
+
+# Offline batch sizes a pilot tries, in rising order while they get faster.
+HOST_CANDIDATES = (8, 32, 128)
+ACCELERATOR_CANDIDATES = (32, 128, 512, 2048)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for; empty means every one, or the default."""
+
+    backends: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    workload: str = "melanoma"
+    sizes: Sequence[str] = ("small",)
+    phases: Sequence[str] = PHASES
+    precisions: Sequence[str] = ()
+    batch_size: int | None = None
+    trials: int = 3
+    seconds: float = 3.0
+    seed: int = 0
+    threads: int | None = None
+    data: DataSpec = field(default_factory=DataSpec)
+    options: dict[str, str] = field(default_factory=dict)
+    stall: float = 600.0
+    labels: dict[str, str] = field(default_factory=dict)
+    command: Sequence[str] = ()
+
+
+class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case, and what is needed to run it."""
+
+    case: Case
+    backend: PluginRef | None
+    workload: PluginRef
+    interpreter: str
+    physical: str = "host"
+    candidates: tuple[int, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides a run; written before it starts, and all that resuming needs."""
+
+    id: str
+    created: str
+    command: list[str]
+    seed: int
+    trials: int
+    seconds: float
+    stall: float
+    machine: Machine
+    devices: list[DeviceFacts]
+    data: DataSpec
+    cases: list[PlannedCase]
+    skips: list[Skip]
+    labels: dict[str, str]
+
+
+def check_wishes(wishes: Wishes) -> None:
+    """Raises UsageError for what no machine could run."""
+    if wishes.batch_size is not None and wishes.batch_size < 1:
+        raise UsageError(f"batch size {wishes.batch_size} is not possible; expected 1 or more")
+    if wishes.trials < 1:
+        raise UsageError(f"{wishes.trials} trials measure nothing; expected 1 or more, and 3 or more for an interval")
+    if not 0 < wishes.seconds < 86400:
+        raise UsageError(f"{wishes.seconds:g} seconds per trial are not possible; expected more than 0 and less than a day")
+    cores = usable_cores()
+    if wishes.threads is not None and not 1 <= wishes.threads <= cores:
+        raise UsageError(f"{wishes.threads} threads are not possible; this process may use 1 to {cores} cores")
+    for given, known, what in ((wishes.precisions, PRECISIONS, "precision"), (wishes.phases, PHASES, "phase")):
+        for name in given:
+            if name not in known:
+                raise UsageError(unknown(what, name, known))
+
+
+def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend], list[Skip]]:
+    """The backends to measure. One that was named and has no device is an error; otherwise it is skipped with its reason."""
+    named = [found.backend(name) for name in wishes.backends]
+    for backend in named:
+        if not backend.info.devices:
+            raise NotComparableError(f"backend '{backend.info.name}' has no device here: {backend.info.reason}")
+    skips = [] if named else [Skip(what=f"plugin {name}", reason=reason) for name, reason in found.broken.items()]
+    for backend in () if named else found.backends:
+        if backend.info.devices:
+            named.append(backend)
+        else:
+            skips.append(Skip(what=f"backend {backend.info.name}", reason=backend.info.reason))
+    if wishes.devices:
+        known = [device.id for backend in found.backends for device in backend.info.devices]
+        for device in wishes.devices:
+            if device not in known:
+                raise UsageError(unknown("device", device, known))
+        named = [backend for backend in named if any(device.id in wishes.devices for device in backend.info.devices)]
+        if not named:
+            raise UsageError(f"none of the backends asked for has device {', '.join(wishes.devices)}")
+    return named, skips
+
+
+def plan_cases(
+    wishes: Wishes, backends: Sequence[FoundBackend], workloads: Sequence[FoundWorkload]
+) -> tuple[list[PlannedCase], list[Skip]]:
+    """Every combination asked for that the devices can run, and the others with their reasons."""
+    cases: list[PlannedCase] = []
+    skips: list[Skip] = []
+    for workload in workloads:
+        if "preprocess" in wishes.phases:
+            cases += _preprocess(wishes, workload)
+        for backend in backends:
+            for device in backend.info.devices:
+                if wishes.devices and device.id not in wishes.devices:
+                    continue
+                more, skipped = _device_cases(wishes, backend, device, workload)
+                cases += more
+                skips += skipped
+    return cases, skips
+
+
+def _preprocess(wishes: Wishes, workload: FoundWorkload) -> list[PlannedCase]:
+    """Decoding on one core, and on all that may be used."""
+    cores = wishes.threads or usable_cores()
+    planned = []
+    for threads in sorted({1, max(1, cores // 2), cores}):
+        case = Case(
+            backend="host",
+            devices=("cpu",),
+            workload=workload.info.name,
+            size=workload.info.size,
+            phase="preprocess",
+            threads=threads,
+            environment=worker_environment(threads, {}),
+        )
+        planned.append(_planned(case, None, workload))
+    return planned
+
+
+def _device_cases(
+    wishes: Wishes, backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload
+) -> tuple[list[PlannedCase], list[Skip]]:
+    threads = wishes.threads or usable_cores()
+    environment = worker_environment(threads, backend.info.environment)
+    cases, skips = [], []
+    for precision in wishes.precisions or default_precisions(device):
+        if precision not in device.precisions:
+            have = ", ".join(device.precisions)
+            skips.append(Skip(what=f"{device.id} {precision}", reason=f"the device has {have}, not {precision}"))
+            continue
+        for phase, scenario, batch_size, candidates in _shapes(wishes, device, workload, precision):
+            if phase == "train" and not device.trains:
+                skips.append(Skip(what=f"{device.id} train", reason="the device runs inference only"))
+                continue
+            case = Case(
+                backend=backend.info.name,
+                devices=(device.id,),
+                workload=workload.info.name,
+                size=workload.info.size,
+                phase=phase,
+                scenario=scenario,
+                precision=precision,
+                batch_size=batch_size,
+                threads=threads,
+                options=wishes.options,
+                environment=environment,
+            )
+            planned = _planned(case, backend, workload)
+            cases.append(msgspec.structs.replace(planned, physical=device.physical, candidates=candidates))
+    return cases, skips
+
+
+def default_precisions(device: DeviceInfo) -> tuple[str, ...]:
+    """fp32, which every device is compared in, and bf16 where the device computes it."""
+    return tuple(precision for precision in ("fp32", "bf16") if precision in device.precisions)
+
+
+Shape = tuple[Phase, Scenario, int, tuple[int, ...]]
+
+
+def _shapes(wishes: Wishes, device: DeviceInfo, workload: FoundWorkload, precision: str) -> list[Shape]:
+    """Phase, scenario, batch size and the candidates a pilot chooses from."""
+    shapes: list[Shape] = []
+    if "train" in wishes.phases:
+        shapes.append(("train", "", wishes.batch_size or workload.info.batch_size, ()))
+    if "infer" in wishes.phases:
+        # Latency is asked of the precision everything is compared in, unless another was asked for by name.
+        if precision == "fp32" or wishes.precisions:
+            shapes.append(("infer", "single-stream", 1, ()))
+        candidates = HOST_CANDIDATES if device.kind == "cpu" else ACCELERATOR_CANDIDATES
+        fixed = wishes.batch_size
+        shapes.append(("infer", "offline", fixed or candidates[0], () if fixed else candidates))
+    return shapes
+
+
+def _planned(case: Case, backend: FoundBackend | None, workload: FoundWorkload) -> PlannedCase:
+    return PlannedCase(
+        case=case,
+        backend=None if backend is None else backend.plugin,
+        workload=workload.plugin,
+        interpreter=sys.executable if backend is None else backend.interpreter,
+    )
+
+
+def device_facts(backends: Sequence[FoundBackend], machine: Machine) -> list[DeviceFacts]:
+    """The devices as the record keeps them; the harness names the host's processor."""
+    return [
+        DeviceFacts(
+            backend=backend.info.name,
+            id=device.id,
+            kind=device.kind,
+            name=device.name or machine.cpu,
+            physical=device.physical,
+            precisions=device.precisions,
+            memory=device.memory,
+            versions=backend.info.versions,
+        )
+        for backend in backends
+        for device in backend.info.devices
+    ]

@@ -1,0 +1,77 @@
+"""What the user sees while a run goes on: a bar with the time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from bench.worker.channel import Beat, Stage
+
+
+class Progress:
+    """Counts finished workers; learns from them how long the rest will take."""
+
+    def __init__(self, total: int, quiet: bool = False) -> None:
+        self._total, self._done = total, 0
+        self._begun = time.monotonic()
+        self._expected = 0.0  # seconds still to come, as the runner estimates
+        self._quiet = quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self._title = ""
+
+    def __enter__(self) -> Progress:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+            # Two wake-ups a second keep the parent's share of a core far below one per cent.
+            self._bar = Bar(*columns, TextColumn("{task.fields[left]}"), console=Console(stderr=True), refresh_per_second=1)
+            self._task = self._bar.add_task("", total=self._total, left="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, title: str, expected: float) -> None:
+        """A worker starts; ``expected`` seconds of work remain, it included."""
+        self._title, self._expected = title, expected
+        left = f"about {_clock(expected)} left" if expected else ""
+        if self._bar is not None:
+            self._bar.update(self._task, description=title, left=left)
+        elif not self._quiet:
+            print(f"[{self._done + 1}/{self._total}] {title}{'; ' + left if left else ''}", file=sys.stderr, flush=True)
+
+    def hear(self, event: Stage | Beat) -> None:
+        """A worker said something."""
+        if self._bar is None:
+            return
+        text = event.name if isinstance(event, Stage) else event.text
+        if text:
+            self._bar.update(self._task, description=f"{self._title} ({text})")
+
+    def finish(self, trouble: str = "") -> None:
+        """The worker ended; ``trouble`` says how, unless well."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done)
+        if trouble:
+            self.say(f"  {self._title}: {trouble}")
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        elif not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,21 @@
+"""What a finished run's exit code should be."""
+
+from __future__ import annotations
+
+from bench.errors import ExitCode
+from bench.record.schema import Record, Trial
+
+
+def proven(trial: Trial) -> bool:
+    """Whether a trial measured something and passed every check, of which there was at least one."""
+    return trial.status == "ok" and bool(trial.checks) and all(check.passed for check in trial.checks)
+
+
+def verdict(record: Record) -> ExitCode:
+    """OK when every trial ran and was proven, NOT_COMPARABLE when none ran, SOME_FAILED otherwise."""
+    trials = [trial for trial in record.trials if trial.role == "trial"]
+    if not any(trial.status == "ok" for trial in trials):
+        return ExitCode.NOT_COMPARABLE
+    pilots = [trial for trial in record.trials if trial.role == "pilot"]
+    whole = all(proven(trial) for trial in trials) and all(trial.status == "ok" for trial in pilots)
+    return ExitCode.OK if whole else ExitCode.SOME_FAILED

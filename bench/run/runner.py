@@ -1,0 +1,211 @@
+"""Carrying out a plan: ceilings, pilots, then trials interleaved in balanced random order, each journalled as it ends."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.record.schema import Case, Ceiling, Skip, Trial
+from bench.run.ceilings import ceiling_key, recall, remember
+from bench.run.journal import Ceilings, Done, Journal, Pilot, Skipped
+from bench.run.plan import Plan, PlannedCase
+from bench.run.process import Launch, Outcome, run_worker
+from bench.run.progress import Progress
+from bench.worker.answers import Measured, Prepared, Reached
+from bench.worker.jobs import Job, Measure, MeasureCeiling
+
+CEILING_SECONDS = 8.0
+PILOT_SECONDS = 8.0
+OVERHEAD_SECONDS = 4.0
+
+
+@dataclass
+class Runner:
+    """One run in progress."""
+
+    plan: Plan
+    journal: Journal
+    prepared: Mapping[str, Prepared]  # by workload and size
+    progress: Progress
+
+    def run(self) -> None:
+        """Do whatever the journal does not hold yet."""
+        self._measure_ceilings()
+        for index in range(len(self.plan.cases)):
+            if self.journal.pilot(index) is None:
+                self._pilot(index)
+        for index, number in trial_order(len(self.plan.cases), self.plan.trials, self.plan.seed):
+            pilot = self.journal.pilot(index)
+            if pilot is not None and pilot.blocks is not None and not self.journal.has_trial(index, number):
+                self._trial(index, number, pilot)
+        shutil.rmtree(self._compiled, ignore_errors=True)
+
+    @property
+    def _compiled(self) -> Path:
+        return self.journal.folder / "compiled"
+
+    def _measure_ceilings(self) -> None:
+        for planned in ceiling_cases(self.plan):
+            key = ceiling_key(planned, self.plan.devices)
+            if self.journal.ceilings(key) is not None:
+                continue
+            known = recall(self.plan.machine.fingerprint, key)
+            if known is None:
+                known = self._ceiling(planned)
+                remember(self.plan.machine.fingerprint, key, known)
+            self.journal.add(Ceilings(key=key, ceilings=known))
+
+    def _ceiling(self, planned: PlannedCase) -> list[Ceiling]:
+        case = planned.case
+        assert planned.backend is not None
+        title = f"ceiling {case.devices[0]} {case.precision}"
+        job = MeasureCeiling(
+            backend=planned.backend,
+            name=case.backend,
+            device=case.devices[0],
+            precision=case.precision,
+            threads=case.threads,
+            seconds=1.0,
+        )
+        outcome = self._work(planned, job, title, f"ceiling-{case.backend}-{case.precision}")
+        if outcome.status != "ok":
+            self.journal.add(Skipped(skip=Skip(what=title, reason=outcome.reason)))
+            return []
+        return [
+            Ceiling(
+                physical=planned.physical,
+                precision=case.precision,
+                kind="copy" if reached.kind == "copy" else "arithmetic",
+                rate=reached.rate,
+                backend=case.backend,
+                shape=reached.shape,
+                measured=outcome.started,
+            )
+            for reached in msgspec.json.decode(outcome.value, type=list[Reached])
+        ]
+
+    def _pilot(self, index: int) -> None:
+        planned = self.plan.cases[index]
+        job = self._job(planned.case, planned, seed=self.plan.seed)
+        outcome = self._work(planned, job, f"pilot  {planned.case.label}", f"case{index:02d}-pilot")
+        trial, measured = self._trial_of(outcome, index, 0, "pilot")
+        if measured is None:
+            self.journal.add(Pilot(trial=trial, blocks=None))
+        else:
+            entry = Pilot(trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, chosen=measured.chosen)
+            self.journal.add(entry)
+
+    def _trial(self, index: int, number: int, pilot: Pilot) -> None:
+        planned = self.plan.cases[index]
+        case = settled_case(planned.case, pilot)
+        job = self._job(case, planned, seed=self.plan.seed + 1 + number)
+        job = msgspec.structs.replace(job, blocks=pilot.blocks, candidates=(), cached=bool(pilot.trial.compile))
+        title = f"trial {number + 1} {case.label}"
+        outcome = self._work(planned, job, title, f"case{index:02d}-trial{number}")
+        self.journal.add(Done(trial=self._trial_of(outcome, index, number, "trial")[0]))
+
+    def _job(self, case: Case, planned: PlannedCase, seed: int) -> Measure:
+        folder = self._compiled
+        folder.mkdir(exist_ok=True)
+        return Measure(
+            case=case,
+            backend=planned.backend,
+            workload=planned.workload,
+            prepared=self.prepared[f"{case.workload}-{case.size}"].folder,
+            cache=str(folder.absolute()),
+            seconds=self.plan.seconds,
+            seed=seed,
+            candidates=planned.candidates,
+        )
+
+    def _work(self, planned: PlannedCase, job: Job, title: str, log: str) -> Outcome:
+        self.progress.start(title, self._expected())
+        launch = Launch(
+            job,
+            self.journal.folder / "logs" / f"{log}.log",
+            planned.case.environment,
+            planned.interpreter,
+            self.plan.stall,
+        )
+        outcome = run_worker(launch, self.progress.hear)
+        self.progress.finish("" if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}")
+        return outcome
+
+    def _trial_of(self, outcome: Outcome, case: int, number: int, role: str) -> tuple[Trial, Measured | None]:
+        measured = msgspec.json.decode(outcome.value, type=Measured) if outcome.status == "ok" else None
+        own = {} if measured is None else msgspec.structs.asdict(measured)
+        for field in ("blocks", "batch_size", "chosen"):
+            own.pop(field, None)
+        trial = Trial(
+            case=case,
+            number=number,
+            role="pilot" if role == "pilot" else "trial",
+            order=len(self.journal.trials),
+            status=outcome.status,
+            started=outcome.started,
+            wall=outcome.wall,
+            reason=outcome.reason,
+            log_tail=outcome.log_tail,
+            **own,
+        )
+        failed = [check for check in trial.checks if not check.passed]
+        for check in failed:
+            self.progress.say(f"  check failed: {check.name}: {check.detail}")
+        return trial, measured
+
+    def _expected(self) -> float:
+        return expected_seconds(self.plan, self.journal)
+
+
+def settled_case(case: Case, pilot: Pilot | None) -> Case:
+    """The case with what its pilot chose."""
+    if pilot is None or not pilot.batch_size or case.phase != "infer":
+        return case
+    return msgspec.structs.replace(case, batch_size=pilot.batch_size, chosen=pilot.chosen)
+
+
+def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
+    """Every case once per round, each round in an order of its own, so that drift hits all cases alike."""
+    rng = random.Random(seed)
+    for number in range(trials):
+        order = list(range(cases))
+        rng.shuffle(order)
+        for index in order:
+            yield index, number
+
+
+def ceiling_cases(plan: Plan) -> list[PlannedCase]:
+    """One case per backend, device and precision that computes."""
+    seen: dict[tuple[str, str, str], PlannedCase] = {}
+    for planned in plan.cases:
+        case = planned.case
+        if planned.backend is not None:
+            seen.setdefault((case.backend, case.devices[0], case.precision), planned)
+    return list(seen.values())
+
+
+def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
+    """Rough seconds of work still to do: what finished workers of a case took, or a guess."""
+    total = 0.0
+    for planned in ceiling_cases(plan):
+        key = ceiling_key(planned, plan.devices)
+        known = journal is not None and journal.ceilings(key) is not None
+        known = known or recall(plan.machine.fingerprint, key) is not None
+        total += 0.0 if known else CEILING_SECONDS
+    for index in range(len(plan.cases)):
+        pilot = None if journal is None else journal.pilot(index)
+        if pilot is None:
+            total += PILOT_SECONDS + plan.trials * (plan.seconds + OVERHEAD_SECONDS)
+            continue
+        if pilot.blocks is None:
+            continue
+        assert journal is not None
+        done = [entry.trial.wall for entry in journal.entries if isinstance(entry, Done) and entry.trial.case == index]
+        each = sum(done) / len(done) if done else plan.seconds + OVERHEAD_SECONDS
+        total += each * (plan.trials - len(done))
+    return total

@@ -1,0 +1,188 @@
+"""A whole ``bench run``: discover, plan, prepare, lock, measure, seal; and resuming one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from bench.errors import BenchError, ExitCode, NotComparableError, UsageError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.record.schema import Machine, Record, Skip
+from bench.run.discovery import Discovery, discover
+from bench.run.folders import cache_folder, made
+from bench.run.journal import Journal
+from bench.run.lock import locked
+from bench.run.plan import Plan, PlannedCase, Wishes, check_wishes, choose_backends, device_facts, plan_cases
+from bench.run.process import Launch, run_worker
+from bench.run.progress import Progress
+from bench.run.runner import Runner, ceiling_cases
+from bench.run.seal import seal
+from bench.worker.answers import Prepared
+from bench.worker.channel import Beat, Stage
+from bench.worker.jobs import DataSpec, Identify, Job, PluginRef, Prepare
+
+Listener = Callable[[Stage | Beat], None]
+
+
+class FailedWorkerError(BenchError):
+    """A worker that everything else depends on did not do its job."""
+
+
+def ask_worker(job: Job, listen: Listener = lambda event: None, stall: float = 600.0) -> bytes:
+    """The JSON answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
+    log = made(cache_folder() / "logs", "cache") / f"{type(job).__name__.lower()}.log"
+    log.unlink(missing_ok=True)
+    outcome = run_worker(Launch(job, log, worker_environment(usable_cores(), {}), stall=stall), listen)
+    if outcome.status == "ok":
+        return outcome.value
+    if outcome.failure is not None and outcome.failure.kind == "usage":
+        kind = NotComparableError if outcome.failure.exit_code == ExitCode.NOT_COMPARABLE else UsageError
+        raise kind(outcome.reason)
+    raise FailedWorkerError(f"the {type(job).__name__.lower()} worker {outcome.status}: {outcome.reason}; see {log}")
+
+
+def make_plan(wishes: Wishes, interpreters: Mapping[str, str], keep_host_name: bool = False) -> Plan:
+    """Discover and plan. Raises UsageError or NotComparableError before anything has started."""
+    check_wishes(wishes)
+    found = discover(wishes.backends or None, interpreters)
+    needs_backends = any(phase != "preprocess" for phase in wishes.phases)
+    backends, skips = choose_backends(wishes, found) if needs_backends else ([], [])
+    workloads = [found.workload(wishes.workload, size) for size in wishes.sizes]
+    cases, more = plan_cases(wishes, backends, workloads)
+    if not cases:
+        reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in skips + more) or "no phase was asked for"
+        raise NotComparableError(f"nothing can be measured here: {reasons}")
+    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=keep_host_name)), type=Machine)
+    now = datetime.now(UTC)
+    return Plan(
+        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        created=now.isoformat(timespec="seconds"),
+        command=private_command(wishes.command),
+        seed=wishes.seed,
+        trials=wishes.trials,
+        seconds=wishes.seconds,
+        stall=wishes.stall,
+        machine=machine,
+        devices=device_facts(backends, machine),
+        data=wishes.data,
+        cases=cases,
+        skips=skips + more,
+        labels=wishes.labels,
+    )
+
+
+def private_command(command: Sequence[str]) -> list[str]:
+    """The command with every path cut down to ``…``: records get published."""
+    return [re.sub(r"^(--[\w-]+=)?.*[/\\].*$", lambda found: (found[1] or "") + "…", word) for word in command]
+
+
+def prepare_data(
+    workloads: Sequence[tuple[PluginRef, str, str]], data: DataSpec, phases: Sequence[str], listen: Listener
+) -> dict[str, Prepared]:
+    """Decoded images for every workload and size; keys are ``melanoma-small``."""
+    prepared = {}
+    for plugin, name, size in workloads:
+        job = Prepare(plugin=plugin, workload=name, size=size, data=data, cache=str(cache_folder()), phases=tuple(phases))
+        prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen), type=Prepared)
+    return prepared
+
+
+def prepare_plan(plan: Plan, listen: Listener) -> tuple[Plan, dict[str, Prepared]]:
+    """Prepare the plan's images; cases without files to decode become skips."""
+    needed = {(p.workload, p.case.workload, p.case.size): None for p in plan.cases}
+    phases = sorted({p.case.phase for p in plan.cases})
+    prepared = prepare_data(list(needed), plan.data, phases, listen)
+
+    def possible(planned: PlannedCase) -> bool:
+        return planned.case.phase != "preprocess" or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
+
+    missing = [planned for planned in plan.cases if not possible(planned)]
+    if not missing:
+        return plan, prepared
+    reasons = {f"{p.case.workload}-{p.case.size}": "" for p in missing}
+    skips = [Skip(what=f"preprocess {name}", reason=prepared[name].no_files) for name in reasons]
+    cases = [planned for planned in plan.cases if possible(planned)]
+    if not cases:
+        raise NotComparableError(f"nothing can be measured: {skips[0].reason}")
+    return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
+
+
+def start_run(plan: Plan, output: Path, wait: bool, quiet: bool) -> tuple[Record, Path]:
+    """Measure a fresh plan into ``output/<id>``."""
+    with locked([planned.physical for planned in plan.cases], wait), _interruptible():
+        progress = Progress(0, quiet)
+        progress.say("preparing images …")
+        plan, prepared = prepare_plan(plan, _told(progress))
+        journal = Journal.create(made(output, "results") / plan.id, plan)
+        return _measure(plan, journal, prepared, quiet), journal.folder
+
+
+def resume_run(folder: Path, wait: bool, quiet: bool) -> tuple[Record, Path]:
+    """Finish an interrupted run. Raises NotComparableError on another machine than the one it began on."""
+    journal, plan = Journal.open(folder)
+    with locked([planned.physical for planned in plan.cases], wait), _interruptible():
+        machine = msgspec.json.decode(ask_worker(Identify()), type=Machine)
+        if machine.fingerprint != plan.machine.fingerprint:
+            raise NotComparableError(
+                f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "
+                f"{machine.fingerprint}); resume it there, or start a new run here"
+            )
+        _, prepared = prepare_plan(plan, lambda event: None)
+        return _measure(plan, journal, prepared, quiet), folder
+
+
+def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
+    total = len(ceiling_cases(plan)) + len(plan.cases) * (1 + plan.trials)
+    with Progress(total, quiet) as progress:
+        Runner(plan, journal, prepared, progress).run()
+    return seal(plan, journal, prepared, complete=True)
+
+
+def _told(progress: Progress) -> Listener:
+    last = 0.0
+
+    def listen(event: Stage | Beat) -> None:
+        nonlocal last
+        if isinstance(event, Beat) and event.total and event.done / event.total - last >= 0.25:
+            last = event.done / event.total
+            progress.say(f"  {event.done:,.0f} of {event.total:,.0f} {event.text}")
+
+    return listen
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to end; ``code`` is the shell's convention for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: the worker's group is ended and the journal kept."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def discovered(interpreters: Mapping[str, str]) -> Discovery:
+    """Everything installed, all backends probed."""
+    return discover(None, interpreters)

@@ -1,0 +1,101 @@
+"""``bench verify``'s parent side: a worker per backend, device, size and precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bench.errors import NotComparableError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.record.schema import Check
+from bench.run.discovery import FoundBackend, FoundWorkload, discover
+from bench.run.folders import cache_folder, made
+from bench.run.plan import Wishes, check_wishes, choose_backends
+from bench.run.process import Launch, run_worker
+from bench.run.session import ask_worker
+from bench.worker.answers import DeviceInfo, Verified
+from bench.worker.channel import Beat
+from bench.worker.jobs import MakeGolden, Verify
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The checks of one backend, device, size and precision."""
+
+    label: str
+    passed: bool
+    summary: str
+    checks: Sequence[Check] = field(default_factory=tuple)
+
+
+def verify_all(
+    backends: Sequence[str],
+    devices: Sequence[str],
+    workload: str,
+    sizes: Sequence[str],
+    precisions: Sequence[str],
+    options: Mapping[str, str],
+    interpreters: Mapping[str, str],
+) -> Iterator[Verification]:
+    """Results as they come. Raises UsageError for unknown names, NotComparableError where nothing can be verified."""
+    wishes = Wishes(backends=backends, devices=devices, workload=workload, sizes=sizes, precisions=precisions)
+    check_wishes(wishes)
+    found = discover(backends or None, interpreters)
+    chosen, skips = choose_backends(wishes, found)
+    workloads = [found.workload(workload, size) for size in sizes]
+    cases = [
+        (backend, device, size, precision)
+        for size in workloads
+        for backend in chosen
+        for device in backend.info.devices
+        if not devices or device.id in devices
+        for precision in device.precisions
+        if not precisions or precision in precisions
+    ]
+    if not cases:
+        reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in skips)
+        raise NotComparableError(
+            f"nothing can be verified: no device has precision {', '.join(precisions)} {reasons}".rstrip()
+        )
+    for case in cases:
+        yield _verify(*case, options)
+
+
+def _verify(
+    backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload, precision: str, options: Mapping[str, str]
+) -> Verification:
+    label = f"{backend.info.name} {device.id} {workload.info.name}-{workload.info.size} {precision}"
+    threads = usable_cores()
+    job = Verify(
+        backend=backend.plugin,
+        name=backend.info.name,
+        device=device.id,
+        workload=workload.plugin,
+        workload_name=workload.info.name,
+        size=workload.info.size,
+        precision=precision,
+        threads=threads,
+        options=dict(options),
+    )
+    log = made(cache_folder() / "logs", "cache") / "verify.log"
+    environment = worker_environment(threads, backend.info.environment)
+    outcome = run_worker(Launch(job, log, environment, backend.interpreter))
+    if outcome.status != "ok":
+        return Verification(label, False, f"{outcome.status}: {outcome.reason}")
+    checks = msgspec.json.decode(outcome.value, type=Verified).checks
+    failed = [check.name for check in checks if not check.passed]
+    summary = f"{len(checks)} checks" if not failed else f"failed: {', '.join(failed)}"
+    return Verification(label, not failed, f"{summary} in {outcome.wall:.1f} s", checks)
+
+
+def make_goldens(workload: str, sizes: Sequence[str], say: Callable[[str], None]) -> Iterator[str]:
+    """Write golden files; their paths."""
+    found = discover(())
+    for size in sizes:
+        chosen = found.workload(workload, size)
+        job = MakeGolden(workload=chosen.plugin, name=workload, size=size)
+        answer = ask_worker(job, lambda event: say(event.text) if isinstance(event, Beat) else None, stall=3600.0)
+        yield msgspec.json.decode(answer, type=str)

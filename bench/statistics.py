@@ -1,0 +1,193 @@
+"""From samples to rates with intervals. Pure functions: they know no record and no report.
+
+The unit is the process: steps of one process are not independent, and processes differ. So each trial gives one number,
+y = ln(steady seconds per item), and every interval of a rate is Student's t over those, on the logarithmic scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import NotComparableError
+
+CONFIDENCE = 0.95
+PERCENTILES = (50, 90, 99)
+_TRIALS_FOR_LATENCY = 3
+_LARGEST_LOG = 200.0  # e^200 s per item: no measurement
+_LARGEST_EXPONENT = 700.0  # exp of it is still finite
+
+
+class NoFigure(NotComparableError):
+    """Samples from which no honest figure follows; the message says why."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval; no interval where a single trial cannot give one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def scaled(self, factor: float) -> Estimate:
+        """The figure and its interval times a positive number."""
+        return Estimate(
+            self.value * factor,
+            None if self.low is None else self.low * factor,
+            None if self.high is None else self.high * factor,
+        )
+
+
+@dataclass(frozen=True)
+class LogRate:
+    """A rate as the mean over trials of y = ln(seconds per item)."""
+
+    mean: float
+    standard_error: float | None  # of the mean; None with a single trial
+    degrees_of_freedom: int
+    n: int  # trials
+
+    @property
+    def rate(self) -> float:
+        """Items per second: exp(-mean)."""
+        return math.exp(-self.mean)
+
+    def estimate(self, confidence: float = CONFIDENCE) -> Estimate:
+        """Items per second, with the t-interval over trials."""
+        if self.standard_error is None:
+            return Estimate(self.rate)
+        half = t_quantile(self.degrees_of_freedom, 0.5 + confidence / 2) * self.standard_error
+        return Estimate(self.rate, _exp(-self.mean - half), _exp(-self.mean + half))
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """A percentile of single-stream latency, in seconds, and how its interval was found."""
+
+    percent: int
+    latency: Estimate
+    queries: int
+    method: Literal["t over trials", "order statistics"]
+
+
+def log_time(samples: Sequence[float], warmup: int, items: int | Sequence[int]) -> float:
+    """ln(total steady seconds / items) of one trial.
+
+    ``samples`` are seconds, the first ``warmup`` of them warm-up; ``items`` counts the images of every sample, or lists
+    what each sample held (pixels). Raises NoFigure where a sample is missing, NaN, infinite, zero or negative.
+    """
+    if warmup < 0:
+        raise NoFigure(f"warm-up of {warmup} samples")
+    steady = samples[warmup:]
+    if not steady:
+        raise NoFigure(f"no samples after warm-up ({len(samples)} in all, {warmup} of them warm-up)")
+    total = sum(steady)
+    if not math.isfinite(total):
+        raise NoFigure("a sample that is NaN or infinite")
+    if min(steady) <= 0:
+        raise NoFigure(f"a sample of {min(steady):g} s; every sample must take time")
+    count = _count(samples, warmup, items)
+    return math.log(total) - math.log(count)
+
+
+def _count(samples: Sequence[float], warmup: int, items: int | Sequence[int]) -> int:
+    if isinstance(items, int):
+        count, smallest = items * (len(samples) - warmup), items
+    else:
+        if len(items) != len(samples):
+            raise NoFigure(f"{len(items)} counts for {len(samples)} samples")
+        count, smallest = sum(items[warmup:]), min(items[warmup:])
+    if smallest <= 0:
+        raise NoFigure(f"a sample that holds {smallest} items")
+    return count
+
+
+def log_rate(log_times: Sequence[float]) -> LogRate:
+    """The rate of a case from one y per trial, each trial a process of its own. Raises NoFigure without trials."""
+    n = len(log_times)
+    if n == 0:
+        raise NoFigure("no trial gave a figure")
+    values = np.asarray(log_times, dtype=np.float64)
+    if not np.all(np.isfinite(values)) or float(np.abs(values).max()) > _LARGEST_LOG:
+        raise NoFigure("a trial whose time per item is no time")
+    if n == 1:
+        return LogRate(float(values[0]), None, 0, 1)
+    return LogRate(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1, n)
+
+
+@lru_cache(maxsize=4096)
+def t_quantile(degrees_of_freedom: int, probability: float) -> float:
+    """Student's t quantile (scipy.special, since scipy.stats takes half a second to import)."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees_of_freedom, probability))
+
+
+def needed_queries(percent: int, confidence: float = CONFIDENCE) -> int:
+    """The fewest queries whose order statistics can bracket a percentile: 6, 36 and 368 for p50, p90 and p99.
+
+    Both tails must fit: p^n and (1-p)^n at most (1-confidence)/2 (Conover, Practical Nonparametric Statistics, 3.2).
+    """
+    tail, p = (1 - confidence) / 2, percent / 100
+    return math.ceil(math.log(tail) / math.log(max(p, 1 - p)))
+
+
+@lru_cache(maxsize=1024)
+def rank_interval(queries: int, percent: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+    """Ranks, counted from 1, whose order statistics enclose the percentile; None with too few queries.
+
+    The number of queries below the percentile is binomial (n, p); ranks l and u with P(B < l) and P(B >= u) at most
+    (1-confidence)/2 each enclose it.
+    """
+    from scipy.special import bdtr
+
+    if queries < needed_queries(percent, confidence):
+        return None
+    p, tail = percent / 100, (1 - confidence) / 2
+    reach = 6 * math.sqrt(queries * p * (1 - p)) + 2
+    first, last = max(0, math.floor(queries * p - reach)), min(queries - 1, math.ceil(queries * p + reach))
+    below = np.asarray(bdtr(np.arange(first, last + 1, dtype=np.float64), queries, p))
+    lower = first + int(np.searchsorted(below, tail, side="right"))
+    upper = first + int(np.searchsorted(below, 1 - tail, side="left")) + 1
+    return max(lower, 1), min(upper, queries)
+
+
+def percentile(trials: Sequence[NDArray[np.float64]], percent: int) -> Percentile:
+    """A percentile of query latency over trials of one case, each an array (queries,) of seconds.
+
+    Queries of one process are not independent. So with three trials or more, each long enough to show the percentile by
+    itself, the figure is the geometric mean of the trials' percentiles with the t-interval over trials. Otherwise all
+    queries are pooled and the interval is that of the order statistics, which takes queries for independent and is
+    then rather too narrow. Raises NoFigure with too few queries for either.
+    """
+    queries = sum(len(trial) for trial in trials)
+    fewest = needed_queries(percent)
+    if queries < fewest:
+        raise NoFigure(f"p{percent} needs {fewest} queries, found {queries}")
+    for trial in trials:
+        if not (np.all(np.isfinite(trial)) and np.all(trial > 0)):
+            raise NoFigure("a query whose time is not a positive number")
+    if len(trials) >= _TRIALS_FOR_LATENCY and min(len(trial) for trial in trials) >= fewest:
+        slowness = log_rate([-math.log(_order_statistic(np.sort(trial), percent)) for trial in trials])
+        return Percentile(percent, slowness.estimate(), queries, "t over trials")
+    pooled = np.sort(np.concatenate(list(trials)))
+    ranks = rank_interval(queries, percent)
+    assert ranks is not None
+    low, high = float(pooled[ranks[0] - 1]), float(pooled[ranks[1] - 1])
+    return Percentile(percent, Estimate(_order_statistic(pooled, percent), low, high), queries, "order statistics")
+
+
+def _order_statistic(ordered: NDArray[np.float64], percent: int) -> float:
+    """The smallest observed value with at least ``percent`` % of the values at or below it."""
+    return float(ordered[max(-(-len(ordered) * percent // 100), 1) - 1])
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(max(value, -_LARGEST_EXPONENT), _LARGEST_EXPONENT))

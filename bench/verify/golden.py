@@ -1,0 +1,210 @@
+"""Golden files: what the float64 oracle computed for a workload, small enough to ship with it.
+
+A golden file holds the digests of everything that went in, the loss of every step, a fingerprint of every tensor after
+every step, predictions, and the *envelope* of each working precision.
+
+The envelope answers how far an honest implementation may stray. In float64 any two implementations agree to about 1e-15,
+so 1e-10 leaves room for nothing but rounding. In lower precisions rounding is amplified, most of all where a ReLU flips,
+and one implementation differs from itself under another layout by as much as from a stranger; so the file records the
+largest distance from the truth among several draws of the oracle's rounding model (``bench.oracle.arithmetic``), running
+maximum over steps, times ``SAFETY``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import oracle
+from bench.contract import Workload
+from bench.errors import SpecError
+from bench.oracle import Oracle
+from bench.spec import Weights, digest, initial_weights
+from bench.verify.batches import Batch, golden_batches
+
+VERSION = 1
+SAFETY = 8.0
+FLOAT64_TOLERANCE = 1e-10
+FLOOR = {"fp32": 2e-6, "tf32": 1e-4, "bf16": 1e-3}
+"""Envelopes never shrink below this: a few units in the last place of a loss or probability near 1, in float32 for fp32,
+and of one rounded operand for the others."""
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Allowed distance from the float64 truth in one precision."""
+
+    losses: list[float]  # per step, absolute
+    predictions: float  # absolute, of a probability
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """The oracle's answers for one size of one workload."""
+
+    version: int
+    workload: str
+    size: str
+    workload_digest: str
+    weights_digest: str  # initial weights
+    batches_digest: str
+    images: int  # per base batch
+    losses: list[float]  # (steps,)
+    fingerprints: list[dict[str, tuple[float, float]]]  # per step: tensor name to (norm, projection)
+    predictions: list[list[float]]  # of batch 0 after the last step, running statistics of that training
+    calibrated: list[list[float]]  # of the last batch, with initial weights and batch 0's statistics
+    envelopes: dict[str, Envelope]
+
+    def with_curve(self, losses: list[float], precision: str, envelope: list[float]) -> Golden:
+        """The same file with another loss curve, made on other batches."""
+        envelopes = {precision: Envelope(envelope, 0.0)} if envelope else {}
+        return msgspec.structs.replace(self, losses=losses, envelopes=envelopes)
+
+
+def workload_digest(workload: Workload) -> str:
+    """SHA-256 of everything that decides the computation: equal digests mean the same function."""
+    parts = (workload.network, workload.loss, workload.optimizer, workload.seed)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def fingerprint(weights: Weights) -> dict[str, tuple[float, float]]:
+    """Two numbers per tensor: its root mean square, and its mean product with a fixed wave, which sees order and sign."""
+    result = {}
+    for name, value in weights.items():
+        flat = np.asarray(value, np.float64).ravel()
+        wave = np.cos(np.arange(1, flat.size + 1) * 0.7548776662466927)  # 1/plastic number: no short period
+        result[name] = (float(np.sqrt(np.mean(flat**2))), float(np.mean(flat * wave)))
+    return result
+
+
+def batches_of(workload: Workload, steps: int, images: int) -> list[Batch]:
+    """The golden batches of a workload's size."""
+    return golden_batches(workload.network, steps, images, f"{workload.name}-{workload.size}")
+
+
+def steps_and_images(workload: Workload) -> tuple[int, int]:
+    """How much a golden file holds: big networks get fewer images, which the float64 oracle can still afford."""
+    return 5, 8 if workload.network.height * workload.network.width <= 100 * 100 else 4
+
+
+def calibrated_weights(workload: Workload, batch: Batch) -> Weights:
+    """Initial weights with the statistics of ``batch``: what inference is measured and proven on."""
+    weights = initial_weights(workload.network, workload.seed)
+    return oracle.batch_statistics(workload.network, weights, batch[0])
+
+
+def make_golden(workload: Workload, draws: int = 6, report: Callable[[str], None] = lambda text: None) -> Golden:
+    """Run the oracle in float64, then its rounding models. Minutes for a 224x224 ResNet-50."""
+    steps, images = steps_and_images(workload)
+    batches = batches_of(workload, steps, images)
+    weights = initial_weights(workload.network, workload.seed)
+    truth = Oracle(workload.network, workload.loss, workload.optimizer, weights)
+    losses, prints = [], []
+    for batch in batches:
+        started = time.perf_counter()
+        losses.append(truth.step(*batch))
+        prints.append(fingerprint(truth.weights))
+        report(f"{workload.size}: float64 step in {time.perf_counter() - started:.1f} s, loss {losses[-1]:.6f}")
+    settled = calibrated_weights(workload, batches[0])
+    predictions = oracle.predict(workload.network, truth.weights, batches[0][0])
+    calibrated = oracle.predict(workload.network, settled, batches[-1][0])
+    envelopes = {}
+    for precision in FLOOR:
+        envelopes[precision] = Envelope(
+            envelope_of_losses(workload, batches, losses, precision, draws),
+            _envelope_of_predictions(workload, batches[-1], settled, calibrated, precision, draws),
+        )
+        report(f"{workload.size}: {precision} envelope {envelopes[precision].losses}")
+    return Golden(
+        version=VERSION,
+        workload=workload.name,
+        size=workload.size,
+        workload_digest=workload_digest(workload),
+        weights_digest=digest(weights),
+        batches_digest=_batches_digest(batches),
+        images=images,
+        losses=losses,
+        fingerprints=prints,
+        predictions=predictions.tolist(),
+        calibrated=calibrated.tolist(),
+        envelopes=envelopes,
+    )
+
+
+def envelope_of_losses(
+    workload: Workload, batches: Sequence[Batch], losses: Sequence[float], precision: str, draws: int
+) -> list[float]:
+    """Allowed distance of each step's loss from ``losses`` in a working precision."""
+    weights = initial_weights(workload.network, workload.seed)
+    spread = np.zeros(len(losses))
+    for draw in range(draws):
+        model = oracle.rounded(precision, draw)
+        run = Oracle(workload.network, workload.loss, workload.optimizer, weights, model)
+        strayed = np.abs(np.array([run.step(*batch) for batch in batches]) - np.asarray(losses))
+        spread = np.maximum(spread, strayed)
+    allowed = np.maximum.accumulate(np.maximum(SAFETY * spread, FLOOR[precision]))
+    return [float(f"{value:.3g}") for value in allowed]
+
+
+def _envelope_of_predictions(
+    workload: Workload, batch: Batch, weights: Weights, truth: NDArray[np.float64], precision: str, draws: int
+) -> float:
+    spread = 0.0
+    for draw in range(draws):
+        found = oracle.predict(workload.network, weights, batch[0], oracle.rounded(precision, 1000 + draw))
+        spread = max(spread, float(np.abs(found - truth).max()))
+    return float(f"{max(SAFETY * spread, FLOOR[precision]):.3g}")
+
+
+def _batches_digest(batches: list[Batch]) -> str:
+    named: dict[str, NDArray[np.generic]] = {}
+    for step, (images, labels) in enumerate(batches):
+        named |= {f"{step}:images": images, f"{step}:labels": labels}
+    return digest(named)
+
+
+def write_golden(golden: Golden, path: Path) -> None:
+    """One JSON file, a line per field."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(golden), indent=0).replace(b"\n\n", b"\n") + b"\n")
+
+
+def read_golden(path: Path) -> Golden:
+    """Raises SpecError where the file is missing, damaged or of another version."""
+    try:
+        golden = msgspec.json.decode(path.read_bytes(), type=Golden)
+    except OSError as error:
+        raise SpecError(f"cannot read golden file {path.name}: {error.strerror}") from None
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise SpecError(f"golden file {path.name} is damaged: {error}; make it again") from None
+    if golden.version != VERSION:
+        raise SpecError(f"golden file {path.name} has version {golden.version}, expected {VERSION}; make it again")
+    return golden
+
+
+def checked_golden(workload: Workload) -> tuple[Golden, list[Batch]]:
+    """The workload's golden file and batches, with all digests compared; computed on the spot where it ships none.
+
+    Raises SpecError naming what changed: weights, batches or the workload itself.
+    """
+    if workload.golden is None or not workload.golden.exists():
+        golden = make_golden(workload, draws=3)
+        return golden, batches_of(workload, len(golden.losses), golden.images)
+    golden = read_golden(workload.golden)
+    batches = batches_of(workload, len(golden.losses), golden.images)
+    actual = {
+        "workload": (workload_digest(workload), golden.workload_digest),
+        "initial weights": (digest(initial_weights(workload.network, workload.seed)), golden.weights_digest),
+        "batches": (_batches_digest(batches), golden.batches_digest),
+    }
+    for what, (found, expected) in actual.items():
+        if found != expected:
+            raise SpecError(
+                f"the {what} of {workload.name}-{workload.size} have digest {found[:12]}, but its golden file says "
+                f"{expected[:12]}: the specification or NumPy changed; make the golden file again if that was meant"
+            )
+    return golden, batches

@@ -1,0 +1,1 @@
+"""The process that imports plugins and measures; the parent never does either."""

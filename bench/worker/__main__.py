@@ -1,0 +1,97 @@
+"""``python -P -m bench.worker FD``: read one job from standard input, send events to descriptor FD, exit."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from bench.errors import BenchError
+from bench.worker.channel import Channel, Failure
+from bench.worker.jobs import Job, Measure
+
+# Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
+HANDLERS = {
+    "Describe": "bench.worker.describe:describe",
+    "Identify": "bench.worker.describe:identify",
+    "Prepare": "bench.worker.prepare:prepare",
+    "Measure": "bench.worker.measure:measure",
+    "MeasureCeiling": "bench.worker.ceiling:measure_ceiling",
+    "Verify": "bench.worker.verify:verify_case",
+    "Train": "bench.worker.train:train",
+    "MakeGolden": "bench.worker.verify:make_golden_file",
+}
+
+
+def main() -> None:
+    """Do the job; leave without the frameworks' slow farewells."""
+    faulthandler.enable()
+    _die_with_parent()
+    channel = Channel(int(sys.argv[1]))
+    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    _limit_cores(job)
+    threading.Thread(target=_watch_parent, daemon=True).start()
+    try:
+        channel.result(_handler(type(job).__name__)(job, channel))
+    except BaseException as error:  # whatever it is, the parent must hear of it
+        traceback.print_exc()
+        channel.send(explain(error))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _handler(kind: str) -> Callable[[Any, Channel], Any]:
+    module, function = HANDLERS[kind].split(":")
+    handler: Callable[[Any, Channel], Any] = getattr(import_module(module), function)
+    return handler
+
+
+def explain(error: BaseException) -> Failure:
+    """The failure an exception means."""
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    if isinstance(error, BenchError):
+        return Failure("usage", str(error), int(error.exit_code))
+    if type(error).__name__ == "UnsupportedLayer":
+        return Failure("unsupported", str(error))
+    # Frameworks have exceptions of their own for this: torch.OutOfMemoryError, XlaRuntimeError RESOURCE_EXHAUSTED.
+    words = f"{type(error).__name__} {error}".lower()
+    if isinstance(error, MemoryError) or "outofmemory" in words or "out of memory" in words or "resource_exhausted" in words:
+        return Failure("out of memory", text)
+    return Failure("failed", text)
+
+
+def _limit_cores(job: Job) -> None:
+    """Bind to as many cores as the job was given, before any library starts its threads."""
+    threads = job.case.threads if isinstance(job, Measure) else getattr(job, "threads", 0)
+    if threads and hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        if threads < len(allowed):
+            os.sched_setaffinity(0, allowed[:threads])
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when the parent's thread ends, also while native code holds the interpreter."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _watch_parent() -> None:
+    """The parent keeps our standard input open: its end means that the parent has gone, and our children go with us."""
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

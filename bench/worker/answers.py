@@ -1,0 +1,112 @@
+"""What workers answer, as plain data that the parent can read without NumPy."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.record.schema import Check, DataFacts, WorkloadFacts
+from bench.worker.jobs import Blocks
+
+
+class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """``bench.contract.Device`` as JSON."""
+
+    id: str
+    kind: str
+    name: str
+    precisions: tuple[str, ...]
+    physical: str
+    memory: int | None
+    trains: bool
+
+
+class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend of a plugin; without ``probed`` nothing is known of its devices."""
+
+    name: str
+    environment: dict[str, str]
+    probed: bool
+    devices: list[DeviceInfo] = []
+    versions: dict[str, str] = {}
+    reason: str = ""
+
+
+class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One size of one workload."""
+
+    name: str
+    size: str
+    summary: str
+    batch_size: int
+    epochs: int
+
+
+class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one plugin offers."""
+
+    backends: list[BackendInfo]
+    workloads: list[WorkloadInfo]
+    reporters: list[str]
+    version: str
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the arrays lie, and what the record says of them."""
+
+    folder: str
+    workload: WorkloadFacts
+    data: DataFacts
+    files: int  # image files for preprocessing
+    no_files: str  # why there are none
+    golden_images: int
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """The measuring part of ``bench.record.schema.Trial``; fields mean the same. Pilots also suggest ``blocks``."""
+
+    stages: dict[str, float]
+    compile: str = ""
+    lowering: str = ""
+    images_per_sample: int = 0
+    steps_per_sample: int = 0
+    samples: list[float] = []
+    warmup: int = 0
+    steady: str = "assumed"
+    pixels_per_sample: list[int] = []
+    losses: list[float] = []
+    checks: list[Check] = []
+    host_memory: int = 0
+    device_memory: int = 0
+    package: dict[str, str] = {}
+    telemetry: dict[str, dict[str, float]] = {}
+    blocks: Blocks | None = None
+    batch_size: int = 0  # what a pilot chose
+    chosen: str = ""  # and from what
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """What one spec reached."""
+
+    kind: str  # "arithmetic" in FLOP/s, "copy" in input bytes/s
+    rate: float
+    shape: str
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """All checks of one case."""
+
+    checks: list[Check]
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole training gave."""
+
+    seed: int
+    epochs: int
+    images: int  # of training, per epoch
+    test_images: int
+    test_auc: float
+    validation_auc: float | None
+    losses: list[float]  # mean per epoch
+    training_seconds: float  # steps, augmentation included
+    total_seconds: float  # from the first stage's end to the last prediction

@@ -1,0 +1,74 @@
+"""The worker's way to talk: JSON lines on a pipe of its own, so that frameworks may print what they like."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import msgspec
+
+HEARTBEAT_SECONDS = 0.5
+
+
+class Stage(msgspec.Struct, tag="stage"):
+    """The worker entered a stage."""
+
+    name: str
+
+
+class Beat(msgspec.Struct, tag="beat"):
+    """Work goes on: ``done`` of ``total`` (0: unknown) in the present stage."""
+
+    done: float
+    total: float
+    text: str = ""
+
+
+class Failure(msgspec.Struct, tag="failure"):
+    """The job ended in an exception."""
+
+    kind: str  # "usage", "unsupported", "out of memory", "failed"
+    message: str
+    exit_code: int = 1
+
+
+class Result(msgspec.Struct, tag="result"):
+    """The job's answer."""
+
+    value: msgspec.Raw
+
+
+Event = Stage | Beat | Failure | Result
+
+
+class Channel:
+    """The writing end, in the worker."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._last_beat = 0.0
+
+    def send(self, event: Event) -> None:
+        """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
+        data = memoryview(msgspec.json.encode(event) + b"\n")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except BrokenPipeError:
+            os._exit(1)
+
+    def stage(self, name: str) -> None:
+        """Enter a stage."""
+        self.send(Stage(name))
+
+    def beat(self, done: float, total: float = 0.0, text: str = "") -> None:
+        """Say that work goes on, at most twice a second."""
+        now = time.monotonic()
+        if now - self._last_beat >= HEARTBEAT_SECONDS:
+            self._last_beat = now
+            self.send(Beat(done, total, text))
+
+    def result(self, value: Any) -> None:
+        """Answer the job."""
+        self.send(Result(msgspec.Raw(msgspec.json.encode(value))))

@@ -1,0 +1,134 @@
+"""What the parent asks of a worker: one JSON object on its standard input, of one of these kinds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.record.schema import Case
+
+
+class PluginRef(msgspec.Struct, frozen=True):
+    """An entry point of the group ``bench``."""
+
+    name: str
+    module: str
+    distribution: str = ""
+
+
+class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """``bench.contract.DataRequest`` as JSON."""
+
+    path: str | None = None
+    labels: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    group_column: str | None = None
+    positive: tuple[str, ...] = ()
+    count: int = 2048
+    seed: int = 0
+
+
+class Common(msgspec.Struct, frozen=True, kw_only=True, tag_field="job"):
+    """Every job says when it was spawned, on the system-wide monotonic clock."""
+
+    spawned: float = 0.0
+
+
+class Describe(Common, frozen=True, kw_only=True, tag="describe"):
+    """Import one plugin, list what it offers, probe its backends."""
+
+    plugin: PluginRef
+    probe: tuple[str, ...] | None = None  # backends to probe; None: all
+
+
+class Identify(Common, frozen=True, kw_only=True, tag="identify"):
+    """Describe the machine."""
+
+    keep_host_name: bool = False
+
+
+class Prepare(Common, frozen=True, kw_only=True, tag="prepare"):
+    """Decode a workload's images once, into arrays that every trial maps."""
+
+    plugin: PluginRef
+    workload: str
+    size: str
+    data: DataSpec
+    cache: str
+    phases: tuple[str, ...]
+
+
+class Blocks(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial is cut into samples; frozen after the pilot, equal for all trials of a case."""
+
+    steps: int  # optimizer steps, batches or queries per sample
+    warmup: int  # leading samples that are warm-up
+    samples: int  # of steady state
+
+
+class Measure(Common, frozen=True, kw_only=True, tag="measure"):
+    """Measure one case once. Without ``blocks`` it is a pilot."""
+
+    case: Case
+    backend: PluginRef | None  # None for preprocess
+    workload: PluginRef
+    prepared: str  # folder that Prepare filled
+    cache: str | None  # compiled programs
+    seconds: float  # of steady state to aim for
+    seed: int
+    blocks: Blocks | None = None
+    candidates: tuple[int, ...] = ()  # batch sizes for a pilot to choose from
+    cached: bool = False  # whether an earlier process has compiled this case already
+
+
+class MeasureCeiling(Common, frozen=True, kw_only=True, tag="ceiling"):
+    """Run the ceiling specs through a backend."""
+
+    backend: PluginRef
+    name: str
+    device: str
+    precision: str
+    threads: int
+    seconds: float
+
+
+class Verify(Common, frozen=True, kw_only=True, tag="verify"):
+    """Prove one backend, device, size and precision against the golden file."""
+
+    backend: PluginRef
+    name: str
+    device: str
+    workload: PluginRef
+    workload_name: str
+    size: str
+    precision: str
+    threads: int
+    options: dict[str, str] = {}
+
+
+class Train(Common, frozen=True, kw_only=True, tag="train"):
+    """Train to the end, with augmentation, and evaluate."""
+
+    backend: PluginRef
+    name: str
+    device: str
+    workload: PluginRef
+    workload_name: str
+    size: str
+    precision: str
+    threads: int
+    prepared: str
+    epochs: int
+    seed: int
+    options: dict[str, str] = {}
+
+
+class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):
+    """Run the oracle and write the workload's golden file."""
+
+    workload: PluginRef
+    name: str
+    size: str
+
+
+Job = Describe | Identify | Prepare | Measure | MeasureCeiling | Verify | Train | MakeGolden

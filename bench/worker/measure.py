@@ -1,0 +1,89 @@
+"""One trial: one case measured once, stage by stage, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.contract import Backend, Settings, Workload
+from bench.errors import NotComparableError
+from bench.plugins import find_backend, find_workload
+from bench.worker.answers import Measured
+from bench.worker.channel import Channel
+from bench.worker.jobs import Measure
+from bench.worker.measured import package_facts, telemetry
+
+
+@dataclass
+class Bench:
+    """The things every phase's measurement works with."""
+
+    job: Measure
+    channel: Channel
+    workload: Workload
+    backend: Backend | None
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """What Prepare filled."""
+        return Path(self.job.prepared)
+
+    @property
+    def settings(self) -> Settings:
+        """The case's settings in the contract's form."""
+        case = self.job.case
+        cache = None if self.job.cache is None else Path(self.job.cache)
+        return Settings(case.precision, case.batch_size, case.threads, cache, case.options)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage and tell the parent of it."""
+        self.channel.stage(name)
+        started = time.perf_counter()
+        yield
+        self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
+
+
+def measure(job: Measure, channel: Channel) -> Measured:
+    """Measure ``job.case``; without ``job.blocks``, a pilot that suggests them."""
+    channel.stage("import")
+    workload = find_workload(job.workload, job.case.workload, job.case.size)
+    backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
+    if backend is not None:
+        devices = [device.id for device in backend.probe().devices]
+        if job.case.devices[0] not in devices:
+            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {devices}")
+    bench = Bench(job, channel, workload, backend)
+    # Counted from the parent's spawn, so that starting the interpreter is in it.
+    bench.stages["import"] = time.monotonic() - job.spawned
+    before = telemetry()
+    measured = _phase(bench)
+    measured.stages = bench.stages
+    measured.telemetry = {name: facts for name, facts in (("before", before), ("after", telemetry())) if facts}
+    measured.package = package_facts(job.backend)
+    return measured
+
+
+def _phase(bench: Bench) -> Measured:
+    # Each phase's code is imported only where it runs.
+    match bench.job.case.phase, bench.job.case.scenario:
+        case "train", _:
+            from bench.worker.measure_training import measure_training
+
+            return measure_training(bench)
+        case "infer", "single-stream":
+            from bench.worker.measure_inference import measure_single_stream
+
+            return measure_single_stream(bench)
+        case "infer", _:
+            from bench.worker.measure_inference import measure_offline
+
+            return measure_offline(bench)
+        case _:
+            from bench.worker.measure_preprocessing import measure_preprocessing
+
+            return measure_preprocessing(bench)

@@ -1,0 +1,186 @@
+"""The inference phase: one query at a time (single-stream), or batches as fast as they go (offline)."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract import Predictor
+from bench.record.schema import Check
+from bench.verify.equivalence import compiled
+from bench.verify.timed import IMAGES_CHECKED, check_predictions
+from bench.worker.answers import Measured
+from bench.worker.feed import Feed, load_calibrated
+from bench.worker.jobs import Blocks
+from bench.worker.measure import Bench
+from bench.worker.measured import peak_memory
+from bench.worker.timing import WARMUP_FRACTION, choose_blocks, seconds_per_step, time_one_by_one
+
+PILOT_SECONDS = 0.6
+CHOICE_SECONDS = 12.0
+MOST_QUERIES = 4000  # plenty for a 99th percentile's interval; more would only swell the record
+WORTH_TRYING = 1.02
+"""A bigger batch must be at least this much faster, or the pilot stops looking."""
+
+Answers = list[tuple[int, NDArray[np.floating]]]  # where each batch began in the feed, and its predictions
+
+
+@dataclass
+class _Rig:
+    """A predictor with its feed, remembering what it answered."""
+
+    predictor: Predictor
+    feed: Feed
+
+    def launch(self) -> tuple[int, Any]:
+        """Stage and enqueue the next batch."""
+        start = self.feed.next_start()
+        images, _ = self.feed.batch(start)
+        return start, self.predictor.run(self.predictor.stage(images))
+
+    def wait(self, launched: tuple[int, Any]) -> tuple[int, NDArray[np.floating]]:
+        """Its predictions."""
+        return launched[0], self.predictor.wait(launched[1])
+
+    def run(self, batches: int) -> None:
+        """Predict some batches, two in flight."""
+        pending = self.launch()
+        for _ in range(batches - 1):
+            following = self.launch()
+            self.wait(pending)
+            pending = following
+        self.wait(pending)
+
+
+def measure_single_stream(bench: Bench) -> Measured:
+    """Seconds from handing over one image to holding its prediction; every query is a sample."""
+    rig, measured = _start(bench, bench.job.case.batch_size)
+    blocks = bench.job.blocks
+    if blocks is None:
+        with bench.stage("steady"):
+            step = seconds_per_step(lambda queries: [rig.wait(rig.launch()) for _ in range(queries)], PILOT_SECONDS)
+        blocks = choose_blocks(step, bench.job.seconds, sample_seconds=0.0)
+        samples = min(blocks.samples, MOST_QUERIES)
+        measured.blocks = Blocks(steps=1, warmup=math.ceil(WARMUP_FRACTION * samples), samples=samples)
+        measured.batch_size = 1
+        return _finish(bench, rig, measured, [])
+    with bench.stage("steady"):
+        timed = time_one_by_one(lambda: rig.wait(rig.launch()), blocks.warmup + blocks.samples)
+    measured.samples, measured.warmup = timed.samples, blocks.warmup
+    measured.steps_per_sample = measured.images_per_sample = 1
+    return _finish(bench, rig, measured, timed.results)
+
+
+def measure_offline(bench: Bench) -> Measured:
+    """Images per second at a batch size; a pilot with candidates finds the size first."""
+    if bench.job.blocks is None:
+        return _choose_batch(bench)
+    rig, measured = _start(bench, bench.job.case.batch_size)
+    blocks = bench.job.blocks
+    total = blocks.warmup + blocks.samples
+    answers: Answers = []
+
+    # Two batches are in flight, whatever the length of a sample.
+    queue = [rig.launch()]
+
+    def sample() -> None:
+        for _ in range(blocks.steps):
+            queue.append(rig.launch())
+            answers.append(rig.wait(queue.pop(0)))
+
+    with bench.stage("steady"):
+        sample()
+        for done in range(total):
+            started = perf_counter()
+            sample()
+            measured.samples.append(perf_counter() - started)
+            bench.channel.beat(done + 1, total)
+        rig.wait(queue.pop())
+    measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
+    measured.images_per_sample = blocks.steps * bench.job.case.batch_size
+    return _finish(bench, rig, measured, answers)
+
+
+def _choose_batch(bench: Bench) -> Measured:
+    """Try the candidates in rising order while they get faster, within a time limit; suggest the fastest."""
+    candidates = bench.job.candidates or (bench.job.case.batch_size,)
+    begun = perf_counter()
+    best: tuple[float, int, _Rig, Measured, dict[str, float]] | None = None
+    tried = []
+    for size in sorted(candidates):
+        rig, measured = _start(bench, size)
+        with bench.stage("steady"):
+            rig.run(1)
+            step = seconds_per_step(rig.run, PILOT_SECONDS)
+        rate = size / step
+        tried.append(size)
+        faster = best is None or rate > best[0] * WORTH_TRYING
+        if faster:
+            measured.blocks = choose_blocks(step, bench.job.seconds)
+            best = rate, size, rig, measured, bench.stages
+        bench.channel.beat(len(tried), len(candidates), f"batch {size}: {rate:.0f} images/s")
+        if not faster or perf_counter() - begun > CHOICE_SECONDS:
+            break
+    assert best is not None
+    _, size, rig, measured, bench.stages = best
+    measured.batch_size = size
+    measured.chosen = f"pilot over {', '.join(map(str, tried))}" if len(candidates) > 1 else ""
+    return _finish(bench, rig, measured, [])
+
+
+def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
+    case = bench.job.case
+    assert bench.backend is not None
+    bench.stages = {"import": bench.stages["import"]}
+    settings = replace(bench.settings, batch_size=batch_size)
+    with bench.stage("data"):
+        feed = Feed(bench.folder, batch_size, bench.job.seed)
+        weights = load_calibrated(bench.folder)
+    with bench.stage("build"):
+        predictor = bench.backend.predictor(bench.workload, weights, case.devices[0], settings)
+    with bench.stage("compile"):
+        compiled(predictor)
+    rig = _Rig(predictor, feed)
+    with bench.stage("first_step"):
+        rig.wait(rig.launch())
+    measured = Measured(stages={}, compile="cached" if bench.job.cached else "cold")
+    measured.lowering = getattr(predictor, "lowering", "")
+    return rig, measured
+
+
+def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Measured:
+    measured.host_memory = peak_memory()
+    measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
+    with bench.stage("check"):
+        measured.checks = [_check(bench, rig, answers or [rig.wait(rig.launch())])]
+    return measured
+
+
+def _check(bench: Bench, rig: _Rig, answers: Answers) -> Check:
+    """Some of the images whose predictions were timed, drawn now, against the oracle."""
+    wrong = _wrong_shape(answers, (rig.feed.batch_size, bench.workload.network.classes))
+    if wrong is not None:
+        return wrong
+    images, predictions = [], []
+    for _ in range(IMAGES_CHECKED):
+        start, predicted = answers[secrets.randbelow(len(answers))]
+        row = secrets.randbelow(len(predicted))
+        images.append(rig.feed.images[start + row])
+        predictions.append(predicted[row])
+    weights = load_calibrated(bench.folder)
+    return check_predictions(bench.workload.network, weights, images, predictions, bench.job.case.precision)
+
+
+def _wrong_shape(answers: Sequence[tuple[int, NDArray[np.floating]]], expected: tuple[int, int]) -> Check | None:
+    for _, predicted in answers:
+        if predicted.shape != expected:
+            detail = f"predictions have shape {predicted.shape}, expected {expected}"
+            return Check(name="timed predictions", passed=False, detail=detail)
+    return None

@@ -1,0 +1,76 @@
+"""The preprocessing phase: decode, resize and crop image files on some of the host's cores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record.schema import Check
+from bench.worker.answers import Measured
+from bench.worker.jobs import Blocks
+from bench.worker.measure import Bench
+from bench.worker.measured import peak_memory
+from bench.worker.prepare import FILES
+from bench.worker.timing import choose_blocks, seconds_per_step
+
+
+def measure_preprocessing(bench: Bench) -> Measured:
+    """Megapixels per second from files to uint8 NHWC, the threads reading, decoding and resizing side by side.
+
+    Files are read through the page cache: what is measured is the cores' work, not the disk's.
+    """
+    case, workload = bench.job.case, bench.workload
+    reader = workload.data
+    assert reader is not None  # Prepare has refused such a workload
+    height, width = workload.network.height, workload.network.width
+    with bench.stage("data"):
+        files = [Path(name) for name in json.loads((bench.folder / FILES).read_text())]
+        for file in files[:1024]:
+            file.read_bytes()
+    pool = ThreadPoolExecutor(case.threads)
+    endless: Iterator[Path] = cycle(files)
+
+    def run(steps: int) -> int:
+        """Decode ``steps`` groups of one file per thread; the pixels that the files hold."""
+        group = islice(endless, steps * case.threads)
+        return sum(pixels for _, pixels in pool.map(lambda file: reader.decode(file, height, width), group))
+
+    with bench.stage("first_step"):
+        run(1)
+    measured = Measured(stages={}, batch_size=1)
+    with bench.stage("steady"):
+        if bench.job.blocks is None:
+            measured.blocks = choose_blocks(seconds_per_step(run, 0.6), bench.job.seconds)
+        else:
+            _sample(measured, bench.job.blocks, run, bench)
+    measured.host_memory = peak_memory()
+    with bench.stage("check"):
+        measured.checks = [_check(reader.decode(files[0], height, width), height, width)]
+    return measured
+
+
+def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench: Bench) -> None:
+    total = blocks.warmup + blocks.samples
+    for done in range(total):
+        started = perf_counter()
+        pixels = run(blocks.steps)
+        measured.samples.append(perf_counter() - started)
+        measured.pixels_per_sample.append(pixels)
+        bench.channel.beat(done + 1, total)
+    measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
+    measured.images_per_sample = blocks.steps * bench.job.case.threads
+
+
+def _check(decoded: tuple[NDArray[np.uint8], int], height: int, width: int) -> Check:
+    """Shape and type of what comes out, and that it is a picture and not one colour."""
+    image, pixels = decoded
+    good = image.shape == (height, width, 3) and image.dtype == np.uint8 and image.std() > 0 and pixels > 0
+    detail = "" if good else f"decoding gave {image.dtype} {image.shape} with deviation {image.std():.3g}"
+    return Check(name="decoded image", passed=bool(good), detail=detail)

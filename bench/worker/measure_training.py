@@ -1,0 +1,74 @@
+"""The training phase: golden first steps, warm-up, timed blocks, witness blocks."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from bench.contract import Progress, Trainer
+from bench.spec import initial_weights
+from bench.verify.equivalence import compiled
+from bench.verify.timed import first_steps, witness_training
+from bench.worker.answers import Measured
+from bench.worker.feed import Feed
+from bench.worker.measure import Bench
+from bench.worker.measured import peak_memory
+from bench.worker.timing import choose_blocks, seconds_per_step, time_pipelined
+
+PILOT_SECONDS = 1.0
+
+
+def measure_training(bench: Bench) -> Measured:
+    """Images per second of optimizer steps, copying the batch to the device included."""
+    case, workload, channel = bench.job.case, bench.workload, bench.channel
+    assert bench.backend is not None
+    with bench.stage("data"):
+        feed = Feed(bench.folder, case.batch_size, bench.job.seed)
+        start = first_steps(workload, case.batch_size, case.precision)
+        weights = initial_weights(workload.network, workload.seed)
+    with bench.stage("build"):
+        trainer = bench.backend.trainer(workload, weights, case.devices[0], bench.settings)
+    with bench.stage("compile"):
+        compiled(trainer)
+    losses = []
+    with bench.stage("first_step"):
+        losses += _block(trainer, start.batches[:1]).losses.tolist()
+    with bench.stage("warmup"):
+        for batch in start.batches[1:]:
+            losses += _block(trainer, [batch]).losses.tolist()
+            channel.beat(len(losses), len(start.batches))
+    measured = Measured(stages={}, losses=losses, compile="cached" if bench.job.cached else "cold")
+    measured.lowering = getattr(trainer, "lowering", "")
+    blocks = bench.job.blocks
+    if blocks is None:
+        with bench.stage("steady"):
+            step = seconds_per_step(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS)
+        measured.blocks = choose_blocks(step, bench.job.seconds)
+        measured.batch_size = case.batch_size
+    else:
+        with bench.stage("steady"):
+            timed = time_pipelined(
+                lambda: trainer.run([trainer.stage(*feed.next()) for _ in range(blocks.steps)]),
+                trainer.wait,
+                blocks.warmup + blocks.samples,
+                lambda done: channel.beat(done, blocks.warmup + blocks.samples),
+            )
+        measured.samples, measured.warmup = timed.samples, blocks.warmup
+        measured.steps_per_sample = blocks.steps
+        measured.images_per_sample = blocks.steps * case.batch_size
+    measured.host_memory = peak_memory()
+    measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
+    with bench.stage("check"):
+        measured.checks = [start.check(losses, case.precision)]
+        if blocks is not None:
+            typical = median(measured.samples[blocks.warmup :])
+            measured.checks += witness_training(trainer, workload, case.precision, case.batch_size, blocks.steps, typical)
+    return measured
+
+
+def _block(trainer: Trainer, batches: Any) -> Progress:
+    return trainer.wait(trainer.run([trainer.stage(*batch) for batch in batches]))
+
+
+def _fed(trainer: Trainer, feed: Feed, steps: int) -> None:
+    _block(trainer, [feed.next() for _ in range(steps)])

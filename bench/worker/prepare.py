@@ -1,0 +1,141 @@
+"""Before any trial: decode a workload's images once into arrays on disk, which every trial maps.
+
+The folder is a cache keyed by the images, the size and this format, so a second run starts at once; sets larger than memory
+work, since neither writing nor mapping needs the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from filelock import FileLock
+
+from bench.contract import DataReader, DataRequest, ImageSet, Workload
+from bench.errors import DataError
+from bench.plugins import find_workload
+from bench.record.schema import DataFacts, WorkloadFacts
+from bench.spec import forward_flops, parameter_count, training_flops
+from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
+from bench.worker.answers import Prepared
+from bench.worker.channel import Channel
+from bench.worker.jobs import DataSpec, Prepare
+
+FORMAT = 2
+FILES = "files.json"  # what preprocessing decodes
+CHUNK_BYTES = 64 * 2**20
+
+
+def prepare(job: Prepare, channel: Channel) -> Prepared:
+    """Fill the cache folder for one workload, size and source of images."""
+    workload = find_workload(job.plugin, job.workload, job.size)
+    request = to_request(job.data)
+    cache = Path(job.cache)
+    if workload.data is None:
+        raise DataError(f"workload {job.workload}-{job.size} has no images to read")
+    channel.stage("data")
+    files, no_files = _files(workload.data, request, cache) if "preprocess" in job.phases else ([], "not asked for")
+    images = workload.data.open(request, workload.network.height, workload.network.width)
+    folder = _folder(cache, workload, images)
+    with FileLock(cache / f"{folder.name}.lock"):
+        if not (folder / "facts.json").exists():
+            _fill(folder, workload, images, channel)
+    (folder / FILES).write_text(json.dumps([str(file) for file in files]))
+    facts = DataFacts(
+        description=images.description,
+        fingerprint=images.fingerprint,
+        synthetic=job.data.path is None,
+        count=images.count,
+        labelled=images.labels is not None,
+    )
+    golden, _ = checked_golden(workload)
+    return Prepared(
+        folder=str(folder),
+        workload=workload_facts(workload),
+        data=facts,
+        files=len(files),
+        no_files=no_files,
+        golden_images=golden.images,
+    )
+
+
+def to_request(data: DataSpec) -> DataRequest:
+    """The contract's form of the command line's wishes."""
+    fields = msgspec.structs.asdict(data)
+    paths = {name: None if fields[name] is None else Path(fields[name]) for name in ("path", "labels")}
+    return DataRequest(**(fields | paths))
+
+
+def workload_facts(workload: Workload) -> WorkloadFacts:
+    """What a record keeps of a workload."""
+    return WorkloadFacts(
+        name=workload.name,
+        size=workload.size,
+        digest=workload_digest(workload),
+        height=workload.network.height,
+        width=workload.network.width,
+        classes=workload.classes,
+        batch_size=workload.batch_size,
+        epochs=workload.epochs,
+        parameters=parameter_count(workload.network),
+        forward_flops=forward_flops(workload.network),
+        training_flops=training_flops(workload.network),
+    )
+
+
+def _files(reader: DataReader, request: DataRequest, cache: Path) -> tuple[list[Path], str]:
+    folder = cache / f"jpeg-{request.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        files = list(reader.files(request, folder))
+    except DataError as error:
+        return [], str(error)
+    return files, "" if files else "the data hold no image files to decode"
+
+
+def _folder(cache: Path, workload: Workload, images: ImageSet) -> Path:
+    identity = [FORMAT, images.fingerprint, images.count, images.height, images.width, workload_digest(workload)]
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    return cache / f"{workload.name}-{workload.size}-{key}"
+
+
+def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel) -> None:
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    shape = (images.count, images.height, images.width, 3)
+    _check_space(part, int(np.prod(shape)))
+    pixels = np.lib.format.open_memmap(part / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+    # Shuffled once and for all: any slice is a fair batch, and batches are views that cost nothing to make.
+    order = np.random.default_rng(workload.seed).permutation(images.count).astype(np.int64)
+    step = max(1, CHUNK_BYTES // int(np.prod(shape[1:])))
+    for start in range(0, images.count, step):
+        chosen = order[start : start + step]
+        pixels[start : start + len(chosen)] = images.read(chosen)
+        channel.beat(start + len(chosen), images.count, "images decoded")
+    pixels.flush()
+    labels = images.labels
+    if labels is None:
+        labels = np.arange(images.count, dtype=np.int32) % len(workload.classes)
+    np.save(part / "labels.npy", labels[order].astype(np.int32))
+    np.save(part / "split.npy", images.split[order])
+    _, batches = checked_golden(workload)
+    calibrated: dict[str, Any] = dict(calibrated_weights(workload, batches[0]))
+    np.savez(part / "calibrated.npz", **calibrated)
+    (part / "facts.json").write_text(json.dumps({"description": images.description, "count": images.count}))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"the decoded images need {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free in the cache; "
+            "free some, or choose another folder with BENCH_CACHE"
+        )

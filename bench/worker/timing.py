@@ -1,0 +1,86 @@
+"""Timed loops. The core owns all timing; a backend only ever sees batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from bench.worker.jobs import Blocks
+
+SAMPLE_SECONDS = 0.2
+"""Length of one sample: reading the clock and waiting cost tens of microseconds, so this keeps them far below 1 %."""
+
+WARMUP_SAMPLES, WARMUP_FRACTION = 2, 0.2
+"""The fixed warm-up rule: at least this many samples, and this fraction of the steady ones."""
+
+FEWEST_SAMPLES = 5
+
+
+@dataclass
+class Timed:
+    """Durations in seconds of consecutive blocks, and what each block gave back."""
+
+    samples: list[float] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+
+
+def time_pipelined(
+    launch: Callable[[], Any],
+    wait: Callable[[Any], Any],
+    count: int,
+    beat: Callable[[int], None] = lambda done: None,
+    clock: Callable[[], float] = perf_counter,
+) -> Timed:
+    """Time ``count`` blocks with the next one enqueued before the last one is waited for.
+
+    A sample is the time from one block's completion to the next one's: with a device that works while the host enqueues,
+    copies overlap arithmetic as in real training; with one that works inside ``launch``, it is that block's own time. One
+    block more than ``count`` runs before the first sample, and one after the last, so that all samples see the same.
+    """
+    timed = Timed()
+    pending = launch()
+    following = launch()
+    timed.results.append(wait(pending))
+    previous = clock()
+    for done in range(count):
+        pending, following = following, launch()
+        timed.results.append(wait(pending))
+        now = clock()
+        timed.samples.append(now - previous)
+        previous = now
+        beat(done + 1)
+    timed.results.append(wait(following))
+    return timed
+
+
+def time_one_by_one(query: Callable[[], Any], count: int, clock: Callable[[], float] = perf_counter) -> Timed:
+    """Time ``count`` queries, each from its start to its answer."""
+    timed = Timed()
+    for _ in range(count):
+        started = clock()
+        result = query()
+        timed.samples.append(clock() - started)
+        timed.results.append(result)
+    return timed
+
+
+def seconds_per_step(run: Callable[[int], object], budget: float, clock: Callable[[], float] = perf_counter) -> float:
+    """Seconds per step from runs of 1, 2, 4 … steps, the last of which takes at least half of ``budget``."""
+    steps = 1
+    while True:
+        started = clock()
+        run(steps)
+        elapsed = clock() - started
+        if elapsed >= budget / 2:
+            return elapsed / steps
+        steps *= 2
+
+
+def choose_blocks(step_seconds: float, seconds: float, sample_seconds: float = SAMPLE_SECONDS) -> Blocks:
+    """How to cut ``seconds`` of steady state into samples of at least ``sample_seconds``."""
+    steps = max(1, math.ceil(sample_seconds / step_seconds))
+    samples = max(FEWEST_SAMPLES, math.ceil(seconds / (steps * step_seconds)))
+    return Blocks(steps=steps, warmup=max(WARMUP_SAMPLES, math.ceil(WARMUP_FRACTION * samples)), samples=samples)

@@ -1,0 +1,33 @@
+"""Proving one case against the golden file, and making golden files."""
+
+from __future__ import annotations
+
+from bench.contract import Settings
+from bench.errors import UsageError
+from bench.plugins import find_backend, find_workload
+from bench.verify.equivalence import Subject, verify
+from bench.verify.golden import make_golden, write_golden
+from bench.worker.answers import Verified
+from bench.worker.channel import Channel
+from bench.worker.jobs import MakeGolden, Verify
+
+
+def verify_case(job: Verify, channel: Channel) -> Verified:
+    """Run every check of ``bench.verify.equivalence``."""
+    channel.stage("import")
+    backend = find_backend(job.backend, job.name)
+    workload = find_workload(job.workload, job.workload_name, job.size)
+    device = next(device for device in backend.probe().devices if device.id == job.device)
+    channel.stage("verify")
+    settings = Settings(job.precision, 0, job.threads, None, job.options)
+    return Verified(verify(Subject(backend, job.device, workload, settings, device.trains)))
+
+
+def make_golden_file(job: MakeGolden, channel: Channel) -> str:
+    """Write the golden file beside the workload; its path."""
+    workload = find_workload(job.workload, job.name, job.size)
+    if workload.golden is None:
+        raise UsageError(f"workload {job.name}-{job.size} names no golden file; give its Workload a path as golden=")
+    channel.stage("oracle")
+    write_golden(make_golden(workload, report=lambda text: channel.beat(0, 0, text)), workload.golden)
+    return str(workload.golden)

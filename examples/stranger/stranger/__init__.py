@@ -1,0 +1,1 @@
+"""A stranger's plugins: nothing here is known to accelbench but through its entry points."""
