@@ -54,7 +54,7 @@ def _large(value: float, unit: str) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """``1,840``, ``52.3``, ``0.0123``: so many significant digits, but every digit before the point."""
+    """``1,840``, ``52.3``, ``0.0123``: rounded to so many significant digits."""
     if not math.isfinite(value):
         return UNKNOWN
     if value == 0:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 DEFAULT_FOLDER = "bench-results"
+JOURNAL = "journal.jsonl"
 _BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json"}
 
 
@@ -65,7 +66,7 @@ def command(
     )
     suffix = "" if output is None else output.suffix.lower()
     report = build(_read(records), assumptions)
-    _write(render(report, format_name or _BY_SUFFIX.get(suffix, "terminal")), output)
+    write(render(report, format_name or _BY_SUFFIX.get(suffix, "terminal")), output)
 
 
 def _read(named: tuple[Path, ...]) -> Iterator[Record]:
@@ -73,7 +74,7 @@ def _read(named: tuple[Path, ...]) -> Iterator[Record]:
     import gc
 
     from bench.errors import RecordError
-    from bench.record.files import find_records, read_record
+    from bench.record.files import find_records
 
     if not named and not Path(DEFAULT_FOLDER).exists():
         raise RecordError(f"no records: there is no folder {DEFAULT_FOLDER} here; measure first with: bench run")
@@ -82,20 +83,41 @@ def _read(named: tuple[Path, ...]) -> Iterator[Record]:
         for place in named or (Path(DEFAULT_FOLDER),):
             found = find_records(place)
             if found == [place] or not found:
-                yield read_record(place)
-                continue
-            for path in found:
-                try:
-                    record = read_record(path)
-                except RecordError as error:
-                    click.echo(f"bench: left out: {error}", err=True)
-                else:
-                    yield record
+                yield _one(place)
+            else:
+                yield from _scanned(place, found)
     finally:
         gc.enable()
 
 
-def _write(text: str, output: Path | None) -> None:
+def _scanned(folder: Path, found: list[Path]) -> Iterator[Record]:
+    """The records that can be read; the others, and runs without one, are named on standard error."""
+    from bench.errors import RecordError
+
+    unfinished = [path.parent for path in sorted(folder.rglob(JOURNAL)) if not (path.parent / "record.json").exists()]
+    read = 0
+    for path in [*found, *unfinished]:
+        try:
+            record = _one(path)
+        except RecordError as error:
+            click.echo(f"bench: left out: {error}", err=True)
+        else:
+            read += 1
+            yield record
+    if read == 0:
+        raise RecordError(f"no record under {folder} can be read; found {len(found)}")
+
+
+def _one(path: Path) -> Record:
+    from bench.record.files import read_record
+    from bench.report.pool import check_record
+
+    record = read_record(path)
+    check_record(record)
+    return record
+
+
+def write(text: str, output: Path | None) -> None:
     """Print the text, or put it into a file that is there either whole or not at all. Raises UsageError."""
     if output is None:
         encoding = sys.stdout.encoding or "utf-8"
@@ -108,4 +130,5 @@ def _write(text: str, output: Path | None) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(output)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise UsageError(f"cannot write {output}: {error.strerror}") from None

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     metavar="PLUGIN=PYTHON",
     help="Run a plugin's workers with another Python (repeatable).",
 )
+@click.option("--no-ceilings", is_flag=True, help="Do not measure what the devices could reach; the report then says so.")
 @click.option("--label", "notes", multiple=True, metavar="NAME=VALUE", help="A note for the record (repeatable).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
 @click.option(
@@ -88,17 +89,18 @@ def command(**values: Any) -> None:
 
     if values["resume"]:
         _refuse_other_options()
-        folder = Path(values["resume"])
-        work = lambda: resume_run(folder, values["wait"], values["quiet"])  # noqa: E731
+        plan, folder = None, Path(values["resume"])
     else:
         plan = _plan(values)
+        folder = Path(values["output"]) / plan.id
         if values["dry_run"]:
             _print_plan(plan)
             return
-        folder = Path(values["output"]) / plan.id
-        work = lambda: start_run(plan, Path(values["output"]), values["wait"], values["quiet"])  # noqa: E731
     try:
-        record, folder = work()
+        if plan is None:
+            record = resume_run(folder, values["wait"], values["quiet"])
+        else:
+            record = start_run(plan, folder, values["wait"], values["quiet"])
     except Interrupted as interrupt:
         kept = f"; what was measured is kept, finish it with: bench run --resume {folder}" if folder.exists() else ""
         click.echo(f"bench: interrupted{kept}", err=True)
@@ -114,7 +116,7 @@ def _refuse_other_options() -> None:
     given = [
         name
         for name in context.params
-        if name not in allowed and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+        if name not in allowed and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     if given:
         raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(sorted(given))}")
@@ -146,6 +148,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         data=data_spec(values, values["seed"]),
         options=pairs(values["options"], "--option"),
         stall=values["stall_timeout"],
+        ceilings=not values["no_ceilings"],
         labels=pairs(values["notes"], "--label"),
         command=["bench", *sys.argv[1:]],
     )
@@ -166,6 +169,7 @@ def _print_plan(plan: Plan) -> None:
 def _finish(record: Record, folder: Path) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
     from bench.errors import ExitCode, NotComparableError
+    from bench.cli.report import write
     from bench.report import build, render
     from bench.run.results import verdict
 
@@ -173,7 +177,7 @@ def _finish(record: Record, folder: Path) -> None:
     if code == ExitCode.NOT_COMPARABLE:
         failed = next(trial for trial in record.trials if trial.status != "ok")
         raise NotComparableError(f"nothing could be measured: {failed.reason}; the logs are in {folder / 'logs'}")
-    click.echo(render(build([record])))
+    write(render(build([record])), None)
     click.echo(f"record: {folder / 'record.json'}")
     if code == ExitCode.SOME_FAILED:
         click.echo(

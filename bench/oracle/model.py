@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from bench.oracle.arithmetic import Arithmetic, Array, exact
 from bench.oracle.layers import Backward, Pass, forward
+from bench.oracle.rules import SPECIFIED, Rules, cross_entropy, softmax
 from bench.spec import (
-    SGD,
-    AdamW,
     BatchNorm,
     CrossEntropy,
     Layer,
@@ -31,7 +30,7 @@ def predict(network: Network, weights: Weights, images: NDArray[np.uint8], arith
     """Class probabilities (batch, classes), float64, of uint8 NHWC ``images``, with the running statistics."""
     state = Pass(_float64(weights), False, arithmetic)
     logits, _ = _network(network, images, state)
-    return _softmax(logits)
+    return softmax(logits)
 
 
 def training_loss(
@@ -42,10 +41,24 @@ def training_loss(
     labels: NDArray[np.int32],
     arithmetic: Arithmetic = exact,
 ) -> float:
-    """The loss a training step reports before it updates ``weights``: BatchNorm uses the batch's statistics."""
+    """The loss a training step reports before it updates ``weights``: BatchNorm uses the batch's statistics.
+
+    ``labels`` (k * batch,) may be k times as many as ``images`` (batch, height, width, 3): then each image occurs k times,
+    image i with the labels i, i + batch, i + 2 * batch …
+    """
     state = Pass(_float64(weights), True, arithmetic)
     logits, _ = _network(network, images, state)
-    return _loss(loss, logits, labels)[0]
+    return cross_entropy(loss, logits, labels)[0]
+
+
+def gradients(
+    network: Network, loss: CrossEntropy, weights: Weights, images: NDArray[np.uint8], labels: NDArray[np.int32]
+) -> dict[str, Array]:
+    """The loss's gradient of every trained tensor, without weight decay; ``labels`` as in ``training_loss``."""
+    state = Pass(_float64(weights), True, exact)
+    logits, backward = _network(network, images, state)
+    backward(cross_entropy(loss, logits, labels)[1])
+    return state.gradients
 
 
 def batch_statistics(network: Network, weights: Weights, images: NDArray[np.uint8]) -> Weights:
@@ -67,47 +80,25 @@ class Oracle:
         optimizer: Optimizer,
         weights: Weights,
         arithmetic: Arithmetic = exact,
+        rules: Rules = SPECIFIED,
     ) -> None:
         self.network, self.loss, self.optimizer, self.arithmetic = network, loss, optimizer, arithmetic
         self.weights: dict[str, Array] = _float64(weights)
         self.steps = 0
-        self._decays = frozenset(filter(trainable, weights)) if optimizer.decay_all else decays(network)
-        self._first = {name: np.zeros_like(w) for name, w in self.weights.items() if trainable(name)}
-        self._second = {name: np.zeros_like(w) for name, w in self._first.items()}
+        decayed = frozenset(filter(trainable, weights)) if optimizer.decay_all else decays(network)
+        self._rules, self._update = rules, rules.update(optimizer, decayed)
 
     def step(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
         """One optimizer step on a batch (batch, height, width, 3), (batch,); the loss before it."""
         state = Pass(self.weights, True, self.arithmetic)
         logits, backward = _network(self.network, images, state)
-        loss, dlogits = _loss(self.loss, logits, labels)
+        loss, dlogits = self._rules.loss(self.loss, logits, labels)
         backward(dlogits)
         rate = self.optimizer.schedule.at(self.steps)
         self.steps += 1
-        update = self._sgd if isinstance(self.optimizer, SGD) else self._adamw
-        moved = {name: update(name, gradient, rate) for name, gradient in state.gradients.items()}
+        moved = {name: self._update(name, self.weights[name], g, rate) for name, g in state.gradients.items()}
         self.weights = self.weights | state.statistics | moved
         return loss
-
-    def _sgd(self, name: str, gradient: Array, rate: float) -> Array:
-        spec = self.optimizer
-        assert isinstance(spec, SGD)
-        weight = self.weights[name]
-        if name in self._decays:
-            gradient = gradient + spec.weight_decay * weight
-        velocity = self._first[name] = spec.momentum * self._first[name] + gradient
-        direction = gradient + spec.momentum * velocity if spec.nesterov else velocity
-        return np.asarray(weight - rate * direction)
-
-    def _adamw(self, name: str, gradient: Array, rate: float) -> Array:
-        spec = self.optimizer
-        assert isinstance(spec, AdamW)
-        weight = self.weights[name]
-        if name in self._decays:
-            weight = weight - rate * spec.weight_decay * weight
-        first = self._first[name] = spec.beta1 * self._first[name] + (1 - spec.beta1) * gradient
-        second = self._second[name] = spec.beta2 * self._second[name] + (1 - spec.beta2) * gradient**2
-        unbiased = first / (1 - spec.beta1**self.steps), second / (1 - spec.beta2**self.steps)
-        return np.asarray(weight - rate * unbiased[0] / (np.sqrt(unbiased[1]) + spec.epsilon))
 
 
 def _network(network: Network, images: NDArray[np.uint8], state: Pass) -> tuple[Array, Backward]:
@@ -139,24 +130,6 @@ def _chain(backs: list[Backward]) -> Backward:
         return dy
 
     return backward
-
-
-def _softmax(logits: Array) -> Array:
-    e = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(e / e.sum(1, keepdims=True))
-
-
-def _loss(spec: CrossEntropy, logits: Array, labels: NDArray[np.int32]) -> tuple[float, Array]:
-    """The weighted mean loss and its gradient with respect to the logits (batch, classes)."""
-    probabilities = _softmax(logits)
-    rows = np.arange(len(labels))
-    weight = np.ones(len(labels)) if spec.class_weights is None else np.asarray(spec.class_weights)[labels]
-    weight = weight / weight.sum()
-    shifted = logits - logits.max(1, keepdims=True)
-    log_likelihood = shifted[rows, labels] - np.log(np.exp(shifted).sum(1))
-    gradient = probabilities.copy()
-    gradient[rows, labels] -= 1.0
-    return float(-(weight * log_likelihood).sum()), gradient * weight[:, None]
 
 
 def _float64(weights: Weights) -> dict[str, Array]:

@@ -56,7 +56,7 @@ def _missing(path: Path, file: Path) -> str:
 def _decode(content: bytes, file: Path) -> Record:
     try:
         envelope = msgspec.json.decode(content, type=_Envelope)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{file} is not a whole record ({error}); it may be truncated: copy it again") from None
     if envelope.format != "accelbench record":
         raise RecordError(f"{file} has format '{envelope.format}'; expected 'accelbench record'")
@@ -70,7 +70,7 @@ def _decode(content: bytes, file: Path) -> Record:
         raise RecordError(f"{file} does not match its own SHA-256: it was edited or damaged after it was sealed")
     try:
         return msgspec.json.decode(body, type=Record)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise RecordError(f"{file} breaks the record schema: {error}") from None
 
 

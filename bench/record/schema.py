@@ -74,12 +74,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     warmup: int = 0  # how many leading samples are warm-up
     steady: Literal["", "assumed", "detected"] = ""
     pixels_per_sample: list[int] = []  # preprocess only: pixels decoded in each sample
-    losses: list[float] = []  # of the first optimizer steps
+    losses: list[float | None] = []  # of the first optimizer steps; None where it was not a number
     checks: list[Check] = []
     host_memory: int = 0  # peak resident bytes of the worker
     device_memory: int = 0
     package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
-    telemetry: dict[str, dict[str, float]] = {}  # "before" and "after": GPU clocks, power, temperature, load
+    telemetry: dict[str, dict[str, float | None]] = {}  # "before" and "after": GPU clocks, power, temperature, load
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from bench.report.model import (
     ONE_TRIAL,
     STEADY_ASSUMED,
     TRIALS_FAILED,
+    UNCHECKED,
     UNPROVEN,
     CaseKey,
     MeasuredCase,
@@ -50,6 +51,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         ONE_TRIAL: log is not None and log.n == 1,
         NOT_COLD: bool(compiled) and not tally.cold,
         LOWERINGS: len(tally.lowerings) > 1,
+        UNCHECKED: proven and len(used) < len(tally.figures),
         TRIALS_FAILED: bool(tally.failed),
     }
     compile_seconds = _mean(compiled) if compiled else None

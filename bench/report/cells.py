@@ -40,10 +40,10 @@ def setting(case: MeasuredCase) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def side(case: MeasuredCase, machine: Machine) -> str:
+def side(case: MeasuredCase, machine: Machine, suffix: str = "") -> str:
     """One side of a speed-up, with its cores and precision."""
     cores = "" if case.shares_cores else f", {plural(case.key.threads, 'host core')}"
-    return f"{device(case, machine)}{cores}, {setting(case)}"
+    return f"{device(case, machine)}{suffix}{cores}, {setting(case)}"
 
 
 def machine_name(machine: Machine) -> str:
@@ -71,7 +71,7 @@ def whole(text: str) -> str:
 
 def per_week(estimate: Estimate) -> str:
     """Full trainings in a week; below one, what part of it gets done."""
-    return number(int(estimate.value + 1e-9)) if estimate.value >= 1 else number(estimate.value, 2)
+    return f"{int(estimate.value + 1e-9):,}" if estimate.value >= 1 else number(estimate.value, 2)
 
 
 def members(count: Members) -> str:

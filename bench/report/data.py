@@ -25,7 +25,11 @@ class JsonReporter:
 
     def render(self, report: Report) -> str:
         """The report as JSON; a figure that does not exist is null."""
-        return json.dumps(as_data(report), indent=1, allow_nan=False) + "\n"
+        compact = json.dumps(as_data(report), allow_nan=False)  # indenting here would cost ten times as long
+        try:
+            return msgspec.json.format(compact, indent=1) + "\n"
+        except msgspec.DecodeError:  # half a surrogate pair, which JSON allows and UTF-8 does not
+            return compact + "\n"
 
 
 class CsvReporter:
@@ -111,7 +115,7 @@ def _setting(setting: Setting) -> Fields:
         "one_training_seconds": _estimate(projection.training),
         "tuning_loop_seconds": _estimate(projection.tuning_loop),
         "trainings_per_week": _estimate(projection.trainings_per_week),
-        "ensemble_members": asdict(projection.ensemble),
+        "ensemble_members": {**vars(projection.ensemble)},
         "screening_seconds": _estimate(projection.screening),
         "part_seconds": projection.parts,
         "binds": projection.binds,
@@ -130,7 +134,7 @@ def _speed_up(found: SpeedUp | None) -> Fields | None:
     key = found.reference.key
     against = {"reference_machine": key.machine, "reference_device": "+".join(key.devices), "reference_cores": key.threads}
     against |= {"reference_precision": key.precision, "reference_batch_size": key.batch_size}
-    return {**asdict(found.factor), **against, "left_out": list(found.left_out)}
+    return {**vars(found.factor), **against, "left_out": list(found.left_out)}
 
 
 def _measured(case: MeasuredCase) -> Fields:
@@ -145,7 +149,7 @@ def _measured(case: MeasuredCase) -> Fields:
         "failed_trials": case.failed,
         "records": case.records,
         "latency_seconds": {
-            f"p{found.percent}": {**asdict(found.latency), "queries": found.queries, "interval": found.method}
+            f"p{found.percent}": {**vars(found.latency), "queries": found.queries, "interval": found.method}
             for found in case.latency
         },
         "share_of_ceiling": case.of_ceiling,
@@ -174,7 +178,7 @@ def _case_fields(key: CaseKey) -> Fields:
 
 
 def _estimate(found: Estimate | None) -> Fields | None:
-    return None if found is None else asdict(found)
+    return None if found is None else {**vars(found)}  # asdict would copy deeply, and there are many of these
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Fields:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bench.report.document import Section, Table, document
+from bench.report.document import document
 from bench.report.model import Report
+from bench.report.sections import Section, Table
 from bench.report.text import markdown
 
 

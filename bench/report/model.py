@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.projection import Assumptions, Measured, Projection
@@ -15,6 +15,7 @@ STEADY_ASSUMED = "steady state assumed"
 ONE_TRIAL = "one trial"
 NOT_COLD = "no cold compilation"
 LOWERINGS = "several lowerings"
+UNCHECKED = "unchecked trials left out"
 TRIALS_FAILED = "trials failed"
 
 MARKS = {  # mark: its sign, and what it means
@@ -24,6 +25,7 @@ MARKS = {  # mark: its sign, and what it means
     ONE_TRIAL: ("¹", "one trial: no interval"),
     NOT_COLD: ("°", "no cold compilation was timed: the compile time is of a filled cache"),
     LOWERINGS: ("§", "trials of several lowerings are pooled"),
+    UNCHECKED: ("?", "trials without any check are left out; the rate is of those that passed"),
     TRIALS_FAILED: ("×", "some trials failed; they are listed below"),
 }
 
@@ -144,7 +146,6 @@ class Group:
     epochs: int
     rows: tuple[Row, ...]
     reference: Row | None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,4 +182,4 @@ class Report:
     records: tuple[RecordLine, ...]
     skips: tuple[Remark, ...] = ()
     failures: tuple[Remark, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()

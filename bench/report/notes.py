@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.report import cells
-from bench.report.model import Group, Row, SpeedUp, Stack
+from bench.report.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
+from bench.report.rows import X86
 from bench.report.text import clean, short
 
 
-def row_labels(group: Group) -> list[str]:
-    """A name per row: the device, and what tells it from others of that name: machine, versions, environment, harness."""
+def row_suffixes(group: Group) -> list[str]:
+    """Per row, what tells its device from others of that name: machine, versions, environment, harness."""
     stacks: dict[tuple[str, str, tuple[str, ...]], set[Stack]] = {}
     for row in group.rows:
         stacks.setdefault(_device(row), set()).add(row.best.train.key.stack)
     machines = len({row.machine.fingerprint for row in group.rows})
-    labels = []
+    suffixes = []
     for row in group.rows:
         parts = [short(row.machine.fingerprint)] if machines > 1 else []
         stack, twins = row.best.train.key.stack, stacks[_device(row)]
-        for place, name in enumerate(Stack._fields):
-            if len({twin[place] for twin in twins}) > 1:
-                parts.append(clean(stack[place], 60) or f"no {name}")
-        label = cells.device(row.best.train, row.machine)
-        labels.append(f"{label} [{', '.join(parts)}]" if parts else label)
-    return labels
+        parts += [_differing(stack[place], [twin[place] for twin in twins]) for place in range(len(Stack._fields))]
+        text = ", ".join(part for part in parts if part)
+        suffixes.append(f" [{text}]" if text else "")
+    return suffixes
+
+
+def _differing(own: str, all_of_them: Sequence[str]) -> str:
+    """Of ``torch 2.13.0, cuda 13.0`` the parts that not every row of the device has."""
+    if len(set(all_of_them)) == 1:
+        return ""
+    common = set.intersection(*(set(text.split(", ")) for text in all_of_them))
+    return clean(", ".join(part for part in own.split(", ") if part not in common), 80) or "without"
 
 
 def _device(row: Row) -> tuple[str, str, tuple[str, ...]]:
@@ -32,17 +39,54 @@ def _device(row: Row) -> tuple[str, str, tuple[str, ...]]:
     return key.machine, key.backend, key.devices
 
 
-def row_notes(group: Group, labels: Sequence[str]) -> Iterable[str]:
+def row_notes(group: Group, suffixes: Sequence[str]) -> Iterable[str]:
     """One sentence per speed-up and per missing measurement."""
     if group.reference is None:
         yield "No CPU reference: the records hold no valid training on a host's processor, so there are no speed-ups."
-    for row, label in zip(group.rows, labels, strict=True):
-        yield from _missing(row, label)
-    for row in group.rows:
-        if row.same is not None and row.same.same is not None:
-            yield _sides("same", row, row.same.same, cells.side(row.same.train, row.machine), group)
-        if row.best.best is not None:
-            yield _sides("best", row, row.best.best, cells.side(row.best.train, row.machine), group)
+    elif group.reference.machine.architecture.lower() not in X86:
+        yield f"The reference is no x86 processor but {clean(group.reference.machine.architecture, 20) or 'an unnamed one'}."
+    for row, suffix in zip(group.rows, suffixes, strict=True):
+        yield from _missing(row, cells.device(row.best.train, row.machine) + suffix)
+    for row, suffix in zip(group.rows, suffixes, strict=True):
+        same = _sides(row, row.same, None if row.same is None else row.same.same, group, suffix, suffixes[0])
+        best = _sides(row, row.best, row.best.best, group, suffix, suffixes[0])
+        if same and same == best:
+            yield f"same and best: {same}"
+        else:
+            yield from (f"{name}: {text}" for name, text in (("same", same), ("best", best)) if text)
+
+
+def _sides(
+    row: Row, setting: Setting | None, speed_up: SpeedUp | None, group: Group, suffix: str, reference_suffix: str
+) -> str:
+    """Both sides of a speed-up; the reference is the group's first row."""
+    if setting is None or speed_up is None or group.reference is None:
+        return ""
+    candidate = cells.side(setting.train, row.machine, suffix)
+    reference = cells.side(speed_up.reference, group.reference.machine, reference_suffix)
+    left_out = f"; * without {' and '.join(speed_up.left_out)}, not measured on both" if speed_up.left_out else ""
+    return f"{candidate}, against {reference}{left_out}."
+
+
+def not_projected(report: Report) -> list[str]:
+    """Trainings that were measured but stand in no table of days versus hours, and why."""
+    projected = {setting.train.key for group in report.groups for row in group.rows for setting in row.settings}
+    lines = []
+    for case in report.measured:
+        if case.key.phase == "train" and case.key not in projected:
+            machine = report.machines[case.key.machine]
+            lines.append(f"{cells.side(case, machine)}, {clean(case.key.size, 40)}: {_why(case)}.")
+    return lines
+
+
+def _why(case: MeasuredCase) -> str:
+    if case.log is None:
+        return clean(case.no_figure, 120)
+    if not case.valid:
+        return ", ".join(mark for mark in case.marks if mark in {UNPROVEN, ABOVE_CEILING})
+    if case.device is None:
+        return "the record does not describe its device"
+    return "the record does not say how many epochs a training has; give --epochs"
 
 
 def _missing(row: Row, label: str) -> Iterable[str]:
@@ -55,11 +99,3 @@ def _missing(row: Row, label: str) -> Iterable[str]:
     if best.infer is None:
         precision = clean(best.train.key.precision, 20) or "this precision"
         yield f"{label}: offline inference in {precision} was not measured; evaluation and screening are left out."
-
-
-def _sides(column: str, row: Row, speed_up: SpeedUp, candidate: str, group: Group) -> str:
-    assert group.reference is not None
-    machine = group.reference.machine
-    elsewhere = "" if row.machine.fingerprint == machine.fingerprint else f", on machine {short(machine.fingerprint)}"
-    left_out = f"; without {' and '.join(speed_up.left_out)}, not measured on both" if speed_up.left_out else ""
-    return f"{column}: {candidate}, against {cells.side(speed_up.reference, machine)}{elsewhere}{left_out}."

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.errors import RecordError
 from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
 from bench.report.model import CaseKey, RecordLine, Stack
-from bench.report.text import first_line
+from bench.report.text import clean, first_line, plural
 from bench.statistics import NoFigure, log_time
 
 MEGA = 1e6
@@ -76,8 +76,17 @@ def pool(records: Iterable[Record]) -> Pool:
     return pooled
 
 
+def check_record(record: Record) -> None:
+    """Raises RecordError where a trial belongs to no case, which the schema alone cannot see."""
+    wrong = next((trial.case for trial in record.trials if not 0 <= trial.case < len(record.cases)), None)
+    if wrong is not None:
+        name = clean(record.id, 60)
+        raise RecordError(f"record {name} has a trial of case {wrong}, but only {plural(len(record.cases), 'case')}")
+
+
 def _add(pooled: Pool, record: Record) -> None:
-    keys = _tallies(pooled, record)  # raises before anything is changed
+    check_record(record)
+    keys = _tallies(pooled, record)
     machine = record.machine.fingerprint
     pooled.machines.setdefault(machine, record.machine)
     pooled.records[record.id] = RecordLine(
@@ -101,9 +110,6 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
     workloads = {(facts.name, facts.size): facts for facts in record.workloads}
     images = _images(record)
     devices = {(device.backend, device.id): device for device in record.devices}
-    wrong = next((trial.case for trial in record.trials if not 0 <= trial.case < len(record.cases)), None)
-    if wrong is not None:
-        raise RecordError(f"record {record.id} has a trial of case {wrong}, but only {len(record.cases)} cases")
     found = []
     for case in record.cases:
         facts = workloads.get((case.workload, case.size))
@@ -150,7 +156,7 @@ def _environment(record: Record, case: Case) -> str:
     chosen = record.environment | case.environment
     threads = {name for name, value in chosen.items() if name.endswith("_THREADS") and value == str(case.threads)}
     parts = [f"{name}={value}" for name, value in sorted(chosen.items()) if name not in threads]
-    return " ".join([*parts, record.machine.facts.get("ambient", "")]).strip()
+    return ", ".join([*parts, *record.machine.facts.get("ambient", "").split()])
 
 
 def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:

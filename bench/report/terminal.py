@@ -7,8 +7,9 @@ import textwrap
 
 from bench.durations import UNKNOWN
 from bench.report.cells import NO_BREAK
-from bench.report.document import Section, Table, document
+from bench.report.document import document
 from bench.report.model import Report
+from bench.report.sections import Section, Table
 
 _GAP = 2  # columns between two cells
 _NARROWEST = 6  # to which a column may be squeezed
@@ -53,14 +54,15 @@ def _table(table: Table, width: int) -> str:
         table = turned
     from tabulate import tabulate
 
+    rows = [[_broken(cell, limit) for cell, limit in zip(row, widths, strict=True)] for row in (table.columns, *table.rows)]
+    rules = ["-" * max(len(line) for cell in column for line in cell.split("\n")) for column in zip(*rows, strict=True)]
     align = ["right" if column in table.right else "left" for column in range(len(table.columns))]
-    headers = ["\n".join(textwrap.wrap(name, limit)) for name, limit in zip(table.columns, widths, strict=True)]
-    rows = [
-        ["\n".join(textwrap.wrap(cell, limit, break_on_hyphens=False)) for cell, limit in zip(row, widths, strict=True)]
-        for row in table.rows
-    ]
-    text = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align if rows else None)
+    text = tabulate([rows[0], rules, *rows[1:]], tablefmt="plain", disable_numparse=True, colalign=align)
     return "\n".join(line.rstrip() for line in text.replace(NO_BREAK, " ").split("\n"))
+
+
+def _broken(cell: str, limit: int) -> str:
+    return cell if len(cell) <= limit else "\n".join(textwrap.wrap(cell, limit, break_on_hyphens=False))
 
 
 def _fitting(table: Table, width: int) -> list[int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _SEQUENCES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
@@ -16,6 +17,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#!])")
 
 
+@lru_cache(maxsize=8192)
 def clean(text: str, longest: int = 200) -> str:
     """One printable line: escape sequences and control characters dropped, white space folded, cut to ``longest``."""
     if not _PLAIN.match(text):
@@ -36,10 +38,12 @@ def first_line(text: str, longest: int = 160) -> str:
 
 def markdown(text: str) -> str:
     """Cleaned text as GitHub's Markdown shows it: no markup, no HTML, no cell divider of its own."""
-    text = clean(text, 1000).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", text)
+    text = _MARKDOWN.sub(r"\\\1", clean(text, 1000))
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("@", "&#64;").replace("://", "&#58;//")  # names nobody, links nowhere
 
 
+@lru_cache(maxsize=8192)
 def spreadsheet(text: str) -> str:
     """Cleaned text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     text = clean(text, 1000)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from bench.entry_points import find_plugins
 from bench.errors import PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.plugins import find_plugins
 from bench.run.process import Launch, Outcome, run_worker
 from bench.worker.answers import BackendInfo, PluginInfo, WorkloadInfo
 from bench.worker.jobs import Describe, PluginRef

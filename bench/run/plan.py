@@ -42,6 +42,7 @@ class Wishes:
     data: DataSpec = field(default_factory=DataSpec)
     options: dict[str, str] = field(default_factory=dict)
     stall: float = 600.0
+    ceilings: bool = True
     labels: dict[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
 
@@ -67,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     trials: int
     seconds: float
     stall: float
+    ceilings: bool
     machine: Machine
     devices: list[DeviceFacts]
     data: DataSpec

@@ -71,6 +71,7 @@ def make_plan(wishes: Wishes, interpreters: Mapping[str, str], keep_host_name: b
         trials=wishes.trials,
         seconds=wishes.seconds,
         stall=wishes.stall,
+        ceilings=wishes.ceilings,
         machine=machine,
         devices=device_facts(backends, machine),
         data=wishes.data,
@@ -116,17 +117,17 @@ def prepare_plan(plan: Plan, listen: Listener) -> tuple[Plan, dict[str, Prepared
     return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
 
 
-def start_run(plan: Plan, output: Path, wait: bool, quiet: bool) -> tuple[Record, Path]:
-    """Measure a fresh plan into ``output/<id>``."""
+def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
+    """Measure a fresh plan into ``folder``."""
+    made(folder.parent, "results")
     with locked([planned.physical for planned in plan.cases], wait), _interruptible():
         progress = Progress(0, quiet)
         progress.say("preparing images …")
         plan, prepared = prepare_plan(plan, _told(progress))
-        journal = Journal.create(made(output, "results") / plan.id, plan)
-        return _measure(plan, journal, prepared, quiet), journal.folder
+        return _measure(plan, Journal.create(folder, plan), prepared, quiet)
 
 
-def resume_run(folder: Path, wait: bool, quiet: bool) -> tuple[Record, Path]:
+def resume_run(folder: Path, wait: bool, quiet: bool) -> Record:
     """Finish an interrupted run. Raises NotComparableError on another machine than the one it began on."""
     journal, plan = Journal.open(folder)
     with locked([planned.physical for planned in plan.cases], wait), _interruptible():
@@ -137,7 +138,7 @@ def resume_run(folder: Path, wait: bool, quiet: bool) -> tuple[Record, Path]:
                 f"{machine.fingerprint}); resume it there, or start a new run here"
             )
         _, prepared = prepare_plan(plan, lambda event: None)
-        return _measure(plan, journal, prepared, quiet), folder
+        return _measure(plan, journal, prepared, quiet)
 
 
 def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:

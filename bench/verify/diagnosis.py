@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.contract import Workload
 from bench.oracle import Oracle
+from bench.oracle.rules import SPECIFIED, Rules
 from bench.spec import (
     SGD,
     AdamW,
@@ -19,6 +21,8 @@ from bench.spec import (
     map_network,
 )
 from bench.verify.batches import Batch
+from bench.verify.envelope import Fingerprint, fingerprint
+from bench.verify.variants import COUPLED, DECOUPLED, DIVIDED_BY_COUNT, RATE_INSIDE_VELOCITY, UNSCALED
 
 CLOSE = 1e-7
 """Relative agreement that names a convention: far below any two conventions' difference, far above float64 rounding."""
@@ -31,35 +35,42 @@ class Setup:
     workload: Workload
     weights: Weights
     batches: Sequence[Batch]
+    rules: Rules = SPECIFIED
+
+    def same_as(self, other: Setup) -> bool:
+        """Whether an alternative changed nothing here, as another momentum does where there is none."""
+        return (
+            self.workload == other.workload
+            and self.weights is other.weights
+            and self.batches is other.batches
+            and self.rules is other.rules
+        )
 
 
 def diagnose(
-    workload: Workload,
-    batches: Sequence[Batch],
-    losses: Sequence[float],
-    fingerprints: Sequence[dict[str, tuple[float, float]]],
+    workload: Workload, batches: Sequence[Batch], losses: Sequence[float], fingerprints: Sequence[Fingerprint]
 ) -> str:
-    """The alternative convention whose losses and tensors match what was found, or an empty string."""
-    from bench.verify.golden import fingerprint
-
+    """The alternative convention whose losses and tensors match all that was found, or an empty string."""
     original = Setup(workload, initial_weights(workload.network, workload.seed), batches)
-    steps = min(3, len(losses))
     for name, change in ALTERNATIVES.items():
         changed = change(original)
-        if changed is None:
-            continue
-        spec = changed.workload
-        oracle = Oracle(spec.network, spec.loss, spec.optimizer, changed.weights)
-        found = [oracle.step(*batch) for batch in changed.batches[:steps]]
-        if not np.allclose(found, losses[:steps], rtol=CLOSE, atol=0):
-            continue
-        expected = fingerprint(oracle.weights)
-        actual = fingerprints[steps - 1]
-        if expected.keys() == actual.keys() and all(
-            np.allclose(actual[tensor], pair, rtol=CLOSE, atol=CLOSE) for tensor, pair in expected.items()
-        ):
+        if changed is not None and not changed.same_as(original) and _fits(changed, losses, fingerprints):
             return name
     return ""
+
+
+def _fits(setup: Setup, losses: Sequence[float], fingerprints: Sequence[Fingerprint]) -> bool:
+    spec = setup.workload
+    run = Oracle(spec.network, spec.loss, spec.optimizer, setup.weights, rules=setup.rules)
+    for batch, loss, found in zip(setup.batches, losses, fingerprints, strict=True):
+        if not np.isclose(run.step(*batch), loss, rtol=CLOSE, atol=0):
+            return False  # most alternatives part in the first steps
+        expected = fingerprint(run.weights)
+        if expected.keys() != found.keys():
+            return False
+        if not all(np.allclose(found[tensor], pair, rtol=CLOSE, atol=CLOSE) for tensor, pair in expected.items()):
+            return False
+    return True
 
 
 def _layers(kind: type, **fields: object) -> Callable[[Setup], Setup]:
@@ -108,7 +119,7 @@ def _network(**fields: object) -> Callable[[Setup], Setup]:
     )
 
 
-def _kernels(turn: Callable[[np.ndarray], np.ndarray]) -> Callable[[Setup], Setup]:
+def _kernels(turn: Callable[[NDArray[np.floating]], NDArray[np.floating]]) -> Callable[[Setup], Setup]:
     def change(setup: Setup) -> Setup:
         turned = {name: turn(value) if value.ndim == 4 else value for name, value in setup.weights.items()}
         return replace(setup, weights=turned)
@@ -116,8 +127,25 @@ def _kernels(turn: Callable[[np.ndarray], np.ndarray]) -> Callable[[Setup], Setu
     return change
 
 
-def _pixels(turn: Callable[[np.ndarray], np.ndarray]) -> Callable[[Setup], Setup]:
+def _pixels(turn: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Callable[[Setup], Setup]:
     return lambda setup: replace(setup, batches=[(turn(images), labels) for images, labels in setup.batches])
+
+
+def _decay(kind: type, rules: Rules) -> Callable[[Setup], Setup | None]:
+    def change(setup: Setup) -> Setup | None:
+        spec = setup.workload.optimizer
+        return replace(setup, rules=rules) if isinstance(spec, kind) and spec.weight_decay else None
+
+    return change
+
+
+def _rate_inside(setup: Setup) -> Setup | None:
+    spec = setup.workload.optimizer
+    return replace(setup, rules=RATE_INSIDE_VELOCITY) if isinstance(spec, SGD) and spec.momentum else None
+
+
+def _by_count(setup: Setup) -> Setup | None:
+    return replace(setup, rules=DIVIDED_BY_COUNT) if setup.workload.loss.class_weights else None
 
 
 ALTERNATIVES: dict[str, Callable[[Setup], Setup | None]] = {
@@ -128,13 +156,20 @@ ALTERNATIVES: dict[str, Callable[[Setup], Setup | None]] = {
     "BatchNorm epsilon 1e-6": _layers(BatchNorm, epsilon=1e-6),
     "no weight decay": _optimizer(None, weight_decay=0.0),
     "weight decay on biases and BatchNorm too": _optimizer(None, decay_all=True),
+    "weight decay apart from the gradient (decoupled), where SGD has it inside": _decay(SGD, DECOUPLED),
+    "weight decay inside the gradient (L2), where AdamW has it apart": _decay(AdamW, COUPLED),
+    "weight decay not scaled by the learning rate": _decay(AdamW, UNSCALED),
     "no momentum": _optimizer(SGD, momentum=0.0),
+    "learning rate inside the momentum buffer (v = momentum * v + rate * g)": _rate_inside,
     "Nesterov the other way": _toggled_nesterov,
     "Adam epsilon 1e-7": _optimizer(AdamW, epsilon=1e-7),
     "learning rate without warm-up": _schedule(warmup_steps=0),
+    "learning rate constant after warm-up": _schedule(total_steps=None),
+    "learning rate constant": _schedule(warmup_steps=0, total_steps=None),
     "class weights left out of the loss": lambda setup: replace(
         setup, workload=replace(setup.workload, loss=replace(setup.workload.loss, class_weights=None))
     ),
+    "weighted loss divided by the number of images instead of the sum of their weights": _by_count,
     "input not normalised by mean and standard deviation": _network(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
     "input normalised to -1 … 1": _network(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     "colour channels in BGR order": _pixels(lambda images: images[..., ::-1]),

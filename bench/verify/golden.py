@@ -1,20 +1,14 @@
 """Golden files: what the float64 oracle computed for a workload, small enough to ship with it.
 
 A golden file holds the digests of everything that went in, the loss of every step, a fingerprint of every tensor after
-every step, predictions, and the *envelope* of each working precision.
-
-The envelope answers how far an honest implementation may stray. In float64 any two implementations agree to about 1e-15,
-so 1e-10 leaves room for nothing but rounding. In lower precisions rounding is amplified, most of all where a ReLU flips,
-and one implementation differs from itself under another layout by as much as from a stranger; so the file records the
-largest distance from the truth among several draws of the oracle's rounding model (``bench.oracle.arithmetic``), running
-maximum over steps, times ``SAFETY``.
+every step, predictions, and the envelope of each working precision (``bench.verify.envelope``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -27,20 +21,9 @@ from bench.errors import SpecError
 from bench.oracle import Oracle
 from bench.spec import Weights, digest, initial_weights
 from bench.verify.batches import Batch, golden_batches
+from bench.verify.envelope import FLOOR, Envelope, envelope_of_predictions, envelope_of_training, fingerprint
 
 VERSION = 1
-SAFETY = 8.0
-FLOAT64_TOLERANCE = 1e-10
-FLOOR = {"fp32": 2e-6, "tf32": 1e-4, "bf16": 1e-3}
-"""Envelopes never shrink below this: a few units in the last place of a loss or probability near 1, in float32 for fp32,
-and of one rounded operand for the others."""
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """Allowed distance from the float64 truth in one precision."""
-
-    losses: list[float]  # per step, absolute
-    predictions: float  # absolute, of a probability
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,16 +52,6 @@ def workload_digest(workload: Workload) -> str:
     """SHA-256 of everything that decides the computation: equal digests mean the same function."""
     parts = (workload.network, workload.loss, workload.optimizer, workload.seed)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def fingerprint(weights: Weights) -> dict[str, tuple[float, float]]:
-    """Two numbers per tensor: its root mean square, and its mean product with a fixed wave, which sees order and sign."""
-    result = {}
-    for name, value in weights.items():
-        flat = np.asarray(value, np.float64).ravel()
-        wave = np.cos(np.arange(1, flat.size + 1) * 0.7548776662466927)  # 1/plastic number: no short period
-        result[name] = (float(np.sqrt(np.mean(flat**2))), float(np.mean(flat * wave)))
-    return result
 
 
 def batches_of(workload: Workload, steps: int, images: int) -> list[Batch]:
@@ -114,10 +87,9 @@ def make_golden(workload: Workload, draws: int = 6, report: Callable[[str], None
     calibrated = oracle.predict(workload.network, settled, batches[-1][0])
     envelopes = {}
     for precision in FLOOR:
-        envelopes[precision] = Envelope(
-            envelope_of_losses(workload, batches, losses, precision, draws),
-            _envelope_of_predictions(workload, batches[-1], settled, calibrated, precision, draws),
-        )
+        curve, *tensors = envelope_of_training(workload, batches, losses, (prints[0], prints[-1]), precision, draws)
+        predicted = envelope_of_predictions(workload, batches[-1], settled, calibrated, precision, draws)
+        envelopes[precision] = Envelope(curve, predicted, *tensors)
         report(f"{workload.size}: {precision} envelope {envelopes[precision].losses}")
     return Golden(
         version=VERSION,
@@ -133,31 +105,6 @@ def make_golden(workload: Workload, draws: int = 6, report: Callable[[str], None
         calibrated=calibrated.tolist(),
         envelopes=envelopes,
     )
-
-
-def envelope_of_losses(
-    workload: Workload, batches: Sequence[Batch], losses: Sequence[float], precision: str, draws: int
-) -> list[float]:
-    """Allowed distance of each step's loss from ``losses`` in a working precision."""
-    weights = initial_weights(workload.network, workload.seed)
-    spread = np.zeros(len(losses))
-    for draw in range(draws):
-        model = oracle.rounded(precision, draw)
-        run = Oracle(workload.network, workload.loss, workload.optimizer, weights, model)
-        strayed = np.abs(np.array([run.step(*batch) for batch in batches]) - np.asarray(losses))
-        spread = np.maximum(spread, strayed)
-    allowed = np.maximum.accumulate(np.maximum(SAFETY * spread, FLOOR[precision]))
-    return [float(f"{value:.3g}") for value in allowed]
-
-
-def _envelope_of_predictions(
-    workload: Workload, batch: Batch, weights: Weights, truth: NDArray[np.float64], precision: str, draws: int
-) -> float:
-    spread = 0.0
-    for draw in range(draws):
-        found = oracle.predict(workload.network, weights, batch[0], oracle.rounded(precision, 1000 + draw))
-        spread = max(spread, float(np.abs(found - truth).max()))
-    return float(f"{max(SAFETY * spread, FLOOR[precision]):.3g}")
 
 
 def _batches_digest(batches: list[Batch]) -> str:
@@ -192,7 +139,7 @@ def checked_golden(workload: Workload) -> tuple[Golden, list[Batch]]:
     Raises SpecError naming what changed: weights, batches or the workload itself.
     """
     if workload.golden is None or not workload.golden.exists():
-        golden = make_golden(workload, draws=3)
+        golden = _made_golden(workload)
         return golden, batches_of(workload, len(golden.losses), golden.images)
     golden = read_golden(workload.golden)
     batches = batches_of(workload, len(golden.losses), golden.images)
@@ -208,3 +155,14 @@ def checked_golden(workload: Workload) -> tuple[Golden, list[Batch]]:
                 f"{expected[:12]}: the specification or NumPy changed; make the golden file again if that was meant"
             )
     return golden, batches
+
+
+_made: dict[tuple[str, str, str], Golden] = {}
+
+
+def _made_golden(workload: Workload) -> Golden:
+    """Made once per process for each workload that ships none."""
+    key = (workload.name, workload.size, workload_digest(workload))
+    if key not in _made:
+        _made[key] = make_golden(workload, draws=3)
+    return _made[key]

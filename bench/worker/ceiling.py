@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.contract import Backend, Settings, UnsupportedLayer, Workload
-from bench.plugins import find_backend
 from bench.spec import (
     SGD,
     Conv2d,
@@ -33,6 +32,7 @@ from bench.verify.equivalence import compiled
 from bench.worker.answers import Reached
 from bench.worker.channel import Channel
 from bench.worker.jobs import MeasureCeiling
+from bench.worker.plugins import find_backend
 from bench.worker.timing import seconds_per_step
 
 SECONDS_PER_SHAPE = 0.5

@@ -6,11 +6,11 @@ from typing import Any
 
 from bench.contract import Backend, Probe, Workload
 from bench.machine.identity import describe_machine
-from bench.plugins import load_plugin
 from bench.record.schema import Machine
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, WorkloadInfo
 from bench.worker.channel import Channel
 from bench.worker.jobs import Describe, Identify
+from bench.worker.plugins import load_plugin
 
 
 def describe(job: Describe, channel: Channel) -> PluginInfo:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bench.contract import Backend, Settings, Workload
 from bench.errors import NotComparableError
-from bench.plugins import find_backend, find_workload
 from bench.worker.answers import Measured
 from bench.worker.channel import Channel
 from bench.worker.jobs import Measure
 from bench.worker.measured import package_facts, telemetry
+from bench.worker.plugins import find_backend, find_workload
 
 
 @dataclass

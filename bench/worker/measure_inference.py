@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.contract import Predictor
 from bench.record.schema import Check
 from bench.verify.equivalence import compiled
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
+from bench.verify.witness import Timed, witness_predictions
 from bench.worker.answers import Measured
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Blocks
@@ -160,6 +162,11 @@ def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Me
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
     with bench.stage("check"):
         measured.checks = [_check(bench, rig, answers or [rig.wait(rig.launch())])]
+        if measured.samples:
+            case, in_flight = bench.job.case, 1 if bench.job.case.scenario == "single-stream" else 2
+            seen = Timed(case.batch_size, measured.steps_per_sample, median(measured.samples[measured.warmup :]))
+            weights = load_calibrated(bench.folder)
+            measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, in_flight)
     return measured
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from bench.contract import Progress, Trainer
 from bench.spec import initial_weights
 from bench.verify.equivalence import compiled
-from bench.verify.timed import first_steps, witness_training
+from bench.verify.timed import check_timed_losses, first_steps, unending
+from bench.verify.witness import Timed, witness_training
 from bench.worker.answers import Measured
 from bench.worker.feed import Feed
 from bench.worker.measure import Bench
@@ -25,6 +26,7 @@ def measure_training(bench: Bench) -> Measured:
     with bench.stage("data"):
         feed = Feed(bench.folder, case.batch_size, bench.job.seed)
         start = first_steps(workload, case.batch_size, case.precision)
+        workload = unending(workload, _most_steps(bench))
         weights = initial_weights(workload.network, workload.seed)
     with bench.stage("build"):
         trainer = bench.backend.trainer(workload, weights, case.devices[0], bench.settings)
@@ -62,8 +64,17 @@ def measure_training(bench: Bench) -> Measured:
         measured.checks = [start.check(losses, case.precision)]
         if blocks is not None:
             typical = median(measured.samples[blocks.warmup :])
-            measured.checks += witness_training(trainer, workload, case.precision, case.batch_size, blocks.steps, typical)
+            done = len(losses) + blocks.steps * len(timed.results)
+            seen = Timed(case.batch_size, blocks.steps, typical, done)
+            measured.checks.append(check_timed_losses(timed.results, blocks.steps))
+            measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured
+
+
+def _most_steps(bench: Bench) -> int:
+    """More optimizer steps than this trial will make; a pilot proves nothing, and may make as many as it likes."""
+    blocks = bench.job.blocks
+    return 0 if blocks is None else 100 + blocks.steps * (blocks.warmup + blocks.samples + 10)
 
 
 def _block(trainer: Trainer, batches: Any) -> Progress:

@@ -18,9 +18,9 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def telemetry() -> dict[str, float]:
+def telemetry() -> dict[str, float | None]:
     """What the devices are doing just now."""
-    return sample_gpus()
+    return {**sample_gpus()}
 
 
 def package_facts(plugin: PluginRef | None) -> dict[str, str]:

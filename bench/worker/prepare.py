@@ -18,17 +18,18 @@ from filelock import FileLock
 
 from bench.contract import DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
-from bench.plugins import find_workload
 from bench.record.schema import DataFacts, WorkloadFacts
 from bench.spec import forward_flops, parameter_count, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
 from bench.worker.answers import Prepared
 from bench.worker.channel import Channel
 from bench.worker.jobs import DataSpec, Prepare
+from bench.worker.plugins import find_workload
 
 FORMAT = 2
 FILES = "files.json"  # what preprocessing decodes
 CHUNK_BYTES = 64 * 2**20
+FILES_MEASURED = 16
 
 
 def prepare(job: Prepare, channel: Channel) -> Prepared:
@@ -52,6 +53,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         synthetic=job.data.path is None,
         count=images.count,
         labelled=images.labels is not None,
+        megapixels=_megapixels(workload, files),
     )
     golden, _ = checked_golden(workload)
     return Prepared(
@@ -96,6 +98,15 @@ def _files(reader: DataReader, request: DataRequest, cache: Path) -> tuple[list[
     except DataError as error:
         return [], str(error)
     return files, "" if files else "the data hold no image files to decode"
+
+
+def _megapixels(workload: Workload, files: list[Path]) -> float | None:
+    """Mean size of the original files, from some of them."""
+    if not files or workload.data is None:
+        return None
+    some = files[:: -(-len(files) // FILES_MEASURED)]
+    network = workload.network
+    return sum(workload.data.decode(file, network.height, network.width)[1] for file in some) / len(some) / 1e6
 
 
 def _folder(cache: Path, workload: Workload, images: ImageSet) -> Path:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from bench.contract import TEST, TRAIN, VALIDATION, Backend, Predictor, Settings, Workload
 from bench.errors import DataError
-from bench.plugins import find_backend, find_workload
 from bench.spec import Weights, initial_weights
 from bench.verify.batches import Batch
 from bench.verify.equivalence import compiled
@@ -24,6 +23,7 @@ from bench.worker.answers import Trained
 from bench.worker.channel import Channel
 from bench.worker.feed import load_arrays
 from bench.worker.jobs import Train
+from bench.worker.plugins import find_backend, find_workload
 
 STEPS_PER_BLOCK = 16
 EVALUATION_BATCH = 256

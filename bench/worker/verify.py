@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bench.contract import Settings
 from bench.errors import UsageError
-from bench.plugins import find_backend, find_workload
 from bench.verify.equivalence import Subject, verify
 from bench.verify.golden import make_golden, write_golden
 from bench.worker.answers import Verified
 from bench.worker.channel import Channel
 from bench.worker.jobs import MakeGolden, Verify
+from bench.worker.plugins import find_backend, find_workload
 
 
 def verify_case(job: Verify, channel: Channel) -> Verified:

@@ -1,38 +1,18 @@
-"""Finding plugins by their entry points, and loading one of them.
-
-The parent process only ever *finds*: names and modules from installed packages' metadata. Loading happens in a worker.
-"""
+"""Loading a plugin: importing its module, asking its hooks, and saying precisely what is wrong with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pluggy
+
+from bench.contract import Backend, Hooks, Workload
+from bench.entry_points import GROUP
 from bench.errors import PluginError
 from bench.worker.jobs import PluginRef
-
-if TYPE_CHECKING:
-    from bench.contract import Backend, Workload
-
-GROUP = "bench"
-
-
-def find_plugins() -> list[PluginRef]:
-    """Every entry point of the group, sorted by name. Raises PluginError where two packages claim one name."""
-    found: dict[str, PluginRef] = {}
-    for point in entry_points(group=GROUP):
-        ref = PluginRef(point.name, point.value, point.dist.name if point.dist else "")
-        other = found.get(ref.name)
-        if other is not None and other.distribution != ref.distribution:
-            raise PluginError(
-                f"two plugins are called '{ref.name}': {other.module} of {other.distribution} and {ref.module} of "
-                f"{ref.distribution}; uninstall one of them"
-            )
-        found[ref.name] = ref
-    return [found[name] for name in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -47,10 +27,6 @@ class Loaded:
 
 def load_plugin(ref: PluginRef) -> Loaded:
     """Import a plugin and ask its hooks. Raises PluginError naming the plugin, the hook and what went wrong."""
-    import pluggy
-
-    from bench.contract import Hooks
-
     try:
         module = import_module(ref.module)
     except Exception as error:  # a stranger's module may raise anything

@@ -1,0 +1,51 @@
+# make run    measure every device found and print days versus hours
+# make test   lint, types, and every test
+# Both make .venv first. A torch or jax that the Python already has is used as it is.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+ARGS ?=
+BIN := $(VENV)/bin
+PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
+
+.PHONY: run test lint benchmark golden clean
+
+run: $(VENV)/.run
+	$(BIN)/bench run $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Each figure that docs/speed.md gives; takes some minutes on an otherwise idle machine.
+benchmark: $(VENV)/.test
+	$(BIN)/python tests/benchmarks/harness_cost.py
+	$(BIN)/python tests/benchmarks/start_up.py
+	$(BIN)/python tests/benchmarks/parent_cost.py
+	$(BIN)/python tests/benchmarks/report_speed.py
+
+golden: $(VENV)/.run
+	$(BIN)/bench verify --write-golden --size tiny --size small --size standard
+
+$(VENV)/constraints.txt: constraints.txt Makefile
+	$(PYTHON) -m venv $(if $(PRESENT),--system-site-packages) $(VENV)
+	grep -v -E '^($(if $(PRESENT),$(subst $() ,|,$(strip $(PRESENT))),none))==' constraints.txt > $@
+
+$(VENV)/.run: $(VENV)/constraints.txt pyproject.toml
+	@echo "installing into $(VENV) …"
+	$(INSTALL) -e '.[torch,jax,data]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(INSTALL) -e '.[torch,jax,data,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

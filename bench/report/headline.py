@@ -1,0 +1,80 @@
+"""The table of days versus hours: a row per device, what it means in words beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.durations import UNKNOWN, duration
+from bench.report import cells
+from bench.report.model import Group, Report, Row, Setting, SpeedUp
+from bench.report.notes import row_notes, row_suffixes
+from bench.report.sections import Section, Table, cut
+
+
+def headline(group: Group, report: Report) -> Section:
+    """Days versus hours for one workload and size."""
+    assumptions = report.assumptions
+    title = (
+        f"Days versus hours: {cells.group_name(group, report.groups)}, {assumptions.dataset.title}, "
+        f"{assumptions.dataset.images:,} images, {group.epochs:,} epochs"
+    )
+    columns = (
+        "device",
+        "setting",
+        "decode",
+        "one training",
+        f"{assumptions.tuning_runs:,} runs",
+        "a week",
+        f"in {assumptions.budget_hours:g} h",
+        "same",
+        "best",
+        "binds",
+    )
+    suffixes = row_suffixes(group)
+    labels = [cells.device(row.best.train, row.machine) + suffix for row, suffix in zip(group.rows, suffixes, strict=True)]
+    rows = tuple(_row(row, label, group) for row, label in zip(group.rows, labels, strict=True))
+    lines = cut([*row_notes(group, suffixes), *_screening(group, labels)])
+    return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
+
+
+def _row(row: Row, label: str, group: Group) -> tuple[str, ...]:
+    best = row.best
+    projection = best.projection
+    return (
+        label,
+        cells.setting(best.train) + _signs(best),
+        cells.decoding(best.decode),
+        cells.estimated(projection.training, duration),
+        cells.estimated(projection.tuning_loop, duration),
+        cells.per_week(projection.trainings_per_week),
+        cells.members(projection.ensemble),
+        *_speed_ups(row, group),
+        cells.binds(best),
+    )
+
+
+def _signs(setting: Setting) -> str:
+    used = [case for case in (setting.train, setting.infer, setting.decode) if case is not None]
+    signs = dict.fromkeys("".join(cells.signs(case) for case in used))
+    return f" {''.join(signs)}" if signs else ""
+
+
+def _speed_ups(row: Row, group: Group) -> tuple[str, str]:
+    if group.reference is None:
+        return "no CPU reference", "no CPU reference"
+    if row.reference:
+        return "reference", "reference"
+    same = row.same.same if row.same is not None else None
+    return "none alike" if same is None else _times(same), UNKNOWN if row.best.best is None else _times(row.best.best)
+
+
+def _times(speed_up: SpeedUp) -> str:
+    """The factor; with a star where something is left out, which a sentence beneath names."""
+    return cells.estimated(speed_up.factor, cells.times) + (cells.whole(" *") if speed_up.left_out else "")
+
+
+def _screening(group: Group, labels: Sequence[str]) -> Iterable[str]:
+    for row, label in zip(group.rows, labels, strict=True):
+        if row.best.infer is not None:
+            time = cells.estimated(row.best.projection.screening, duration)
+            yield f"Screening every image once, by inference: {label}, {cells.setting(row.best.infer)}: {time}."

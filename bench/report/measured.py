@@ -1,0 +1,91 @@
+"""The tables of what was measured: every case, with its checks, its share of the ceiling and its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from bench.durations import UNKNOWN, duration, number, size
+from bench.report import cells
+from bench.report.model import MeasuredCase, Report
+from bench.report.sections import LONGEST_LIST, Section, Table
+from bench.report.text import clean, short
+from bench.statistics import PERCENTILES
+
+
+def measured(report: Report) -> list[Section]:
+    """Per machine, workload and size: a table of rates, and one of latencies."""
+    sections: list[Section] = []
+
+    def place(case: MeasuredCase) -> tuple[str, str, str]:
+        return case.key.machine, case.key.workload, case.key.size
+
+    for (fingerprint, workload, scale), members in groupby(report.measured, key=place):
+        if len(sections) >= 2 * LONGEST_LIST:
+            sections.append(Section("Measured: more", None, ("Further tables are left out: see --format csv or json.",)))
+            break
+        cases = list(members)
+        machine = cells.machine_name(report.machines[fingerprint])
+        title = f"{clean(workload, 40)} {clean(scale, 40)} on {machine} [{short(fingerprint)}]"
+        sections.append(Section(f"Measured: {title}", _rates(cases)))
+        if any(case.latency for case in cases):
+            sections.append(Section(f"Latency of one image: {title}", _latencies(cases)))
+    return sections
+
+
+def _rates(cases: Sequence[MeasuredCase]) -> Table:
+    columns = (
+        "device", "phase", "setting", "images/s", "trials", "of ceiling", "start-up", "compile", "memory", "checks"
+    )  # fmt: skip
+    return Table(columns, tuple(_case(case) for case in cases), frozenset({4, 5}))
+
+
+def _case(case: MeasuredCase) -> tuple[str, ...]:
+    memory = [cells.whole(size(case.host_memory))]
+    memory += [f"device {cells.whole(size(case.device_memory))}"] if case.device_memory else []
+    return (
+        cells.place(case),
+        " ".join(part for part in (case.key.phase, case.key.scenario) if part),
+        cells.setting(case),
+        _rate(case),
+        f"{case.trials:,}" + (f" (+{case.failed:,} failed)" if case.failed else ""),
+        _of_ceiling(case),
+        cells.whole(duration(case.start_up)) if case.start_up else UNKNOWN,
+        UNKNOWN if case.compile_seconds is None else cells.whole(duration(case.compile_seconds)),
+        ", ".join(memory),
+        _checks(case),
+    )
+
+
+def _rate(case: MeasuredCase) -> str:
+    if case.log is None:
+        return f"no figure: {clean(case.no_figure, 100)}"
+    megapixels = case.key.phase == "preprocess"
+    rate = cells.estimated(case.rate, lambda value: f"{number(value)} MP/s" if megapixels else number(value))
+    signs = cells.signs(case)
+    return f"{rate} {signs}" if signs else rate
+
+
+def _of_ceiling(case: MeasuredCase) -> str:
+    if case.of_copying is not None and case.of_copying > (case.of_ceiling or 0.0):
+        return f"{cells.whole(f'{number(100 * case.of_copying, 2)} %')} of copying"
+    return UNKNOWN if case.of_ceiling is None else cells.whole(f"{number(100 * case.of_ceiling, 2)} %")
+
+
+def _latencies(cases: Sequence[MeasuredCase]) -> Table:
+    columns = ("device", "setting", *(f"p{percent}" for percent in PERCENTILES), "queries", "trials")
+    rows = []
+    for case in cases:
+        if case.latency:
+            known = {found.percent: cells.estimated(found.latency, duration) for found in case.latency}
+            shown = [known.get(percent, "too few queries") for percent in PERCENTILES]
+            signs = cells.signs(case)
+            label = cells.place(case) + (f" {signs}" if signs else "")
+            rows.append((label, cells.setting(case), *shown, f"{case.latency[0].queries:,}", f"{case.trials:,}"))
+    return Table(columns, tuple(rows), frozenset({5, 6}))
+
+
+def _checks(case: MeasuredCase) -> str:
+    if case.broken:
+        return f"failed: {'; '.join(clean(name, 80) for name in case.broken)}"
+    return f"{len(case.passed)} passed" if case.passed else "none"

@@ -1,0 +1,133 @@
+"""``bench train``'s parent side: one worker per backend and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from bench.errors import NotComparableError, UsageError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.run.discovery import FoundBackend, discover
+from bench.run.folders import cache_folder, made
+from bench.run.lock import locked
+from bench.run.plan import Wishes, check_wishes, choose_backends
+from bench.run.process import Launch, run_worker
+from bench.run.session import prepare_data
+from bench.worker.answers import DeviceInfo, Prepared, Trained
+from bench.worker.channel import Beat, Stage
+from bench.worker.jobs import PluginRef, Train
+
+
+@dataclass(frozen=True)
+class Training:
+    """One finished, or failed, training."""
+
+    backend: str
+    device: str
+    precision: str
+    seed: int
+    trained: Trained | None
+    trouble: str = ""
+
+
+def train_all(
+    wishes: Wishes,
+    epochs: int | None,
+    seeds: int,
+    interpreters: Mapping[str, str],
+    wait: bool,
+    say: Callable[[str], None],
+) -> Iterator[Training]:
+    """Trainings as they finish, seeds outermost. Raises UsageError and NotComparableError before the first starts."""
+    check_wishes(wishes)
+    if seeds < 1 or (epochs is not None and epochs < 1):
+        raise UsageError(f"{seeds} seeds of {epochs} epochs train nothing; expected at least 1 of each")
+    found = discover(wishes.backends or None, interpreters)
+    chosen, _ = choose_backends(wishes, found)
+    workload = found.workload(wishes.workload, wishes.sizes[0])
+    precision = wishes.precisions[0] if wishes.precisions else "fp32"
+    jobs = [
+        (backend, device)
+        for backend in chosen
+        for device in backend.info.devices
+        if device.trains and precision in device.precisions and (not wishes.devices or device.id in wishes.devices)
+    ]
+    if not jobs:
+        raise NotComparableError(f"no device here trains in {precision}")
+    with locked([device.physical for _, device in jobs], wait):
+        say("preparing images …")
+        prepared = prepare_data(
+            [(workload.plugin, workload.info.name, workload.info.size)], wishes.data, ("train",), lambda event: None
+        )[f"{workload.info.name}-{workload.info.size}"]
+        if not prepared.data.labelled:
+            raise UsageError(f"training needs labels; found {prepared.data.description}: give them with --labels CSV")
+        total = epochs or workload.info.epochs
+        for seed in range(wishes.seed, wishes.seed + seeds):
+            for backend, device in jobs:
+                yield _train(wishes, backend, device, workload.plugin, prepared, precision, total, seed, say)
+
+
+def _train(
+    wishes: Wishes,
+    backend: FoundBackend,
+    device: DeviceInfo,
+    plugin: PluginRef,
+    prepared: Prepared,
+    precision: str,
+    epochs: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> Training:
+    threads = wishes.threads or usable_cores()
+    job = Train(
+        backend=backend.plugin,
+        name=backend.info.name,
+        device=device.id,
+        workload=plugin,
+        workload_name=wishes.workload,
+        size=wishes.sizes[0],
+        precision=precision,
+        threads=threads,
+        prepared=prepared.folder,
+        epochs=epochs,
+        seed=seed,
+        options=wishes.options,
+    )
+
+    def listen(event: Stage | Beat) -> None:
+        if isinstance(event, Beat):
+            say(f"  {device.id} seed {seed}: epoch {event.done:.0f} of {event.total:.0f}, {event.text}")
+
+    log = made(cache_folder() / "logs", "cache") / "train.log"
+    environment = worker_environment(threads, backend.info.environment)
+    outcome = run_worker(Launch(job, log, environment, backend.interpreter, wishes.stall), listen)
+    trained = msgspec.json.decode(outcome.value, type=Trained) if outcome.status == "ok" else None
+    trouble = "" if trained else f"{outcome.status}: {outcome.reason}"
+    return Training(backend.info.name, device.id, precision, seed, trained, trouble)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Test AUC of one device over seeds."""
+
+    device: str
+    precision: str
+    aucs: Sequence[float]
+    seconds: Sequence[float]
+
+
+def summarise(trainings: Sequence[Training]) -> list[Summary]:
+    """One summary per device and precision, of the trainings that finished."""
+    devices = dict.fromkeys((t.device, t.precision) for t in trainings if t.trained)
+    return [
+        Summary(
+            device,
+            precision,
+            [t.trained.test_auc for t in trainings if t.trained and (t.device, t.precision) == (device, precision)],
+            [t.trained.total_seconds for t in trainings if t.trained and (t.device, t.precision) == (device, precision)],
+        )
+        for device, precision in devices
+    ]

@@ -1,0 +1,245 @@
+"""Real processes that really crash, hang, are killed, run out of memory or chatter: each is contained and journalled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.record.files import read_record
+from bench.record.schema import Record
+from tests.support.site import bench, install_misbehaving, start_bench
+
+# Only this test's plugin runs: describing torch and jax would take seconds in every test.
+RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--seconds", "0.05", "--quiet", "--no-ceilings"]
+TRAIN = [*RUN, "--precision", "float64", "--phase", "train"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    install_misbehaving(folder)
+    return folder
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = (folder / "bench-results").iterdir()
+    return run
+
+
+def the_record(folder: Path) -> Record:
+    return read_record(the_run(folder))
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reason"),
+    [
+        ("segfault", "crashed", "SIGSEGV"),
+        ("abort", "crashed", "SIGABRT"),
+        ("sigkill", "killed", "SIGKILL"),
+        ("memory", "out of memory", "allocate"),
+        ("raise", "failed", "RuntimeError: the kernel launch failed"),
+        ("exit", "crashed", "code 7"),
+        ("hang", "stalled", "no sign of life for 2 s in stage"),
+    ],
+)
+def test_a_broken_case_is_kept_with_its_reason_and_the_others_run(tmp_path, site, fault, status, reason):
+    done = bench(
+        [*RUN, "--precision", "float64", "--trials", "2", "--option", f"fault={fault}", "--stall-timeout", "2"], tmp_path, site
+    )
+    assert done.returncode == 6, done.stderr
+    assert "Traceback" not in done.stderr
+    record = the_record(tmp_path)
+    by_phase = {record.cases[trial.case].phase: trial for trial in record.trials if trial.role == "pilot"}
+    assert by_phase["train"].status == status
+    assert reason in by_phase["train"].reason
+    inference = [trial for trial in record.trials if trial.role == "trial"]
+    assert len(inference) == 4
+    assert all(trial.status == "ok" for trial in inference)
+
+
+def test_one_bad_trial_does_not_stop_the_rest_of_its_case(tmp_path, site):
+    marker = tmp_path / "once"
+    arguments = [*TRAIN, "--trials", "3", "--option", f"marker={marker}"]
+    good = bench(arguments, tmp_path, site)  # without a fault the mark is made, and nothing else happens
+    assert good.returncode == 0, good.stderr
+    marker.unlink()
+    done = bench([*arguments, "--option", "fault=sigkill", "-o", "second"], tmp_path, site)
+    assert done.returncode == 4, "the pilot was killed, so nothing of the only case could be measured"
+    assert "SIGKILL" in done.stderr
+
+
+def test_megabytes_of_chatter_end_in_a_small_log_with_its_last_words(tmp_path, site):
+    bench([*RUN, "--precision", "float64", "--trials", "1", "--option", "fault=print"], tmp_path, site)
+    record = the_record(tmp_path)
+    (pilot,) = [t for t in record.trials if t.role == "pilot" and record.cases[t.case].phase == "train"]
+    assert pilot.log_tail.endswith("the last words")
+    assert len(pilot.log_tail) <= 2000
+    logs = sum(file.stat().st_size for file in (the_run(tmp_path) / "logs").iterdir())
+    assert logs < 50e6
+
+
+def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def wait_for(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def wait_for_trials(folder: Path, count: int) -> None:
+    def reached() -> bool:
+        return sum(file.read_bytes().count(b'"role":"trial"') for file in folder.glob("bench-results/*/journal.jsonl")) >= count
+
+    wait_for(reached)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_keeps_its_trials_and_resumes_with_the_rest(tmp_path, site, number, code):
+    arguments = [*TRAIN, "--trials", "8", "--option", "pause=0.05"]
+    process = start_bench(arguments, tmp_path, site)
+    wait_for_trials(tmp_path, 2)
+    workers = children_of(process)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == code
+    assert "--resume" in (tmp_path / "output").read_text()
+    wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers))
+    run = the_run(tmp_path)
+    before = (run / "journal.jsonl").read_bytes()
+    assert not (run / "record.json").exists()
+    unfinished = bench(["report", str(run)], tmp_path, site)
+    assert unfinished.returncode == 2
+    assert "--resume" in unfinished.stderr
+    done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert (run / "journal.jsonl").read_bytes().startswith(before), "finished trials are not measured again"
+    trials = [trial for trial in read_record(run).trials if trial.role == "trial"]
+    assert sorted(trial.number for trial in trials) == list(range(8))
+
+
+def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
+    process = start_bench([*TRAIN, "--trials", "6", "--option", "pause=0.05"], tmp_path, site)
+    wait_for_trials(tmp_path, 1)
+    wait_for(lambda: len(children_of(process)) > 0)
+    workers = children_of(process)
+    process.kill()
+    process.wait(timeout=30)
+    wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers), 20)
+    run = the_run(tmp_path)
+    with (run / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"type":"trial","trial":{"case":0,')  # the line that the kill tore
+    done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert sum(trial.role == "trial" for trial in read_record(run).trials) == 6
+
+
+def test_a_worker_that_dies_takes_its_own_children_along(tmp_path, site):
+    before = {process.pid for process in psutil.process_iter()}
+    bench([*TRAIN, "--trials", "1", "--option", "fault=child"], tmp_path, site)
+
+    def leftovers():
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if process.pid not in before and "bench.worker" in " ".join(process.info["cmdline"] or []) and ours(process)
+        ]
+
+    def ours(process):
+        try:
+            return process.environ().get("BENCH_CACHE") == str(tmp_path / "cache")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    wait_for(lambda: not leftovers(), 20)
+
+
+def test_two_runs_on_one_host_exclude_each_other_and_wait_queues(tmp_path, site):
+    process = start_bench([*TRAIN, "--trials", "30", "--option", "pause=0.1"], tmp_path, site)
+    wait_for_trials(tmp_path, 1)
+    refused = bench([*TRAIN, "--trials", "1", "-o", "second"], tmp_path, site)
+    assert refused.returncode == 2
+    assert "another run is measuring on host" in refused.stderr
+    assert "--wait" in refused.stderr
+    process.send_signal(signal.SIGINT)
+    queued = bench([*TRAIN, "--trials", "1", "-o", "third", "--wait"], tmp_path, site)
+    process.wait(timeout=30)
+    assert queued.returncode == 0, queued.stderr
+
+
+def test_a_full_disk_keeps_what_is_there(tmp_path, site):
+    """A file-size limit stands for a full disk: writing fails in the same place, with an error of its own."""
+    import resource
+    import sys
+
+    from tests.support.site import environment
+
+    limit = 24_000
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    arguments = [sys.executable, "-m", "bench", *TRAIN, "--trials", "60", "--images", "64"]
+    done = subprocess.run(
+        arguments, cwd=tmp_path, env=environment(tmp_path, site), capture_output=True, text=True, preexec_fn=small_files, timeout=200
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "everything before is kept" in done.stderr
+    assert "Traceback" not in done.stderr
+    journal = (the_run(tmp_path) / "journal.jsonl").read_bytes()
+    assert journal.endswith(b"\n")
+    assert 0 < len(journal) <= limit
+
+
+def test_resuming_on_another_machine_is_refused(tmp_path, site):
+    process = start_bench([*TRAIN, "--trials", "8", "--option", "pause=0.05"], tmp_path, site)
+    wait_for_trials(tmp_path, 1)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    plan = the_run(tmp_path) / "plan.json"
+    import re
+
+    plan.write_text(re.sub(r'"fingerprint": "\w+"', '"fingerprint": "0123456789abcdef"', plan.read_text(), count=1))
+    done = bench(["run", "--resume", str(plan.parent), "--quiet"], tmp_path, site)
+    assert done.returncode == 4
+    assert "another machine" in done.stderr
+
+
+def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
+    code = (
+        "import sys; from bench.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch','jax','numpy','pandas','backends','workloads',"
+        "'misbehaving_plugin'}))"
+    )
+    import sys
+
+    from tests.support.site import environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *RUN, "--precision", "float64", "--dry-run"],
+        cwd=tmp_path,
+        env=environment(tmp_path, site),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_nobody_is_left_behind_after_the_suite(tmp_path, site):
+    done = bench([*TRAIN, "--trials", "1"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert not [name for name in os.listdir(tmp_path / "tmp") if name.startswith("bench-")]

@@ -1,0 +1,165 @@
+"""A plugin for tests: an honest little backend made of the oracle, and, on request, one that fails in every way there is.
+
+It is installed by putting its folder, with metadata beside it, on PYTHONPATH (``tests.support.site``), so the processes
+under test find it as they would find a stranger's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench.contract import Device, ImageSet, Probe, Progress, Workload, hookimpl
+from bench.errors import DataError
+from bench.oracle import Oracle, predict
+from bench.spec import SGD, CrossEntropy, Dense, Flatten, Network, Schedule, sequential, trainable
+
+NETWORK = Network(8, 8, 2, sequential(flat=Flatten(), hidden=Dense(192, 16), head=Dense(16, 2)))
+
+
+class Misbehaving:
+    """Device ``test:0`` runs the oracle; ``--option fault=NAME`` breaks training in a way of its own."""
+
+    name = "misbehaving"
+
+    def probe(self):
+        return Probe((Device("test:0", "cpu", "test processor", ("float64",), "host"),), {"oracle": "1"})
+
+    def trainer(self, workload, weights, device, settings):
+        return Training(workload, weights, settings.options)
+
+    def predictor(self, workload, weights, device, settings):
+        return Prediction(workload.network, weights)
+
+
+class Training:
+    def __init__(self, workload, weights, options):
+        self.oracle = Oracle(workload.network, workload.loss, workload.optimizer, weights)
+        self.fault = options.get("fault", "")
+        self.marker = options.get("marker", "")
+        self.pause = float(options.get("pause", 0))
+
+    def stage(self, images, labels):
+        return images, labels
+
+    def run(self, block):
+        if self.oracle.steps >= 2:
+            self._misbehave()
+        time.sleep(self.pause)
+        return [self.oracle.step(*batch) for batch in block]
+
+    def wait(self, losses):
+        squares = sum(float(np.sum(w**2)) for name, w in self.oracle.weights.items() if trainable(name))
+        return Progress(np.array(losses), squares)
+
+    def weights(self):
+        return {name: value.copy() for name, value in self.oracle.weights.items()}
+
+    def _misbehave(self):
+        if self.marker and Path(self.marker).exists():
+            return
+        if self.marker:  # misbehave once only: the next process finds the mark
+            Path(self.marker).touch()
+        if self.fault:
+            FAULTS[self.fault]()
+
+
+class Prediction:
+    def __init__(self, network, weights):
+        self.network, self.weights = network, weights
+
+    def stage(self, images):
+        return images
+
+    def run(self, images):
+        return predict(self.network, self.weights, images)
+
+    def wait(self, probabilities):
+        return probabilities
+
+
+def _print_megabytes():
+    for _ in range(40):
+        print("chatter " * 2**17, flush=True)
+    print("the last words", flush=True)
+    os._exit(3)
+
+
+def _raise():
+    raise RuntimeError("the kernel launch failed\nsecond line")
+
+
+def _leave_child():
+    if os.fork() == 0:
+        time.sleep(600)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+FAULTS = {
+    "segfault": lambda: ctypes.string_at(0),
+    "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "abort": os.abort,
+    "memory": lambda: np.empty(2**55, np.uint8),
+    "hang": lambda: time.sleep(600),
+    "print": _print_megabytes,
+    "raise": _raise,
+    "exit": lambda: os._exit(7),
+    "child": _leave_child,
+}
+
+
+class Dots:
+    """Random pictures whose label is whether they are bright."""
+
+    def open(self, request, height, width):
+        if request.path is not None:
+            raise DataError("the workload dots makes its own images")
+        rng = np.random.default_rng(request.seed)
+        images = rng.integers(0, 256, (request.count, height, width, 3), dtype=np.uint8)
+        labels = (images.mean((1, 2, 3)) > 127.5).astype(np.int32)
+        split = np.resize(np.array([0, 0, 0, 1, 2], np.uint8), request.count)
+        identity = hashlib.sha256(images.tobytes()).hexdigest()
+        return ImageSet(request.count, height, width, labels, split, "dots", identity, lambda index: images[index])
+
+    def files(self, request, folder):
+        raise DataError("the workload dots has no files")
+
+    def decode(self, file, height, width):
+        raise DataError("the workload dots has no files")
+
+
+def workload(**changes):
+    fields = dict(
+        name="dots",
+        size="small",
+        network=NETWORK,
+        loss=CrossEntropy(),
+        optimizer=SGD(Schedule(0.05)),
+        batch_size=16,
+        epochs=2,
+        seed=0,
+        classes=("dark", "bright"),
+        data=Dots(),
+        summary="8x8, for tests",
+    )
+    return Workload(**(fields | changes))
+
+
+@hookimpl
+def bench_backends():
+    return [Misbehaving()]
+
+
+@hookimpl
+def bench_workloads():
+    return [workload()]
+
+
+assert "bench.run" not in sys.modules, "the parent must never import a plugin"

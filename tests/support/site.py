@@ -1,0 +1,67 @@
+"""Installing throw-away plugins for the processes under test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def install(site: Path, distribution: str, entry_points: Mapping[str, str], modules: Mapping[str, str]) -> None:
+    """Write a distribution's metadata and modules into ``site``, as pip --target would."""
+    site.mkdir(parents=True, exist_ok=True)
+    for name, text in modules.items():
+        (site / f"{name}.py").write_text(text)
+    metadata = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    lines = [f"{name} = {module}" for name, module in entry_points.items()]
+    (metadata / "entry_points.txt").write_text("[bench]\n" + "\n".join(lines) + "\n")
+
+
+def install_misbehaving(site: Path) -> None:
+    """The test plugin with its backend ``misbehaving`` and workload ``dots``."""
+    text = Path(__file__).with_name("misbehaving.py").read_text()
+    install(site, "misbehaving", {"misbehaving": "misbehaving_plugin"}, {"misbehaving_plugin": text})
+
+
+def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
+    """An environment with caches and temporary files of its own."""
+    paths = [str(site)] if site else []
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    own = {"BENCH_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder / "tmp")}
+    return os.environ | own | {"COLUMNS": "160", "NO_COLOR": "1"}
+
+
+def bench(
+    arguments: Sequence[str], folder: Path, site: Path | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a real process in ``folder``."""
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=folder,
+        env=environment(folder, site),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def start_bench(arguments: Sequence[str], folder: Path, site: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command line and leave it running; its output goes to ``folder/output``."""
+    with (folder / "output").open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench", *arguments],
+            cwd=folder,
+            env=environment(folder, site),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )

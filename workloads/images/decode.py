@@ -1,0 +1,144 @@
+"""From one JPEG or PNG file to an RGB array of the wanted size, refusing what cannot be read faithfully.
+
+Files are opened with Pillow's own classes for the two formats rather than with ``Image.open``, so that the size in the
+header is judged here, by one limit, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import DataError
+from workloads.images.pillow import pillow
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+MOST_PIXELS = 100_000_000
+LONGEST_SIDE = 20_000
+
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_PNG_DEPTH_AT = 24  # the bit depth's place in a PNG, in the header chunk that must come first
+_HEADER = 32
+_CONVERTIBLE = frozenset(("L", "LA", "P", "RGB", "RGBA"))
+_ORIENTATION = 0x0112  # the EXIF tag
+_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, zlib.error, MemoryError)
+
+# Pillow warns about damaged EXIF while it opens a file. Silencing a warning changes the whole process, hence one at a time.
+_OPENING = threading.Lock()
+
+
+def decode(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]:
+    """The image (height, width, 3) in ``file``, and how many pixels the file holds.
+
+    The image is turned as its EXIF orientation says, scaled so that it just covers the target, and cut at the centre. A
+    JPEG much larger than the target is decoded at a half, a quarter or an eighth of its size, which is what makes it fast.
+    Grey, palette and transparent images (over white) become RGB. Raises DataError for anything else: not a JPEG or PNG,
+    truncated, 1 or 16 bits per channel, CMYK, more than 100 megapixels or 20,000 pixels a side.
+    """
+    pillow()
+    try:
+        with file.open("rb") as stream:
+            image, orientation = _open(stream, file.name)
+            pixels = image.width * image.height
+            turned = orientation in (5, 6, 7, 8)
+            target = (height, width) if turned else (width, height)
+            _draft(image, target)
+            small = _upright(fit(_rgb_modes(image), *target), orientation)
+            return np.array(small.convert("RGB")), pixels
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{file.name} is not there any more: expected an image file; check the folder") from error
+    except _DAMAGED as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise DataError(
+            f"{file.name} cannot be decoded ({reason:.120}): expected a whole JPEG or PNG file; fetch it again or remove it"
+        ) from error
+
+
+def _open(stream: BinaryIO, name: str) -> tuple[ImageFile, int]:
+    """The image, its header read and found good, and its EXIF orientation, 1 to 8."""
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    head = stream.read(_HEADER)
+    stream.seek(0)
+    if not head:
+        raise DataError(f"{name} is empty: expected a JPEG or PNG file; fetch it again or remove it")
+    is_png = head.startswith(_PNG)
+    if not is_png and not head.startswith(_JPEG):
+        raise DataError(f"{name} is neither a JPEG nor a PNG file: expected one of the two; convert or remove it")
+    if is_png and len(head) > _PNG_DEPTH_AT and head[_PNG_DEPTH_AT] > 8:
+        raise DataError(f"{name} has {head[_PNG_DEPTH_AT]} bits per channel: expected 8; save it with 8 bits per channel")
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image: ImageFile = PngImageFile(stream) if is_png else JpegImageFile(stream)
+        _check(image, name)
+        orientation = image.getexif().get(_ORIENTATION, 1) if "exif" in image.info else 1
+    return image, orientation if orientation in range(1, 9) else 1
+
+
+def _check(image: ImageFile, name: str) -> None:
+    width, height = image.size
+    if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+        raise DataError(
+            f"{name} is {width:,} x {height:,} pixels: expected at most {LONGEST_SIDE:,} a side and "
+            f"{MOST_PIXELS / 1e6:.0f} megapixels; scale it down or remove it"
+        )
+    if image.mode == "CMYK":
+        raise DataError(f"{name} is a CMYK image, made for print: expected grey or RGB; convert it to RGB")
+    if image.mode not in _CONVERTIBLE:
+        what = {"1": "1 bit per pixel, as a mask has"}.get(image.mode, f"pixels of kind {image.mode!r}")
+        raise DataError(f"{name} has {what}: expected 8-bit grey or RGB; convert or remove it")
+
+
+def _draft(image: ImageFile, target: tuple[int, int]) -> None:
+    """Let libjpeg decode at a fraction of the size, where what is left still covers the target (width, height)."""
+    scale = max(target[0] / image.width, target[1] / image.height)
+    if scale < 1:
+        needed = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
+        image.draft(None, needed)  # type: ignore[arg-type]
+
+
+def _rgb_modes(image: Image) -> Image:
+    """The image as ``L`` or ``RGB``; what is transparent lies over white."""
+    if image.mode in ("LA", "RGBA") or "transparency" in image.info:
+        from PIL import Image as images
+
+        above = image.convert("RGBA")
+        return images.alpha_composite(images.new("RGBA", above.size, (255, 255, 255, 255)), above).convert("RGB")
+    return image.convert("RGB") if image.mode == "P" else image
+
+
+def fit(image: Image, width: int, height: int) -> Image:
+    """The middle of the image, scaled until it just covers width x height: nothing is squeezed, nothing is padded."""
+    if image.size == (width, height):
+        return image
+    scale = max(width / image.width, height / image.height)
+    margin_x, margin_y = (image.width - width / scale) / 2, (image.height - height / scale) / 2
+    box = (max(margin_x, 0.0), max(margin_y, 0.0), image.width - max(margin_x, 0.0), image.height - max(margin_y, 0.0))
+    return image.resize((width, height), pillow().Resampling.BILINEAR, box=box)
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    turn = pillow().Transpose
+    turns = {
+        2: turn.FLIP_LEFT_RIGHT,
+        3: turn.ROTATE_180,
+        4: turn.FLIP_TOP_BOTTOM,
+        5: turn.TRANSPOSE,
+        6: turn.ROTATE_270,
+        7: turn.TRANSVERSE,
+        8: turn.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image

@@ -1,0 +1,85 @@
+"""Which file each row of a table means, and one label for each file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from bench.errors import DataError
+from workloads.images.folder import IMAGE_SUFFIXES, ImageFile
+from workloads.images.table import Row, Table
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Files with their rows, in the order of the files."""
+
+    files: Sequence[ImageFile]
+    rows: Sequence[Row]
+    rows_without_file: int
+    files_without_row: int
+
+
+def match(files: Sequence[ImageFile], table: Table, name: str) -> Matches:
+    """The files that a table ``name`` tells about; rows may repeat one another, but not disagree. Raises DataError."""
+    by_stem: defaultdict[str, list[ImageFile]] = defaultdict(list)
+    for file in files:
+        by_stem[file.stem.casefold()].append(file)
+    chosen: dict[ImageFile, Row] = {}
+    missing = 0
+    for row in table.rows:
+        file = _file_of(row, by_stem)
+        if file is None:
+            missing += 1
+        else:
+            _agree(chosen.setdefault(file, row), row, file, table.label_column, name)
+    if not chosen:
+        raise DataError(
+            f"no row of {name} names one of the {len(files):,} images: the table begins with {table.rows[0].image!r:.60}, the "
+            f"folder with {files[0].relative!r:.80}; check --data, --labels and --image-column"
+        )
+    _check_labelled(chosen, table.label_column, name)
+    known = sorted(chosen)
+    copies = sum(len(by_stem[file.stem.casefold()]) - 1 for file in known)
+    return Matches(known, [chosen[file] for file in known], missing, max(0, len(files) - len(known) - copies))
+
+
+def _file_of(row: Row, by_stem: defaultdict[str, list[ImageFile]]) -> ImageFile | None:
+    """The file a row means: by its stem, then by as much of suffix and folders as the row gives."""
+    place = PurePosixPath(row.image.replace("\\", "/").casefold())
+    stem = place.stem if place.suffix in IMAGE_SUFFIXES else place.name
+    found = by_stem.get(stem, [])
+    if len(place.parts) > 1:
+        full = "/" + str(place.with_name(stem)).lstrip("/")
+        found = [file for file in found if _same_end(full, "/" + file.relative.rpartition(".")[0].casefold())]
+    if len(found) > 1 and place.suffix in IMAGE_SUFFIXES:
+        found = [file for file in found if file.name.casefold() == place.name] or found
+    if len({file.size for file in found}) > 1:
+        raise DataError(
+            f"line {row.line} names {row.image!r:.60}, which could be {found[0].relative!r:.80} or {found[1].relative!r:.80}: "
+            "expected one file; write the folder and suffix into the table too, or choose a smaller folder"
+        )
+    return found[0] if found else None  # copies of one size, as in HAM10000's doubled folders, count once
+
+
+def _same_end(one: str, other: str) -> bool:
+    return one.endswith(other) or other.endswith(one)
+
+
+def _agree(first: Row, row: Row, file: ImageFile, column: str, name: str) -> None:
+    if (first.label.casefold(), first.group) != (row.label.casefold(), row.group):
+        raise DataError(
+            f"{name} has {file.name} in lines {first.line} and {row.line} with different values: {column} is "
+            f"{first.label!r:.40} and {row.label!r:.40}; keep one of them"
+        )
+
+
+def _check_labelled(chosen: dict[ImageFile, Row], column: str, name: str) -> None:
+    empty = [row.line for row in chosen.values() if not row.label]
+    if empty:
+        raise DataError(
+            f"{name} has no value in column {column} for {len(empty):,} of {len(chosen):,} images, the first in line "
+            f"{min(empty)}: expected a label for each; fill it in or remove the row"
+        )

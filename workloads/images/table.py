@@ -1,0 +1,135 @@
+"""Tables of labels (CSV), as people write them: which columns say the image, its label and its group."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple, Protocol, TextIO
+
+from bench.contract import DataRequest
+from bench.errors import DataError
+
+# In order of preference; compared without case. A patient can have several lesions, so the patient decides first.
+IMAGE_COLUMNS = ("image_id", "image", "image_name", "isic_id", "filename", "file_name", "image_path", "file", "path")
+LABEL_COLUMNS = ("dx", "diagnosis", "target", "label", "melanoma", "mel", "benign_malignant", "malignant", "class")
+GROUP_COLUMNS = ("patient_id", "lesion_id")
+
+_SEPARATORS = ",;\t"
+_SHOWN = 12
+_LONGEST_HEADER = 2**20
+
+
+class _Reader(Protocol):
+    """What csv.reader returns."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
+class Row(NamedTuple):
+    """One line of a table."""
+
+    image: str
+    label: str
+    group: str  # "" where there is none
+    line: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's rows, and the columns they came from."""
+
+    rows: Sequence[Row]
+    label_column: str
+    group_column: str | None
+    ham10000: bool  # whether it has the columns of HAM10000's metadata
+
+
+def read_table(file: Path, request: DataRequest) -> Table:
+    """The table in ``file``: separated by comma, semicolon or tab, with or without a byte order mark. Raises DataError."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader, header = _begin(stream, file)
+            image = _column(header, request.image_column, IMAGE_COLUMNS, "--image-column", file)
+            label = _column(header, request.label_column, LABEL_COLUMNS, "--label-column", file)
+            group = _find(header, None, GROUP_COLUMNS)
+            if request.group_column is not None:
+                group = _column(header, request.group_column, GROUP_COLUMNS, "--group-column", file)
+            rows = list(_rows(reader, image, label, group))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file.name} is not text in UTF-8: expected a CSV file; save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}): expected a CSV file; check --labels") from error
+    except csv.Error as error:
+        raise DataError(f"{file.name} is no proper CSV ({error}): expected columns with a header; mend that line") from error
+    if not rows:
+        raise DataError(f"{file.name} has a header but no rows: expected a row for each image")
+    return Table(
+        rows=rows,
+        label_column=header[label],
+        group_column=None if group is None else header[group],
+        ham10000={"lesion_id", "image_id", "dx"} <= {name.casefold() for name in header},
+    )
+
+
+def describes_images(file: Path) -> bool:
+    """Whether a file is a table with a column of images and one of labels, by its header alone."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            header = _begin(stream, file)[1]
+    except (OSError, UnicodeDecodeError, csv.Error, DataError):
+        return False
+    return _find(header, None, IMAGE_COLUMNS) is not None and _find(header, None, LABEL_COLUMNS) is not None
+
+
+def _begin(stream: TextIO, file: Path) -> tuple[_Reader, list[str]]:
+    """A reader that has the header behind it, and the header's names."""
+    first = stream.readline(_LONGEST_HEADER)
+    if not first.strip():
+        raise DataError(f"{file.name} is empty: expected a CSV file with a header and a row for each image")
+    stream.seek(0)
+    reader = csv.reader(stream, delimiter=max(_SEPARATORS, key=first.count))
+    return reader, [name.strip() for name in next(reader)]
+
+
+def _rows(reader: _Reader, image: int, label: int, group: int | None) -> Iterator[Row]:
+    """The rows that name an image; cells that are not there count as empty."""
+    for cells in reader:
+        name, value, owner = (cells[i].strip() if i is not None and i < len(cells) else "" for i in (image, label, group))
+        if name:
+            yield Row(name, value, owner, reader.line_num)
+
+
+def _find(header: list[str], wanted: str | None, known: Sequence[str]) -> int | None:
+    """The place of the column wanted, else of the first one known; exact first, then without case."""
+    if wanted in header:
+        return header.index(wanted)
+    places = {name.casefold(): place for place, name in reversed(list(enumerate(header)))}
+    names = known if wanted is None else [wanted.casefold()]
+    return next((places[name] for name in names if name in places), None)
+
+
+def _column(header: list[str], wanted: str | None, known: Sequence[str], option: str, file: Path) -> int:
+    place = _find(header, wanted, known)
+    if place is None:
+        raise DataError(_missing(header, wanted, known, option, file))
+    return place
+
+
+def _missing(header: list[str], wanted: str | None, known: Sequence[str], option: str, file: Path) -> str:
+    columns = ", ".join(f"{name:.40}" for name in header[:_SHOWN])
+    columns += f" and {len(header) - _SHOWN:,} more" if len(header) > _SHOWN else ""
+    lower = [name.casefold() for name in header]
+    if wanted is not None:
+        near = get_close_matches(wanted.casefold(), lower, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r:.60}?" if near else f"; name one of them with {option}"
+        return f"{file.name} has no column {wanted!r:.60}: found {columns}{hint}"
+    near = [name for want in known for name in get_close_matches(want, lower, n=1)]
+    hint = f", as in {option} {near[0]:.60}" if near else ""
+    return f"{file.name} has none of the columns {', '.join(known)}: found {columns}; name one with {option}{hint}"
