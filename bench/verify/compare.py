@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from bench.record.schema import Check
 from bench.spec import Weights, trainable
-from bench.verify.envelope import FLOAT64_TOLERANCE, Fingerprint, apart
+from bench.verify.envelope import FLOAT64_TOLERANCE, Envelope, Fingerprint, strayed_statistics, strayed_updates
 from bench.verify.golden import Golden
+
+TENSORS = "weights and statistics"
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,6 @@ class Step:
     witness: float
     fingerprint: dict[str, tuple[float, float]]
     squares: float  # sum of squares of the trained tensors, from ``weights()``
-    misfit: str = ""  # what is wrong with the names and shapes of ``weights()``
 
 
 def worst(name: str, found: NDArray[np.float64], allowed: NDArray[np.float64], describe: Callable[[int], str]) -> Check:
@@ -64,31 +65,43 @@ def misfit(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ""
 
 
-def check_tensors(golden: Golden, steps: Sequence[Step], precision: str) -> Check:
-    """Every tensor after every step; names the first step, and the first layer in forward order, that stray.
-
-    1e-10 in float64; in a working precision, the envelope of the first step and of all later ones.
-    """
-    name, closest = "weights and statistics", (0.0, 0.0, 1.0)  # fraction of the allowance, distance, allowance
+def check_tensors(golden: Golden, steps: Sequence[Step]) -> Check:
+    """Every tensor after every step, to 1e-10; names the first step, and the first layer in forward order, that stray."""
+    farthest = 0.0
     for number, (step, expected) in enumerate(zip(steps, golden.fingerprints, strict=True), 1):
-        if step.misfit:
-            return Check(name=name, passed=False, detail=f"step {number}: {step.misfit}")
-        allowed = _tensor_allowances(golden, expected, precision, number == 1)
-        distances = apart(step.fingerprint, expected)
-        wrong = [tensor for tensor in allowed if not distances[tensor] <= allowed[tensor]]  # also catches NaN
+        distances = _relative(step.fingerprint, expected)
+        wrong = [name for name, distance in distances.items() if not distance <= FLOAT64_TOLERANCE]  # also catches NaN
         if wrong:
-            detail = f"step {number}: {_where(wrong, len(allowed))}"
-            return Check(name=name, passed=False, found=distances[wrong[0]], allowed=allowed[wrong[0]], detail=detail)
-        closest = max([closest, *((distances[t] / limit, distances[t], limit) for t, limit in allowed.items())])
-    return Check(name=name, passed=True, found=closest[1], allowed=closest[2])
+            detail = f"step {number}: {_where(wrong, len(distances))}"
+            found = max(distances[name] for name in wrong)
+            return Check(name=TENSORS, passed=False, found=found, allowed=FLOAT64_TOLERANCE, detail=detail)
+        farthest = max(farthest, *distances.values())
+    return Check(name=TENSORS, passed=True, found=farthest, allowed=FLOAT64_TOLERANCE)
 
 
-def _tensor_allowances(golden: Golden, expected: Fingerprint, precision: str, first: bool) -> Mapping[str, float]:
-    """Absolute, per tensor in forward order."""
-    if precision == "float64":
-        return {name: FLOAT64_TOLERANCE * max(1.0, abs(a), abs(b)) for name, (a, b) in expected.items()}
-    envelope = golden.envelopes[precision]
-    return envelope.first_tensors if first else envelope.later_tensors
+def _relative(found: Fingerprint, expected: Fingerprint) -> dict[str, float]:
+    return {
+        name: max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(found[name], pair, strict=True))
+        for name, pair in expected.items()
+    }
+
+
+def check_first_step(envelope: Envelope, before: Weights, expected: Weights, found: Weights) -> list[Check]:
+    """In a working precision: running statistics and updates of one step, within their envelopes."""
+    return [
+        _within("running statistics", strayed_statistics(expected, found), envelope.statistics),
+        _within("updates", strayed_updates(before, expected, found), envelope.updates),
+    ]
+
+
+def _within(name: str, strayed: Mapping[str, float], allowed: float) -> Check:
+    if not allowed or not strayed:
+        return Check(name=name, passed=True, detail="not judged: an honest device strays as far as a wrong one here")
+    wrong = [tensor for tensor, distance in strayed.items() if not distance <= allowed]  # also catches NaN
+    if not wrong:
+        return Check(name=name, passed=True, found=max(strayed.values()), allowed=allowed)
+    detail = f"step 1: {len(wrong)} of {len(strayed)} tensors stray, first '{wrong[0]}'"
+    return Check(name=name, passed=False, found=strayed[wrong[0]], allowed=allowed, detail=detail)
 
 
 def _where(wrong: list[str], total: int) -> str:

@@ -3,8 +3,8 @@
 In float64 any two implementations agree to about 1e-15, so 1e-10 leaves room for nothing but rounding. In lower precisions
 rounding is amplified, most of all where a ReLU flips, and one implementation differs from itself under another layout by as
 much as from a stranger; so an envelope is the largest distance from the truth among several draws of the oracle's rounding
-model (``bench.oracle.arithmetic``), times ``SAFETY``. It covers losses, running maximum over steps; predictions; and the
-fingerprint of every tensor, so that a device without float64 answers for its weights and running statistics too.
+model (``bench.oracle.arithmetic``), times ``SAFETY``. It covers losses, running maximum over steps; predictions; and what
+the first step did to every tensor, so that a device without float64 answers for its weights and running statistics too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench import oracle
 from bench.contract import Workload
 from bench.oracle import Oracle
-from bench.spec import Weights, initial_weights
+from bench.spec import Weights, initial_weights, trainable
 from bench.verify.batches import Batch
 
 SAFETY = 8.0
@@ -27,10 +27,18 @@ FLOOR = {"fp32": 2e-6, "tf32": 1e-4, "bf16": 1e-3}
 """Envelopes never shrink below this: a few units in the last place of a loss or probability near 1, in float32 for fp32,
 and of one rounded operand for the others."""
 
-STILL = 1e-9
-"""A trained tensor whose root mean square stays below this has no gradient but rounding, as a bias in front of BatchNorm; in
-working precisions it is not judged."""
+STATISTICS_FLOOR = {"fp32": 1e-5, "tf32": 2e-4, "bf16": 2e-3}
+"""The same for running statistics: sums in fp32 carry an error of their own, 1e-7 of the deviation in shallow networks."""
 
+UPDATES_FLOOR, MOST_STRAYED = 0.02, 0.7
+"""An update's share (see ``strayed``) is off by 1 where it is left out: an envelope beyond ``MOST_STRAYED`` could not tell, so it
+ends there; and where honest draws come to half of that, as bf16 does in very deep networks, updates are not judged."""
+
+RESOLVED = 16
+"""A tensor's step is judged where it is at least so many units in the last place of its weights, in fp32."""
+
+NEGLIGIBLE = 1e-6
+"""Of the largest step: below it a step is rounding only, as that of a bias in front of BatchNorm, whose gradient is 0."""
 
 Fingerprint = Mapping[str, tuple[float, float]]
 """Two numbers per tensor: its root mean square, and its mean product with a fixed wave, which sees order and sign."""
@@ -41,10 +49,8 @@ class Envelope(msgspec.Struct, frozen=True):
 
     losses: list[float]  # per step, absolute
     predictions: float  # absolute, of a probability
-    # Of both numbers of a tensor's fingerprint, absolute: after the first step, where nothing has been amplified yet and a
-    # difference of convention stands out most, and after any later one.
-    first_tensors: dict[str, float] = {}
-    later_tensors: dict[str, float] = {}
+    statistics: float = 0.0  # after the first step, relative to the statistic's own size; 0: not judged
+    updates: float = 0.0  # of the first step, relative; 0: not judged
 
 
 def fingerprint(weights: Weights) -> dict[str, tuple[float, float]]:
@@ -57,49 +63,69 @@ def fingerprint(weights: Weights) -> dict[str, tuple[float, float]]:
     return result
 
 
-def envelope_of_losses(
-    workload: Workload, batches: Sequence[Batch], losses: Sequence[float], precision: str, draws: int
-) -> list[float]:
-    """Allowed distance of each step's loss from ``losses`` in a working precision."""
-    return envelope_of_training(workload, batches, losses, ({}, {}), precision, draws)[0]
-
-
 def envelope_of_training(
-    workload: Workload,
-    batches: Sequence[Batch],
-    losses: Sequence[float],
-    prints: tuple[Fingerprint, Fingerprint],
-    precision: str,
-    draws: int,
-) -> tuple[list[float], dict[str, float], dict[str, float]]:
-    """How far losses may stray, and the tensors' fingerprints from ``prints`` of the first and of the last step."""
+    workload: Workload, batches: Sequence[Batch], losses: Sequence[float], first: Weights, precision: str, draws: int
+) -> Envelope:
+    """How far ``losses`` and the weights after the ``first`` step may stray in a working precision (predictions: 0)."""
     weights = initial_weights(workload.network, workload.seed)
     spread = np.zeros(len(losses))
-    strayed: list[list[dict[str, float]]] = [[], []]
+    statistics, updates = [0.0], [0.0]
     for draw in range(draws):
-        model = oracle.rounded(precision, draw)
-        run = Oracle(workload.network, workload.loss, workload.optimizer, weights, model)
+        run = Oracle(workload.network, workload.loss, workload.optimizer, weights, oracle.rounded(precision, draw))
         for step, batch in enumerate(batches):
             spread[step] = max(spread[step], abs(run.step(*batch) - losses[step]))
-            for which, at in enumerate((0, len(batches) - 1)):
-                if step == at and prints[which]:
-                    strayed[which].append(apart(fingerprint(run.weights), prints[which]))
+            if step == 0:
+                statistics += strayed_statistics(first, run.weights).values()
+                updates += strayed_updates(weights, first, run.weights).values()
     allowed = np.maximum.accumulate(np.maximum(SAFETY * spread, FLOOR[precision]))
-    first, last = (_allowances(*pair, FLOOR[precision]) for pair in zip(strayed, prints, strict=True))
-    return [float(f"{value:.3g}") for value in allowed], first, last
+    widest = SAFETY * max(updates)
+    judged = max(updates) <= MOST_STRAYED / 2
+    return Envelope(
+        [_rounded(value) for value in allowed],
+        0.0,
+        _rounded(max(SAFETY * max(statistics), STATISTICS_FLOOR[precision])),
+        _rounded(min(max(widest, UPDATES_FLOOR), MOST_STRAYED)) if judged else 0.0,
+    )
 
 
-def apart(found: Fingerprint, expected: Fingerprint) -> dict[str, float]:
-    """Each tensor's distance: of its two numbers, the one that differs more. Both must have the same tensors."""
-    return {name: max(abs(a - b) for a, b in zip(found[name], pair, strict=True)) for name, pair in expected.items()}
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
 
 
-def _allowances(strayed: Sequence[dict[str, float]], truth: Fingerprint, floor: float) -> dict[str, float]:
-    """Per tensor: what it strayed, or what the median tensor strayed relative to its size, whichever is more."""
-    sizes = {name: size for name, (size, _) in truth.items() if size > STILL}
-    relative = {name: max(draw[name] for draw in strayed) / size for name, size in sizes.items()}
-    typical = float(np.median(list(relative.values()))) if relative else 0.0
-    return {name: float(f"{size * max(SAFETY * max(relative[name], typical), floor):.3g}") for name, size in sizes.items()}
+def strayed_statistics(expected: Weights, found: Weights) -> dict[str, float]:
+    """The farthest channel of each running mean, in deviations, and of each running variance, relative."""
+    result = {}
+    for name in expected:
+        if trainable(name):
+            continue
+        variance = np.asarray(expected[name.replace("running_mean", "running_var")], np.float64)
+        scale = np.sqrt(variance) if name.endswith("running_mean") else variance
+        distance = np.abs(np.asarray(found[name], np.float64) - expected[name])
+        result[name] = float(np.max(distance / np.maximum(scale, 1e-12)))
+    return result
+
+
+def strayed_updates(before: Weights, expected: Weights, found: Weights) -> dict[str, float]:
+    """How far the share of the expected update in the found one is from 1: 0 where the update was made, 1 where it was left
+    out, 0.5 where it was half as large. Tensors whose update drowns in rounding are left out."""
+    moves = {name: np.asarray(expected[name], np.float64) - before[name] for name in expected if trainable(name)}
+    result = {}
+    for name in resolved(moves, before):
+        move, made = moves[name], np.asarray(found[name], np.float64) - before[name]
+        result[name] = abs(float(np.sum(made * move) / np.sum(move * move)) - 1)
+    return result
+
+
+def resolved(moves: Mapping[str, NDArray[np.float64]], weights: Weights) -> list[str]:
+    """Names of the tensors of ``weights`` whose moves are more than rounding."""
+    size = {name: _size(move) for name, move in moves.items()}
+    largest = max(size.values())
+    unit = RESOLVED * float(np.finfo(np.float32).eps)
+    return [name for name in moves if size[name] > max(NEGLIGIBLE * largest, unit * _size(weights[name]))]
+
+
+def _size(value: NDArray[np.floating]) -> float:
+    return float(np.sqrt(np.mean(np.square(value, dtype=np.float64))))
 
 
 def envelope_of_predictions(
@@ -110,4 +136,4 @@ def envelope_of_predictions(
     for draw in range(draws):
         found = oracle.predict(workload.network, weights, batch[0], oracle.rounded(precision, 1000 + draw))
         spread = max(spread, float(np.abs(found - truth).max()))
-    return float(f"{max(SAFETY * spread, FLOOR[precision]):.3g}")
+    return _rounded(max(SAFETY * spread, FLOOR[precision]))

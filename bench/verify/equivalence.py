@@ -13,7 +13,17 @@ from bench.oracle import Oracle
 from bench.record.schema import Check
 from bench.spec import Weights, initial_weights, tensor_shapes
 from bench.verify.batches import Batch
-from bench.verify.compare import Step, check_losses, check_predictions, check_tensors, check_witness, misfit, sum_of_squares
+from bench.verify.compare import (
+    TENSORS,
+    Step,
+    check_first_step,
+    check_losses,
+    check_predictions,
+    check_tensors,
+    check_witness,
+    misfit,
+    sum_of_squares,
+)
 from bench.verify.diagnosis import diagnose
 from bench.verify.envelope import FLOAT64_TOLERANCE, fingerprint
 from bench.verify.golden import Golden, calibrated_weights, checked_golden
@@ -56,39 +66,83 @@ def verify(subject: Subject) -> list[Check]:
     """
     golden, batches = checked_golden(subject.workload)
     subject = replace(subject, settings=replace(subject.settings, batch_size=golden.images))
+    exact = subject.settings.precision == "float64"
+    trained: Weights | None = None
     checks: list[Check] = []
-    weights: Weights | None = None
+    reference = [] if exact and subject.trains else _oracle_weights(subject.workload, batches)
     if subject.trains:
-        steps, weights = _train(subject, batches)
-        checks += _training_checks(subject, golden, batches, steps)
-        if any(step.misfit for step in steps):
-            weights = None
+        training = _train(subject, batches)
+        checks += (
+            _exact_checks(subject, golden, batches, training)
+            if exact
+            else _step_checks(subject, golden, training, reference)
+        )
+        checks.append(check_witness(training.steps, subject.settings.precision))
+        checks.append(_block_check(subject, golden, batches))
+        trained = None if training.misfit else training.last
     checks.append(_calibrated_check(subject, golden, batches))
-    checks.append(_trained_check(subject, golden, batches, weights))
+    # In float64 the backend predicts with the weights it trained; otherwise, and where it cannot train, with the oracle's,
+    # because trajectories part in lower precisions.
+    if reference or trained is None:
+        last = (reference or _oracle_weights(subject.workload, batches))[-1]
+        trained = {name: value.astype(np.float64 if exact else np.float32) for name, value in last.items()}
+    checks.append(_trained_check(subject, golden, batches, trained))
     return checks
 
 
-def _train(subject: Subject, batches: Sequence[Batch]) -> tuple[list[Step], Weights]:
+def _oracle_weights(workload: Workload, batches: Sequence[Batch]) -> list[Weights]:
+    """After each step of the same training by the oracle."""
+    weights = initial_weights(workload.network, workload.seed)
+    oracle = Oracle(workload.network, workload.loss, workload.optimizer, weights)
+    states: list[Weights] = []
+    for batch in batches:
+        oracle.step(*batch)
+        states = [*states[:1], oracle.weights]  # the first, and the last so far
+    return states
+
+
+@dataclass(frozen=True)
+class _Training:
+    steps: list[Step]
+    first: Weights  # after one step
+    last: Weights
+    misfit: str  # what is wrong with their names and shapes
+
+
+def _train(subject: Subject, batches: Sequence[Batch]) -> _Training:
     trainer = subject.trainer()
     shapes = tensor_shapes(subject.workload.network)
     steps = []
-    weights: Weights = {}
+    states: list[Weights] = []
     for batch in batches:
         progress = trainer.wait(trainer.run([trainer.stage(*batch)]))
         weights = trainer.weights()
+        states = [*states[:1], weights]
         numbers = float(progress.losses[0]), float(progress.witness)
-        steps.append(Step(*numbers, fingerprint(weights), sum_of_squares(weights), misfit(weights, shapes)))
-    return steps, weights
+        steps.append(Step(*numbers, fingerprint(weights), sum_of_squares(weights)))
+    return _Training(steps, states[0], states[-1], misfit(states[0], shapes) or misfit(states[-1], shapes))
 
 
-def _training_checks(subject: Subject, golden: Golden, batches: Sequence[Batch], steps: list[Step]) -> list[Check]:
-    precision = subject.settings.precision
-    checks = [check_losses(golden, [step.loss for step in steps], precision), check_tensors(golden, steps, precision)]
-    if precision == "float64" and not all(check.passed for check in checks):
+def _exact_checks(subject: Subject, golden: Golden, batches: Sequence[Batch], training: _Training) -> list[Check]:
+    steps = training.steps
+    checks = [check_losses(golden, [step.loss for step in steps], "float64")]
+    checks.append(_misfit_check(training) if training.misfit else check_tensors(golden, steps))
+    if not all(check.passed for check in checks):
         checks.append(_diagnosis(subject.workload, batches, steps))
-    checks.append(check_witness(steps, precision))
-    checks.append(_block_check(subject, golden, batches))
     return checks
+
+
+def _step_checks(subject: Subject, golden: Golden, training: _Training, reference: Sequence[Weights]) -> list[Check]:
+    precision, workload = subject.settings.precision, subject.workload
+    checks = [check_losses(golden, [step.loss for step in training.steps], precision)]
+    if training.misfit:
+        return [*checks, _misfit_check(training)]
+    before = initial_weights(workload.network, workload.seed)
+    return checks + check_first_step(golden.envelopes[precision], before, reference[0], training.first)
+
+
+def _misfit_check(training: _Training) -> Check:
+    return Check(name=TENSORS, passed=False, detail=training.misfit)
 
 
 def _diagnosis(workload: Workload, batches: Sequence[Batch], steps: list[Step]) -> Check:
@@ -119,20 +173,8 @@ def _calibrated_check(subject: Subject, golden: Golden, batches: Sequence[Batch]
     )
 
 
-def _trained_check(subject: Subject, golden: Golden, batches: Sequence[Batch], trained: Weights | None) -> Check:
-    """Predictions with the weights after training. In float64 the backend's own weights; otherwise, and for a backend
-    that cannot train, the oracle's, because trajectories part in lower precisions."""
-    precision = subject.settings.precision
-    if trained is None or precision != "float64":
-        workload = subject.workload
-        weights = initial_weights(workload.network, workload.seed)
-        oracle = Oracle(workload.network, workload.loss, workload.optimizer, weights)
-        for batch in batches:
-            oracle.step(*batch)
-        kind = np.float64 if precision == "float64" else np.float32
-        trained = {name: value.astype(kind) for name, value in oracle.weights.items()}
-    predictor = subject.predictor(trained)
+def _trained_check(subject: Subject, golden: Golden, batches: Sequence[Batch], weights: Weights) -> Check:
+    predictor = subject.predictor(weights)
     found = predictor.wait(predictor.run(predictor.stage(batches[0][0])))
-    return check_predictions(
-        "predictions after training", found, np.asarray(golden.predictions), _allowed(golden, precision)
-    )
+    allowed = _allowed(golden, subject.settings.precision)
+    return check_predictions("predictions after training", found, np.asarray(golden.predictions), allowed)

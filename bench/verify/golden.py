@@ -42,9 +42,8 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     calibrated: list[list[float]]  # of the last batch, with initial weights and batch 0's statistics
     envelopes: dict[str, Envelope]
 
-    def with_curve(self, losses: list[float], precision: str, envelope: list[float]) -> Golden:
+    def with_curve(self, losses: list[float], envelopes: dict[str, Envelope]) -> Golden:
         """The same file with another loss curve, made on other batches."""
-        envelopes = {precision: Envelope(envelope, 0.0)} if envelope else {}
         return msgspec.structs.replace(self, losses=losses, envelopes=envelopes)
 
 
@@ -77,19 +76,21 @@ def make_golden(workload: Workload, draws: int = 6, report: Callable[[str], None
     weights = initial_weights(workload.network, workload.seed)
     truth = Oracle(workload.network, workload.loss, workload.optimizer, weights)
     losses, prints = [], []
+    states: list[Weights] = []
     for batch in batches:
         started = time.perf_counter()
         losses.append(truth.step(*batch))
         prints.append(fingerprint(truth.weights))
+        states = [*states[:1], truth.weights]  # after the first step, and after the last
         report(f"{workload.size}: float64 step in {time.perf_counter() - started:.1f} s, loss {losses[-1]:.6f}")
     settled = calibrated_weights(workload, batches[0])
     predictions = oracle.predict(workload.network, truth.weights, batches[0][0])
     calibrated = oracle.predict(workload.network, settled, batches[-1][0])
     envelopes = {}
     for precision in FLOOR:
-        curve, *tensors = envelope_of_training(workload, batches, losses, (prints[0], prints[-1]), precision, draws)
+        envelope = envelope_of_training(workload, batches, losses, states[0], precision, draws)
         predicted = envelope_of_predictions(workload, batches[-1], settled, calibrated, precision, draws)
-        envelopes[precision] = Envelope(curve, predicted, *tensors)
+        envelopes[precision] = msgspec.structs.replace(envelope, predictions=predicted)
         report(f"{workload.size}: {precision} envelope {envelopes[precision].losses}")
     return Golden(
         version=VERSION,

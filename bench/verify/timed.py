@@ -21,7 +21,7 @@ from bench.record.schema import Check
 from bench.spec import Network, Weights, initial_weights
 from bench.verify import compare
 from bench.verify.batches import Batch, base_size, tile
-from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY, envelope_of_losses
+from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY, envelope_of_training
 from bench.verify.golden import Golden, batches_of, checked_golden
 
 IMAGES_CHECKED = 8
@@ -49,11 +49,13 @@ def first_steps(workload: Workload, batch_size: int, precision: str) -> FirstSte
     own = batches_of(workload, 3, size)
 
     def expected() -> Golden:
-        weights = initial_weights(workload.network, workload.seed)
-        run = Oracle(workload.network, workload.loss, workload.optimizer, weights)
-        losses = [run.step(*batch) for batch in own]
-        envelope = [] if precision == "float64" else envelope_of_losses(workload, own, losses, precision, DRAWS)
-        return golden.with_curve(losses, precision, envelope)
+        run = Oracle(workload.network, workload.loss, workload.optimizer, initial_weights(workload.network, workload.seed))
+        losses = [run.step(*batch) for batch in own[:1]]
+        first = run.weights
+        losses += [run.step(*batch) for batch in own[1:]]
+        if precision == "float64":
+            return golden.with_curve(losses, {})
+        return golden.with_curve(losses, {precision: envelope_of_training(workload, own, losses, first, precision, DRAWS)})
 
     return FirstSteps([tile(batch, batch_size) for batch in own], expected)
 

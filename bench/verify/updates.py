@@ -24,6 +24,7 @@ from bench.contract import Workload
 from bench.record.schema import Check
 from bench.spec import SGD, Weights, decays, trainable
 from bench.verify.batches import Batch
+from bench.verify.envelope import resolved
 
 Array = NDArray[np.float64]
 
@@ -32,12 +33,6 @@ AGREEMENT = 0.5
 
 SHARE = 0.75
 """Of a network's judged tensors, how many must agree: rounding may drown a small gradient, but never most of them."""
-
-RESOLVED = 16
-"""A tensor is judged where its step is at least so many units in the last place of its weights."""
-
-NEGLIGIBLE = 1e-6
-"""Of the largest gradient: below it a gradient is zero but for rounding, as that of a bias in front of BatchNorm."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,8 @@ def check_updates(workload: Workload, walk: Walk) -> Check:
     if min(rates) <= 0:
         return Check(name=name, passed=True, detail="not judged: the schedule's rate has come to 0")
     expected, found = _expected(workload, walk), _found(workload, walk, rates)
-    agreements = {n: _agreement(expected[n], found[n]) for n in _judged(expected, walk.weights[1], rates[1])}
+    moves = {tensor: rates[1] * value for tensor, value in expected.items()}
+    agreements = {tensor: _agreement(expected[tensor], found[tensor]) for tensor in resolved(moves, walk.weights[1])}
     if not agreements:
         return Check(name=name, passed=True, detail="not judged: at this rate no step shows in the weights")
     missed = [tensor for tensor, agreement in agreements.items() if not agreement >= AGREEMENT]
@@ -100,17 +96,6 @@ def _found(workload: Workload, walk: Walk, rates: list[float]) -> dict[str, Arra
         t = walk.first + 1
         result[name] = (1 - spec.beta1 ** (t + 1)) * v - spec.beta1 * (1 - spec.beta1**t) * u
     return result
-
-
-def _judged(expected: dict[str, Array], weights: Weights, rate: float) -> list[str]:
-    size = {name: float(np.sqrt(np.mean(value**2))) for name, value in expected.items()}
-    largest = max(size.values())
-    return [
-        name
-        for name, value in size.items()
-        if value > NEGLIGIBLE * largest
-        and rate * value > RESOLVED * np.finfo(weights[name].dtype).eps * float(np.sqrt(np.mean(np.square(weights[name]))))
-    ]
 
 
 def _agreement(expected: Array, found: Array) -> float:

@@ -70,8 +70,8 @@ def _version(distribution: str) -> str:
 
 
 def _say(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words[:300]}" if words else type(error).__name__
 
 
 def find_backend(ref: PluginRef, name: str) -> Backend:

@@ -10,6 +10,7 @@ import struct
 import threading
 import warnings
 import zlib
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,7 +32,9 @@ _PNG_DEPTH_AT = 24  # the bit depth's place in a PNG, in the header chunk that m
 _HEADER = 32
 _CONVERTIBLE = frozenset(("L", "LA", "P", "RGB", "RGBA"))
 _ORIENTATION = 0x0112  # the EXIF tag
-_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, zlib.error, MemoryError)
+_NOT_TURNED, _TURNED = (1, 2, 3, 4), (5, 6, 7, 8)  # whether width and height change places
+# What Pillow raises for broken files, in its own words or not.
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, zlib.error, MemoryError)
 
 # Pillow warns about damaged EXIF while it opens a file. Silencing a warning changes the whole process, hence one at a time.
 _OPENING = threading.Lock()
@@ -50,8 +53,7 @@ def decode(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]
         with file.open("rb") as stream:
             image, orientation = _open(stream, file.name)
             pixels = image.width * image.height
-            turned = orientation in (5, 6, 7, 8)
-            target = (height, width) if turned else (width, height)
+            target = (height, width) if orientation in _TURNED else (width, height)
             _draft(image, target)
             small = _upright(fit(_rgb_modes(image), *target), orientation)
             return np.array(small.convert("RGB")), pixels
@@ -59,11 +61,10 @@ def decode(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]
         raise
     except FileNotFoundError as error:
         raise DataError(f"{file.name} is not there any more: expected an image file; check the folder") from error
-    except _DAMAGED as error:
+    except _BROKEN as error:
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise DataError(
-            f"{file.name} cannot be decoded ({reason:.120}): expected a whole JPEG or PNG file; fetch it again or remove it"
-        ) from error
+        found = f"{file.name} cannot be decoded ({reason:.120})"
+        raise DataError(f"{found}: expected a whole JPEG or PNG file; fetch it again or remove it") from error
 
 
 def _open(stream: BinaryIO, name: str) -> tuple[ImageFile, int]:
@@ -84,8 +85,16 @@ def _open(stream: BinaryIO, name: str) -> tuple[ImageFile, int]:
         warnings.simplefilter("ignore")
         image: ImageFile = PngImageFile(stream) if is_png else JpegImageFile(stream)
         _check(image, name)
-        orientation = image.getexif().get(_ORIENTATION, 1) if "exif" in image.info else 1
-    return image, orientation if orientation in range(1, 9) else 1
+        return image, _orientation(image)
+
+
+def _orientation(image: ImageFile) -> int:
+    """What EXIF says, 1 to 8; 1 where there is none, or none that makes sense: the pixels may still be good."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1) if "exif" in image.info else 1
+    except _BROKEN:
+        return 1
+    return found if found in _TURNED or found in _NOT_TURNED else 1
 
 
 def _check(image: ImageFile, name: str) -> None:
@@ -106,8 +115,8 @@ def _draft(image: ImageFile, target: tuple[int, int]) -> None:
     """Let libjpeg decode at a fraction of the size, where what is left still covers the target (width, height)."""
     scale = max(target[0] / image.width, target[1] / image.height)
     if scale < 1:
-        needed = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
-        image.draft(None, needed)  # type: ignore[arg-type]
+        needed = (ceil(image.width * scale - 1e-6), ceil(image.height * scale - 1e-6))
+        image.draft(None, needed)
 
 
 def _rgb_modes(image: Image) -> Image:

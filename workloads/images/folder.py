@@ -58,7 +58,7 @@ def find_images(folder: Path) -> list[ImageFile]:
 def _entries(path: str, visited: set[tuple[int, int]]) -> list[tuple[os.DirEntry[str], bool]]:
     """What lies in a folder, with whether it is a folder; nothing where the folder was seen before, through a link."""
     try:
-        status = os.stat(path)  # noqa: PTH116: as cheap as the scan below
+        status = Path(path).stat()
         if (status.st_dev, status.st_ino) in visited:
             return []
         visited.add((status.st_dev, status.st_ino))
@@ -66,7 +66,8 @@ def _entries(path: str, visited: set[tuple[int, int]]) -> list[tuple[os.DirEntry
             seen = [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
             return [(entry, entry.is_dir()) for entry in seen if entry.is_dir() or entry.is_file()]
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): expected a folder of images; check its permissions") from error
+        found = f"{path} cannot be read ({error.strerror})"
+        raise DataError(f"{found}: expected a folder of images; check its permissions") from error
 
 
 def _instead(others: Counter[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -22,7 +22,9 @@ class ClassRules:
     positive_names: tuple[str, ...] = ("mel", "melanoma", "malignant")  # label values that mean the positive class
     medmnist_positive: Mapping[int, int] = field(default_factory=lambda: {7: 4})  # number of classes: the positive one
 
-    def assign(self, counts: Mapping[str, int], positive: tuple[str, ...], where: str, numbered: bool = False) -> dict[str, int]:
+    def assign(
+        self, counts: Mapping[str, int], positive: tuple[str, ...], where: str, numbered: bool = False
+    ) -> dict[str, int]:
         """The class index of every label value in ``counts`` (value to number of images).
 
         ``where`` says in a message what holds the labels; ``numbered`` allows MedMNIST's numbering. Raises DataError where a
@@ -32,7 +34,7 @@ class ClassRules:
             return self._many(counts, positive, where)
         if positive:
             chosen = self._given(counts, positive, where)
-        elif all(plain(value) in _TRUTH for value in counts):
+        elif self.recognise(counts):
             chosen = {value for value in counts if _TRUTH[plain(value)]}
         elif numbered and (mapped := self._numbered(counts)):
             chosen = mapped
@@ -40,11 +42,19 @@ class ClassRules:
             chosen = self._named(counts, where)
         return self._both(counts, chosen, where)
 
+    def recognise(self, values: Iterable[str]) -> bool:
+        """Whether every value is a class by itself: 0 and 1, or true and false, of two; else a class's name or index."""
+        known = _TRUTH if len(self.classes) == 2 else self._indices()
+        return all(plain(value) in known for value in values)
+
+    def _indices(self) -> dict[str, int]:
+        known = {plain(name): index for index, name in enumerate(self.classes)}
+        return known | {str(index): index for index in range(len(self.classes))}
+
     def _many(self, counts: Mapping[str, int], positive: tuple[str, ...], where: str) -> dict[str, int]:
         if positive:
             raise DataError(f"--positive {positive[0]} chooses between two classes: this workload has {len(self.classes)}")
-        known = {plain(name): index for index, name in enumerate(self.classes)}
-        known |= {str(index): index for index in range(len(self.classes))}
+        known = self._indices()
         for value in counts:
             if plain(value) not in known:
                 expected = f"{', '.join(self.classes)}, or 0 to {len(self.classes) - 1}"

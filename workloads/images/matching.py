@@ -30,11 +30,11 @@ def match(files: Sequence[ImageFile], table: Table, name: str) -> Matches:
     chosen: dict[ImageFile, Row] = {}
     missing = 0
     for row in table.rows:
-        file = _file_of(row, by_stem)
-        if file is None:
+        found = _file_of(row, by_stem)
+        if found is None:
             missing += 1
         else:
-            _agree(chosen.setdefault(file, row), row, file, table.label_column, name)
+            _agree(chosen.setdefault(found, row), row, found, table.label_column, name)
     if not chosen:
         raise DataError(
             f"no row of {name} names one of the {len(files):,} images: the table begins with {table.rows[0].image!r:.60}, the "

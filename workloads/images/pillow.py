@@ -12,5 +12,7 @@ def pillow() -> ModuleType:
     try:
         from PIL import Image
     except ImportError as error:
-        raise DataError("reading image files needs Pillow, which is not installed: pip install 'accelbench[data]'") from error
+        raise DataError(
+            "reading image files needs Pillow, which is not installed: pip install 'accelbench[data]'"
+        ) from error
     return Image

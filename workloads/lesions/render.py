@@ -98,7 +98,7 @@ def _spot(u: Planes, v: Planes) -> Planes:
 def _step(level: Planes, softness: Planes) -> Planes:
     """0 below -softness, 1 above it, smooth between: 3t^2 - 2t^3."""
     t = np.clip(level / (2 * softness) + np.float32(0.5), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _colours(draws: Draws, mask: Planes, inside: Planes, first: Planes, second: Planes) -> Planes:
@@ -121,7 +121,8 @@ def _light(draws: Draws, x: Planes, y: Planes) -> Planes:
     factor = 1 + x * _per_image(draws.light[:, 0])
     factor = factor + y * _per_image(draws.light[:, 1])
     factor -= beyond * _per_image(draws.light[:, 2])
-    return np.maximum(factor, np.float32(0.02))
+    np.maximum(factor, np.float32(0.02), out=factor)
+    return factor
 
 
 def _strokes(hairs: Hairs, x: Planes, y: Planes) -> Planes:

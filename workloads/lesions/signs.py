@@ -22,7 +22,7 @@ _HAIR_DRAWS = 8
 _PER_IMAGE = _DRAWS + HAIRS * _HAIR_DRAWS
 
 # Asymmetry, border, colour, diameter. Diameter is what a linear model sees best, so it weighs least.
-_WEIGHTS = np.array([0.30, 0.35, 0.35, 0.10])
+_WEIGHTS = (0.30, 0.35, 0.35, 0.10)
 _SEVERITY = 0.65  # how much the signs of one lesion have in common
 _THRESHOLD = 0.70  # of the mean sign: about one lesion in four is a melanoma
 _STEEPNESS = 10.0
@@ -98,7 +98,7 @@ def draw(seed: int, indices: NDArray[np.int64]) -> Draws:
     severity = columns.take()
     severity = severity * severity * (3 - 2 * severity)
     signs = _SEVERITY * severity[:, None] + (1 - _SEVERITY) * columns.block(4)
-    probability = _sigmoid(_STEEPNESS * (_weighted(signs) / _WEIGHTS.sum() - _THRESHOLD))
+    probability = _sigmoid(_STEEPNESS * (_weighted(signs) / sum(_WEIGHTS) - _THRESHOLD))
     labels = (columns.take() < probability).astype(np.int32)
     asymmetry, border, colour, diameter = signs.T
     lean = unit_vectors(columns.take())
@@ -129,7 +129,10 @@ def draw(seed: int, indices: NDArray[np.int64]) -> Draws:
 
 def _weighted(signs: Floats) -> Floats:
     # Not a dot product: its order of summing differs between BLAS libraries, and labels must not.
-    return sum(weight * sign for weight, sign in zip(_WEIGHTS, signs.T, strict=True))  # type: ignore[return-value]
+    total = np.zeros(len(signs))
+    for weight, sign in zip(_WEIGHTS, signs.T, strict=True):
+        total += weight * sign
+    return total
 
 
 def _sigmoid(z: Floats) -> Floats:
@@ -151,20 +154,20 @@ def unit_vectors(turn: Floats) -> Floats:
 
 def _either_sign(signed: Floats, least: float) -> Floats:
     """Numbers on (-1, 1) pushed away from 0: at least ``least`` in size, their signs kept."""
-    return np.where(signed < 0, -1.0, 1.0) * (least + (1 - least) * np.abs(signed))
+    return np.asarray(np.where(signed < 0, -1.0, 1.0) * (least + (1 - least) * np.abs(signed)))
 
 
 def _skin(columns: _Columns) -> Floats:
     tone = columns.take() ** 2  # light skin is commoner in the archives
     tint = (columns.block(3) - 0.5) * np.array([30.0, 36.0, 44.0])
-    return _LIGHT_SKIN + tone[:, None] * (_DARK_SKIN - _LIGHT_SKIN) + tint
+    return np.asarray(_LIGHT_SKIN + tone[:, None] * (_DARK_SKIN - _LIGHT_SKIN) + tint)
 
 
 def _pigment(columns: _Columns, colour: Floats) -> Floats:
     kind = (columns.take() * len(_PIGMENTS)).astype(np.int64)
     amount = columns.take(0.3, 0.8) + 0.35 * colour
     pale = columns.take() < 0.2
-    return _PIGMENTS[kind] * np.where(pale, -0.45 * amount, amount)[:, None]
+    return np.asarray(_PIGMENTS[kind] * np.where(pale, -0.45 * amount, amount)[:, None])
 
 
 def _variegation(columns: _Columns, colour: Floats) -> Floats:

@@ -7,6 +7,7 @@ raw stream for ever. The keys are those of ``bench.spec.raw_words``.
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def words_by_index(label: str, indices: NDArray[np.int64], count: int) -> NDArra
     unique, places = np.unique(indices, return_inverse=True)
     drawn = np.empty((len(unique), count), np.uint64)
     edges = [0, *(np.flatnonzero(np.diff(unique) != 1) + 1).tolist(), len(unique)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         if start < stop:
             counter = int(unique[start]) * count // _PER_COUNTER
             raw = np.random.Philox(key=key, counter=counter).random_raw((stop - start) * count)
@@ -34,7 +35,7 @@ def words_by_index(label: str, indices: NDArray[np.int64], count: int) -> NDArra
 
 def uniforms_by_index(label: str, indices: NDArray[np.int64], count: int) -> NDArray[np.float64]:
     """``count`` numbers on [0, 1) of each index, (n, count) float64: the upper 53 bits of ``words_by_index``."""
-    return (words_by_index(label, indices, count) >> np.uint64(11)) * 2.0**-53
+    return np.asarray((words_by_index(label, indices, count) >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
 def bytes_of(label: str, index: int, count: int) -> NDArray[np.uint8]:

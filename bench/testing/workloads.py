@@ -1,0 +1,142 @@
+"""The kit's own workloads: small, quick for any oracle, and between them every layer type and both optimizers.
+
+Height and width differ, so that exchanging them shows; the schedules warm up and then fall, so that ignoring them shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.contract import Workload
+from bench.spec import (
+    SGD,
+    AdamW,
+    AveragePool,
+    BatchNorm,
+    Conv2d,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Network,
+    Optimizer,
+    ReLU,
+    Residual,
+    Schedule,
+    Sequential,
+    SiLU,
+    sequential,
+)
+
+HEIGHT, WIDTH, CLASSES = 12, 10, ("first", "second", "third")
+BATCH_SIZE = 8
+SCHEDULE_STEPS = 400
+
+
+def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> Sequential:
+    conv = Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups)
+    return sequential(conv=conv, norm=BatchNorm(outputs))
+
+
+RESIDUAL = sequential(
+    stem=_conv_norm(3, 8, 3),
+    stem_relu=ReLU(),
+    stem_pool=MaxPool(3, 2, 1),
+    plain=Residual(sequential(first=_conv_norm(8, 8, 3), relu=ReLU(), second=_conv_norm(8, 8, 3))),
+    plain_relu=ReLU(),
+    down=Residual(_conv_norm(8, 12, 3, 2), shortcut=_conv_norm(8, 12, 1, 2)),
+    down_relu=ReLU(),
+    pool=GlobalAveragePool(),
+    head=Dense(12, 3),
+)
+"""A residual net, what most workloads are made of."""
+
+ASSORTED = sequential(
+    stem=Conv2d(3, 8, 3, padding=1, bias=True),
+    stem_silu=SiLU(),
+    stem_pool=AveragePool(2, 2),
+    grouped=_conv_norm(8, 8, 3, groups=4),
+    grouped_silu=SiLU(),
+    flat=Flatten(),
+    hidden=Dense(240, 10, bias=False),
+    norm=BatchNorm(10, epsilon=1e-4, momentum=0.2),
+    hidden_silu=SiLU(),
+    head=Dense(10, 3),
+)
+"""The layers that ``RESIDUAL`` has not."""
+
+
+def _workload(name: str, body: Sequential, optimizer: Optimizer, loss: CrossEntropy, summary: str) -> Workload:
+    return Workload(
+        name=name,
+        size="kit",
+        network=Network(HEIGHT, WIDTH, 3, body, mean=(0.6, 0.5, 0.4), std=(0.2, 0.25, 0.3)),
+        loss=loss,
+        optimizer=optimizer,
+        batch_size=BATCH_SIZE,
+        epochs=1,
+        seed=7,
+        classes=CLASSES,
+        data=None,
+        summary=summary,
+    )
+
+
+def kit_workloads() -> list[Workload]:
+    """A residual net with SGD, Nesterov momentum and class weights; the other layers with AdamW."""
+    falling = Schedule(0.05, warmup_steps=3, total_steps=SCHEDULE_STEPS)
+    sgd = SGD(falling, momentum=0.9, nesterov=True, weight_decay=1e-3)
+    adamw = AdamW(Schedule(0.01, warmup_steps=2, total_steps=SCHEDULE_STEPS, final=0.001), weight_decay=0.05)
+    return [
+        _workload("kit-residual", RESIDUAL, sgd, CrossEntropy((1.0, 2.0, 4.0)), "a residual net, SGD with Nesterov"),
+        _workload("kit-assorted", ASSORTED, adamw, CrossEntropy(), "every other layer, AdamW"),
+    ]
+
+
+_PLANES = 6  # channels of the images that reach the layer under test
+
+_LAYERS: Mapping[str, Layer] = {
+    "Conv2d": Conv2d(_PLANES, 6, 3, padding=1),
+    "Conv2d with bias": Conv2d(_PLANES, 6, 3, bias=True),
+    "Conv2d with stride": Conv2d(_PLANES, 6, 3, stride=2, padding=1),
+    "Conv2d with groups": Conv2d(_PLANES, 6, 3, padding=1, groups=3),
+    "Conv2d, depthwise": Conv2d(_PLANES, 6, 3, padding=1, groups=_PLANES),
+    "BatchNorm": BatchNorm(_PLANES),
+    "BatchNorm with a biased running variance": BatchNorm(_PLANES, running_variance="biased"),
+    "ReLU": ReLU(),
+    "SiLU": SiLU(),
+    "MaxPool": MaxPool(2, 2),
+    "MaxPool with padding": MaxPool(3, 2, 1),
+    "AveragePool": AveragePool(2, 2),
+    "AveragePool, overlapping": AveragePool(3, 2),
+    "Residual": Residual(Conv2d(_PLANES, 6, 3, padding=1)),
+    "Residual with shortcut": Residual(Conv2d(_PLANES, 6, 3, padding=1), Conv2d(_PLANES, 6, 1)),
+    "GlobalAveragePool": GlobalAveragePool(),
+    "Flatten": Flatten(),
+    "Dense without bias": Dense(_PLANES, 6, bias=False),
+}
+
+
+def layer_workloads() -> dict[str, Workload]:
+    """One network for each layer type and its options, with little else in it."""
+    optimizer = SGD(Schedule(0.05), momentum=0.9)
+    return {
+        name: _workload(f"kit {name}", _around(layer), optimizer, CrossEntropy(), f"{name} alone")
+        for name, layer in _LAYERS.items()
+    }
+
+
+def _around(layer: Layer) -> Sequential:
+    """The smallest classifier that has the layer: a 1x1 convolution before it, and whatever leads to logits after it."""
+    stem = Conv2d(3, _PLANES, 1)
+    match layer:
+        case Flatten():
+            return sequential(stem=stem, layer=layer, head=Dense(_PLANES * HEIGHT * WIDTH, 3))
+        case GlobalAveragePool():
+            return sequential(stem=stem, layer=layer, head=Dense(_PLANES, 3))
+        case Dense():
+            return sequential(stem=stem, pool=GlobalAveragePool(), layer=layer, head=Dense(6, 3))
+        case _:
+            return sequential(stem=stem, layer=layer, pool=GlobalAveragePool(), head=Dense(6, 3))

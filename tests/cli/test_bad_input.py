@@ -1,0 +1,155 @@
+"""Bad input gets one sentence and exit code 2 (4 where nothing can be measured): no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.site import bench, install, install_misbehaving
+
+RUN = ["run", "--backend", "misbehaving", "--workload", "dots", "--no-ceilings", "--trials", "1", "--seconds", "0.05"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    install_misbehaving(tmp_path / "site")
+    return tmp_path / "site"
+
+
+def one_sentence(done, code=2):
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("bench:", "Error:"))]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--backend", "misbehavin"], "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving; did you mean"),
+        ([*RUN, "--size", "huge"], "unknown size of dots 'huge'; there are: small"),
+        (["run", "--backend", "misbehaving", "--workload", "spots"], "unknown workload 'spots'; there are: melanoma, dots"),
+        ([*RUN, "--device", "test:7"], "unknown device 'test:7'; there are: test:0"),
+        ([*RUN, "--batch-size", "0"], "batch size 0 is not possible; expected 1 or more"),
+        ([*RUN, "--batch-size", "-3"], "batch size -3 is not possible"),
+        ([*RUN, "--trials", "0"], "0 trials measure nothing"),
+        ([*RUN, "--seconds", "0"], "0 seconds per trial"),
+        ([*RUN, "--seconds", "nan"], "nan seconds per trial"),
+        ([*RUN, "--threads", "999"], "999 threads are not possible"),
+        ([*RUN, "--precision", "fp33"], "unknown precision 'fp33'; there are: float64, fp32, tf32, bf16; did you mean 'fp32'?"),
+        ([*RUN, "--phase", "training"], "unknown phase 'training'; there are: preprocess, train, infer; did you mean 'train'?"),
+        ([*RUN, "--option", "fault"], "--option fault is not understood; expected NAME=VALUE"),
+        ([*RUN, "--data", "nowhere"], "--data nowhere does not exist"),
+        ([*RUN, "--labels", "table.csv"], "say where they are with --data PATH"),
+        ([*RUN, "--images", "0"], "--images 0 is not possible"),
+        ([*RUN, "--interpreter", "misbehaving=/no/python"], "there is no such interpreter"),
+        (["run", "--resume", "nowhere"], "nowhere holds no run to resume"),
+        (["run", "--resume", "nowhere", "--size", "tiny"], "leave out sizes"),
+        (["verify", "--backend", "nobody"], "unknown backend 'nobody'"),
+        (["train", "--backend", "misbehaving", "--seeds", "0"], "0 seeds"),
+    ],
+)
+def test_wrong_words(tmp_path, site, arguments, words):
+    sentence = one_sentence(bench(arguments, tmp_path, site))
+    assert words in sentence
+    assert not (tmp_path / "bench-results").exists()
+
+
+def test_a_batch_that_cannot_be_proven_is_refused_with_one_that_can(tmp_path, site):
+    done = bench([*RUN, "--precision", "float64", "--phase", "train", "--batch-size", "37"], tmp_path, site)
+    assert done.returncode == 4
+    assert "try 40" in done.stderr
+
+
+def test_a_precision_no_device_has(tmp_path, site):
+    assert "not bf16" in one_sentence(bench([*RUN, "--phase", "train", "--precision", "bf16"], tmp_path, site), code=4)
+
+
+def test_a_backend_without_a_device_says_why(tmp_path, site):
+    sentence = one_sentence(bench(["run", "--backend", "cuda", "--size", "tiny"], tmp_path, site), code=4)
+    assert "backend 'cuda' has no device here: PyTorch" in sentence
+
+
+def melanoma(tmp_path, site, data, *more):
+    words = ["run", "--size", "tiny", "--phase", "preprocess", "--trials", "1", "--seconds", "0.05", "--data", str(data)]
+    return bench([*words, *more], tmp_path, site)
+
+
+def test_a_folder_without_images(tmp_path, site):
+    (tmp_path / "empty").mkdir()
+    one_sentence(melanoma(tmp_path, site, tmp_path / "empty"))
+
+
+def test_pickled_objects_are_never_unpickled(tmp_path, site):
+    class Bomb:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/exploded",)
+
+    np.savez(tmp_path / "bomb.npz", train_images=np.array([Bomb()], object), train_labels=np.zeros((1, 1), np.uint8))
+    one_sentence(melanoma(tmp_path, site, tmp_path / "bomb.npz"))
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_csv_without_a_label_column_lists_what_it_has(tmp_path, site):
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (40, 30), (90, 60, 50)).save(folder / f"{name}.jpg")
+    table = tmp_path / "table.csv"
+    table.write_text("image,diagnossis\na,mel\nb,nv\nc,nv\n")
+    sentence = one_sentence(melanoma(tmp_path, site, folder, "--labels", str(table), "--label-column", "diagnosis"))
+    assert "diagnossis" in sentence
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_results_folder(tmp_path, site):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot write to the results folder" in one_sentence(bench([*RUN, "-o", "locked"], tmp_path, site))
+
+
+def test_a_results_folder_that_is_a_file(tmp_path, site):
+    (tmp_path / "taken").write_text("")
+    assert "cannot write to the results folder" in one_sentence(bench([*RUN, "-o", "taken"], tmp_path, site))
+
+
+def test_a_plugin_that_raises_on_import_is_a_line_in_the_list(tmp_path, site):
+    install(site, "raiser", {"raiser": "raiser_plugin"}, {"raiser_plugin": "raise OSError('no such library: libfast.so')"})
+    listed = bench(["list"], tmp_path, site)
+    assert listed.returncode == 0
+    assert "raiser  plugin 'raiser' (raiser_plugin) cannot be imported: OSError: no such library: libfast.so" in listed.stdout
+    assert "misbehaving" in listed.stdout
+    assert "libfast.so" in one_sentence(bench(["run", "--backend", "raiser"], tmp_path, site))
+
+
+def test_a_plugin_that_crashes_on_import_is_a_line_in_the_list(tmp_path, site):
+    install(site, "crasher", {"crasher": "crasher_plugin"}, {"crasher_plugin": "import os; os.abort()"})
+    listed = bench(["list"], tmp_path, site)
+    assert listed.returncode == 0
+    assert "plugin 'crasher' (crasher_plugin): the worker crashed with SIGABRT" in listed.stdout
+
+
+def test_a_plugin_that_does_not_fit_names_hook_and_reason(tmp_path, site):
+    text = "from bench.contract import hookimpl\n@hookimpl\ndef bench_backends(extra):\n    return []\n"
+    install(site, "misfit", {"misfit": "misfit_plugin"}, {"misfit_plugin": text})
+    listed = bench(["list"], tmp_path, site)
+    assert "plugin 'misfit' (misfit_plugin) does not fit its hooks" in listed.stdout
+    assert "extra" in listed.stdout
+
+
+def test_two_plugins_with_one_name(tmp_path, site):
+    install(site, "second", {"misbehaving": "second_plugin"}, {"second_plugin": ""})
+    sentence = one_sentence(bench(["list"], tmp_path, site))
+    assert "two plugins are called 'misbehaving'" in sentence
+
+
+def test_two_backends_with_one_name(tmp_path, site):
+    text = (site / "misbehaving_plugin.py").read_text().replace("def bench_workloads", "def unused")
+    text = text.replace("@hookimpl\ndef unused", "def unused")
+    install(site, "second", {"another": "second_plugin"}, {"second_plugin": text})
+    assert "two plugins offer a backend called 'misbehaving'" in one_sentence(bench(["list"], tmp_path, site))

@@ -1,0 +1,178 @@
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.contract import DataRequest
+from bench.errors import DataError
+from workloads.images.decode import decode
+from workloads.images.reader import ImageReader
+
+
+def test_ham10000(reader, ham10000):
+    images = reader.open(DataRequest(path=ham10000), 20, 20)
+    assert images.description == "HAM10000 folder, 60 images, 15 melanoma, split by lesion"
+    assert (images.count, images.height, images.width) == (60, 20, 20)
+    assert images.labels.dtype == np.int32
+    assert images.split.dtype == np.uint8
+    assert int(images.labels.sum()) == 15
+    read = images.read(np.array([3, 59, 3, 0]))
+    assert read.shape == (4, 20, 20, 3)
+    assert np.array_equal(read[0], read[2])
+    first = sorted((ham10000 / "HAM10000_images_part_1").iterdir())[0]
+    assert np.array_equal(read[3], decode(first, 20, 20)[0])
+
+
+def test_one_lesion_stays_in_one_part(reader, ham10000):
+    images = reader.open(DataRequest(path=ham10000), 20, 20)
+    files = sorted(ham10000.rglob("*.jpg"))
+    lesions = [int(file.stem[5:]) % 40 for file in files]
+    assert len(set(zip(lesions, images.split.tolist(), strict=True))) == 40
+
+
+def test_opening_decodes_nothing(reader, ham10000):
+    for file in ham10000.rglob("*.jpg"):
+        file.write_bytes(b"no image")
+    images = reader.open(DataRequest(path=ham10000), 20, 20)
+    with pytest.raises(DataError, match="neither a JPEG nor a PNG"):
+        images.read(np.arange(10))
+
+
+def test_nothing_that_is_published_names_an_image_or_a_place(reader, ham10000):
+    images = reader.open(DataRequest(path=ham10000), 20, 20)
+    for text in (images.description, images.fingerprint):
+        assert "ISIC" not in text
+        assert str(ham10000) not in text
+        assert ham10000.name not in text.replace("HAM10000", "")
+
+
+def test_the_fingerprint_changes_with_images_and_labels_only(reader, ham10000, tmp_path):
+    def fingerprint(**options):
+        return reader.open(DataRequest(path=options.pop("path", ham10000), **options), 20, 20).fingerprint
+
+    before = fingerprint()
+    moved = ham10000.rename(tmp_path / "moved")
+    assert fingerprint(path=moved) == before
+    assert fingerprint(path=moved, positive=("nv",)) != before
+    table = moved / "HAM10000_metadata.csv"
+    table.write_text(table.read_text().replace("ISIC_0000001,bkl", "ISIC_0000001,mel"))
+    relabelled = fingerprint(path=moved)
+    assert relabelled != before
+    file = next(moved.rglob("*.jpg"))
+    file.write_bytes(file.read_bytes() + b"\0")
+    assert fingerprint(path=moved) not in (before, relabelled)
+
+
+def test_left_out_rows_and_files_are_counted(reader, ham10000, save):
+    next(ham10000.rglob("ISIC_0000001.jpg")).unlink()
+    save(ham10000 / "extra.jpg")
+    description = reader.open(DataRequest(path=ham10000), 20, 20).description
+    assert description.endswith(
+        "59 images, 15 melanoma, split by lesion, 1 rows without a file left out, 1 files without a row left out"
+    )
+
+
+def test_a_table_from_elsewhere(reader, tmp_path, save):
+    for name in "abcd":
+        save(tmp_path / "scans" / f"{name}.png")
+    table = tmp_path / "verdicts.csv"
+    table.write_text("scan;verdict;person\na;bad;1\nb;good;1\nc;good;2\nd;bad;3\n")
+    request = DataRequest(tmp_path / "scans", table, "scan", "verdict", "person", ("bad",))
+    images = reader.open(request, 20, 20)
+    assert images.labels.tolist() == [1, 0, 0, 1]
+    assert images.split[0] == images.split[1]
+    assert images.description == "folder with a table, 4 images, 2 melanoma, split by person"
+    with pytest.raises(DataError, match="did you mean 'verdict'"):
+        reader.open(dataclasses.replace(request, label_column="verdikt"), 20, 20)
+
+
+def test_several_tables(reader, ham10000):
+    (ham10000 / "hmnist_28_28_L.csv").write_text("pixel0000,label\n1,2\n")  # pixels, not names: no rival
+    assert reader.open(DataRequest(path=ham10000), 20, 20).count == 60
+    (ham10000 / "again.csv").write_text("image,label\nISIC_0000000,1\n")
+    with pytest.raises(DataError, match=r"2 tables of labels \(HAM10000_metadata.csv, again.csv\).*--labels"):
+        reader.open(DataRequest(path=ham10000), 20, 20)
+    request = DataRequest(path=ham10000, labels=ham10000 / "HAM10000_metadata.csv")
+    assert reader.open(request, 20, 20).count == 60
+
+
+@pytest.mark.parametrize(("positive", "negative"), [("melanoma", "nevus"), ("mel", "nv"), ("Malignant", "benign")])
+def test_a_folder_per_class(reader, tmp_path, save, positive, negative):
+    for i in range(6):
+        save(tmp_path / (positive if i % 3 == 0 else negative) / f"{i}.jpg")
+    images = reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert images.description == "folder per class, 6 images, 2 melanoma, split by image"
+    assert int(images.labels.sum()) == 2
+
+
+def test_a_folder_per_class_below_train_and_test(reader, tmp_path, save):
+    for place in ("train/benign", "train/malignant", "test/benign", "test/malignant"):
+        save(tmp_path / place / "a.jpg")
+    assert reader.open(DataRequest(path=tmp_path), 20, 20).labels.tolist() == [0, 1, 0, 1]
+
+
+def test_folders_named_0_and_1(reader, tmp_path, save):
+    for name in "01":
+        save(tmp_path / name / "a.jpg")
+    assert reader.open(DataRequest(path=tmp_path), 20, 20).labels.tolist() == [0, 1]
+
+
+def test_folders_of_unknown_classes_need_positive(reader, tmp_path, save):
+    for name in ("lentigo", "angioma"):
+        save(tmp_path / name / "a.jpg")
+    with pytest.raises(DataError, match=r"folders' names hold angioma \(1\), lentigo \(1\); say so with --positive"):
+        reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert reader.open(DataRequest(path=tmp_path, positive=("lentigo",)), 20, 20).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "places", [("",), ("images",), ("HAM10000_images_part_1", "HAM10000_images_part_2"), ("00", "01", "02")]
+)
+def test_images_without_labels(reader, tmp_path, save, places):
+    for i, place in enumerate(places):
+        save(tmp_path / place / f"{i}.jpg")
+    images = reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert images.labels is None
+    assert images.description == f"folder without labels, {len(places)} images"
+    with pytest.raises(DataError, match="--positive mel "):
+        reader.open(DataRequest(path=tmp_path, positive=("mel",)), 20, 20)
+    with pytest.raises(DataError, match="--label-column names a column"):
+        reader.open(DataRequest(path=tmp_path, label_column="dx"), 20, 20)
+
+
+def test_seven_classes(ham10000):
+    classes = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+    images = ImageReader(classes, synthetic=None).open(DataRequest(path=ham10000), 20, 20)
+    assert images.description == "HAM10000 folder, 60 images, 15 bcc, 15 bkl, 15 mel, 15 nv, split by lesion"
+    assert set(images.labels.tolist()) == {1, 2, 4, 5}
+
+
+def test_real_ham10000(reader, real_data):
+    images = reader.open(DataRequest(path=real_data / "ham10000_200x150"), 64, 64)
+    assert images.description == "HAM10000 folder, 3,000 images, 493 melanoma, split by lesion"
+    read = images.read(np.arange(0, 3000, 100))
+    assert read.shape == (30, 64, 64, 3)
+    assert 100 < read.mean() < 200
+
+
+def test_real_originals(reader, real_data):
+    folder = real_data / "isic_uda1_originals"
+    images = reader.open(DataRequest(path=folder), 64, 64)
+    with (folder / "metadata.csv").open(newline="") as stream:
+        melanomas = sum(row["dx"] == "mel" for row in csv.DictReader(stream))
+    assert images.count == 111
+    assert int(images.labels.sum()) == melanomas
+    assert images.description == f"folder with a table, 111 images, {melanomas} melanoma, split by image"
+    by_word = reader.open(DataRequest(path=folder, label_column="benign_malignant"), 64, 64)
+    assert np.array_equal(by_word.labels, images.labels)
+
+
+def test_read_keeps_order_and_place(reader, tmp_path):
+    for i in range(40):
+        Image.new("RGB", (30, 20), (i, 2 * i, 3 * i)).save(tmp_path / f"{i:02d}.png")
+    images = reader.open(DataRequest(path=tmp_path), 16, 16)
+    order = np.random.default_rng(3).permutation(40)
+    assert np.array_equal(images.read(order)[:, 5, 5], np.outer(order, [1, 2, 3]))
+    assert images.read(np.empty(0, np.int64)).shape == (0, 16, 16, 3)

@@ -1,0 +1,116 @@
+import csv
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.contract import DataRequest
+from bench.errors import DataError
+from workloads.images.table import describes_images, read_table
+
+HAM = "lesion_id,image_id,dx\nHAM_1,ISIC_1,nv\nHAM_2,ISIC_2,mel\n"
+
+
+def write(folder, text, encoding="utf-8"):
+    file = folder / "table.csv"
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+def rows(file, **options):
+    return [(row.image, row.label, row.group) for row in read_table(file, DataRequest(**options)).rows]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_dialects(tmp_path, separator, newline, encoding):
+    file = write(tmp_path, HAM.replace(",", separator).replace("\n", newline), encoding)
+    assert rows(file) == [("ISIC_1", "nv", "HAM_1"), ("ISIC_2", "mel", "HAM_2")]
+    assert read_table(file, DataRequest()).ham10000
+    assert describes_images(file)
+
+
+@pytest.mark.parametrize(
+    ("header", "label", "group"),
+    [
+        ("image_name,patient_id,sex,diagnosis,benign_malignant,target", "diagnosis", "patient_id"),
+        ("isic_id,target,patient_id,lesion_id", "target", "patient_id"),
+        ("filename,label", "label", None),
+        ("Image,Melanoma", "Melanoma", None),
+        ("image,MEL,NV,BCC", "MEL", None),
+        ("image_id,dx,benign_malignant", "dx", None),
+        (" image_id , dx ", "dx", None),
+    ],
+)
+def test_finds_usual_columns(tmp_path, header, label, group):
+    table = read_table(write(tmp_path, f"{header}\n{'a,' * header.count(',')}a\n"), DataRequest())
+    assert (table.label_column, table.group_column) == (label, group)
+
+
+def test_named_columns(tmp_path):
+    file = write(tmp_path, "scan,Verdict,person,dx\n1,bad,p,nv\n")
+    assert rows(file, image_column="scan", label_column="verdict", group_column="person") == [("1", "bad", "p")]
+
+
+def test_quotes_blank_lines_and_short_rows(tmp_path):
+    file = write(tmp_path, 'image_id,note,dx\n"a,b","line\nbreak",mel\n\n,,nv\nc\n')
+    table = read_table(file, DataRequest())
+    assert [(row.image, row.label, row.line) for row in table.rows] == [("a,b", "mel", 3), ("c", "", 6)]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "found"),
+    [
+        (HAM, {"label_column": "dxx"}, "has no column 'dxx': found lesion_id, image_id, dx; did you mean 'dx'?"),
+        (HAM, {"image_column": "qqqq"}, "name one of them with --image-column"),
+        (HAM, {"group_column": "lesion"}, "did you mean 'lesion_id'?"),
+        ("a,b\n1,2\n", {}, "none of the columns image_id, image"),
+        ("image_id,diagnose\n1,2\n", {}, "as in --label-column diagnose"),
+        ("", {}, "is empty"),
+        ("\n\n", {}, "is empty"),
+        ("image_id,dx\n", {}, "has a header but no rows"),
+    ],
+)
+def test_errors_list_the_columns_and_the_nearest(tmp_path, text, options, found):
+    with pytest.raises(DataError) as caught:
+        rows(write(tmp_path, text), **options)
+    assert found in str(caught.value)
+
+
+def test_not_text(tmp_path):
+    with pytest.raises(DataError, match="not text in UTF-8"):
+        rows(write(tmp_path, "image_id,dx\nä,mel\n", "latin-1"))
+    with pytest.raises(DataError, match="cannot be read"):
+        rows(tmp_path / "absent.csv")
+    with pytest.raises(DataError, match="no proper CSV"):
+        rows(write(tmp_path, f'image_id,dx\n"{"a" * 200_000}",mel\n'))
+    assert not describes_images(tmp_path / "absent.csv")
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
+    lambda cell: cell.strip() == cell
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cells=st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8), separator=st.sampled_from(",;\t"))
+def test_reads_back_what_was_written(tmp_path, cells, separator):
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=separator).writerows([("image_id", "dx", "lesion_id"), *cells])
+    assert rows(write(tmp_path, stream.getvalue())) == cells
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200) | st.text(max_size=100).map(str.encode) | st.just(HAM.encode()))
+def test_any_bytes_are_read_or_refused(tmp_path, content):
+    file = tmp_path / "table.csv"
+    file.write_bytes(content)
+    message = file.name
+    try:
+        assert rows(file)
+    except DataError as error:
+        message = str(error)
+    assert file.name in message
+    describes_images(file)

@@ -1,0 +1,99 @@
+"""A folder of images, labelled by a table, by the names of its folders, or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract import DataRequest, ImageSet
+from bench.errors import DataError
+from workloads.images.file_set import class_counts, image_set
+from workloads.images.folder import ImageFile, find_images
+from workloads.images.labels import ClassRules, plain
+from workloads.images.matching import Matches, match
+from workloads.images.table import Table, describes_images, read_table
+
+_TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+# Beginnings and ends of folder names that say nothing about the images inside, as in HAM10000_images_part_1.
+_CONTAINERS = ("image", "img", "part", "photo", "train", "test", "val", "data", "jpeg", "jpg", "png")
+
+
+def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tuple[int, int]) -> ImageSet:
+    """The images under ``folder``, to be read at a size (height, width). Raises DataError."""
+    files = find_images(folder)
+    table = request.labels or _table_in(folder)
+    if table is not None:
+        return _with_table(folder, files, table, request, rules, size)
+    for option in ("image_column", "label_column", "group_column"):
+        if getattr(request, option) is not None:
+            dashed = option.replace("_", "-")
+            raise DataError(f"--{dashed} names a column, but {folder} holds no table of labels; give one with --labels")
+    labels = _labels_by_folder(files, rules, request.positive)
+    if labels is None and request.positive:
+        given = f"--positive {request.positive[0]:.60}"
+        raise DataError(f"{given} chooses a label, but {folder} holds none; give a table with --labels")
+    groups = [file.stem for file in files]
+    if labels is None:
+        return image_set(folder, files, None, groups, size, f"folder without labels, {len(files):,} images")
+    counts = class_counts(labels, rules.classes)
+    return image_set(
+        folder, files, labels, groups, size, f"folder per class, {len(files):,} images, {counts}, split by image"
+    )
+
+
+def _table_in(folder: Path) -> Path | None:
+    """The one table beside the images that tells their labels. Raises DataError where there are several."""
+    candidates = sorted(file for file in folder.iterdir() if file.suffix.lower() in _TABLE_SUFFIXES)
+    tables = [file for file in candidates if not file.name.startswith(".") and describes_images(file)]
+    if len(tables) > 1:
+        names = ", ".join(file.name for file in tables[:4])
+        raise DataError(f"{folder} holds {len(tables)} tables of labels ({names}): expected one; choose it with --labels")
+    return tables[0] if tables else None
+
+
+def _with_table(
+    folder: Path, files: Sequence[ImageFile], file: Path, request: DataRequest, rules: ClassRules, size: tuple[int, int]
+) -> ImageSet:
+    table = read_table(file, request)
+    matches = match(files, table, file.name)
+    values = Counter(row.label for row in matches.rows)
+    classes = rules.assign(values, request.positive, f"column {table.label_column} of {file.name}")
+    labels = np.array([classes[row.label] for row in matches.rows], np.int32)
+    groups = [row.group or image.stem for row, image in zip(matches.rows, matches.files, strict=True)]
+    return image_set(folder, matches.files, labels, groups, size, _description(table, matches, labels, rules))
+
+
+def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules) -> str:
+    group = "image" if table.group_column is None else table.group_column.casefold().removesuffix("_id")
+    parts = [
+        "HAM10000 folder" if table.ham10000 else "folder with a table",
+        f"{len(matches.files):,} images",
+        class_counts(labels, rules.classes),
+        f"split by {group}",
+    ]
+    if matches.rows_without_file:
+        parts.append(f"{matches.rows_without_file:,} rows without a file left out")
+    if matches.files_without_row:
+        parts.append(f"{matches.files_without_row:,} files without a row left out")
+    return ", ".join(parts)
+
+
+def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> NDArray[np.int32] | None:
+    """Labels (n,) by the folder right above each image; None where the folders are mere containers. Raises DataError."""
+    names = [file.parent.rpartition("/")[2] for file in files]
+    counts = Counter(names)
+    if len(counts) < 2 or "" in counts:
+        return None
+    if not positive and not rules.recognise(counts) and all(_is_container(name) for name in counts):
+        return None
+    classes = rules.assign(counts, positive, "the folders' names")
+    return np.array([classes[name] for name in names], np.int32)
+
+
+def _is_container(name: str) -> bool:
+    words = plain(name).replace("-", "_").split("_")
+    return all(word.isdigit() or word.startswith(_CONTAINERS) or word in ("ham10000", "isic") for word in words)
