@@ -79,8 +79,9 @@ def _open(stream: BinaryIO, name: str) -> tuple[ImageFile, int]:
     is_png = head.startswith(_PNG)
     if not is_png and not head.startswith(_JPEG):
         raise DataError(f"{name} is neither a JPEG nor a PNG file: expected one of the two; convert or remove it")
-    if is_png and len(head) > _PNG_DEPTH_AT and head[_PNG_DEPTH_AT] > 8:
-        raise DataError(f"{name} has {head[_PNG_DEPTH_AT]} bits per channel: expected 8; save it with 8 bits per channel")
+    # Pillow would cut colours of 16 bits down to 8 without a word.
+    if is_png and len(head) > _PNG_DEPTH_AT and head[_PNG_DEPTH_AT] == 16:
+        raise DataError(f"{name} has 16 bits per channel: expected 8; save it with 8 bits per channel")
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image: ImageFile = PngImageFile(stream) if is_png else JpegImageFile(stream)

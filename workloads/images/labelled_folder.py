@@ -76,10 +76,14 @@ def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rule
         f"split by {group}",
     ]
     if matches.rows_without_file:
-        parts.append(f"{matches.rows_without_file:,} rows without a file left out")
+        parts.append(f"{_counted(matches.rows_without_file, 'row')} without a file left out")
     if matches.files_without_row:
-        parts.append(f"{matches.files_without_row:,} files without a row left out")
+        parts.append(f"{_counted(matches.files_without_row, 'file')} without a row left out")
     return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> NDArray[np.int32] | None:

@@ -70,7 +70,7 @@ def test_left_out_rows_and_files_are_counted(reader, ham10000, save):
     save(ham10000 / "extra.jpg")
     description = reader.open(DataRequest(path=ham10000), 20, 20).description
     assert description.endswith(
-        "59 images, 15 melanoma, split by lesion, 1 rows without a file left out, 1 files without a row left out"
+        "59 images, 15 melanoma, split by lesion, 1 row without a file left out, 1 file without a row left out"
     )
 
 

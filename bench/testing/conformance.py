@@ -1,0 +1,154 @@
+"""The kit as a pytest class. This is a thin shell: the checks are plain functions in the modules beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bench.contract import PRECISIONS, Backend, Device, Probe, Settings, UnsupportedLayer, Workload
+from bench.record.schema import Check
+from bench.testing import predicting, proof, training
+from bench.testing.probing import check_backend
+from bench.testing.workloads import BATCH_SIZE, kit_workloads, layer_workloads
+from bench.verify.batches import base_size
+from bench.verify.equivalence import Subject, verify
+
+Examine = Callable[[Subject], list[Check]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One device, precision and workload; without a device, the reason why there is none."""
+
+    device: Device | None
+    precision: str = ""
+    workload: Workload | None = None
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """Of the test."""
+        if self.device is None or self.workload is None:
+            return "no device"
+        return f"{self.device.id}-{self.precision}-{self.workload.name}"
+
+
+class BackendConformance:
+    """Subclass it, name a backend, and pytest proves it on every device, precision and network.
+
+        from bench.testing import BackendConformance
+
+        class TestMine(BackendConformance):
+            backend = MyBackend()
+
+    What the device lacks is skipped with its reason: a layer with its name, training where it runs inference only, and
+    everything where ``probe()`` finds no device.
+    """
+
+    backend: ClassVar[Backend]
+    workloads: ClassVar[Sequence[Workload]] = ()  # besides the kit's own
+    devices: ClassVar[Sequence[str]] = ()  # ids; empty: all that probe() finds
+    precisions: ClassVar[Sequence[str]] = PRECISIONS  # those a device has among these
+    threads: ClassVar[int] = 1
+    options: ClassVar[Mapping[str, str]] = {}  # the backend's own
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        """One test for each device, precision and workload; layers one by one in a device's best precision."""
+        names = metafunc.fixturenames
+        if "target" in names:
+            targets = self._targets([*kit_workloads(), *self.workloads], best_only=False)
+        elif "layer" in names:
+            targets = self._targets(list(layer_workloads().values()), best_only=True)
+        else:
+            return
+        metafunc.parametrize("target" if "target" in names else "layer", targets, ids=[t.label for t in targets])
+
+    def _targets(self, workloads: Sequence[Workload], best_only: bool) -> list[Target]:
+        try:
+            probe = self.backend.probe()
+        except Exception as error:  # test_probe says so; here there is nothing to run on
+            probe = Probe(reason=f"probe() raised {type(error).__name__}: {error}")
+        devices = [device for device in probe.devices if not self.devices or device.id in self.devices]
+        if not devices:
+            return [Target(None, reason=probe.reason or f"none of the devices {', '.join(self.devices)} is here")]
+        found = []
+        for device in devices:
+            precisions = [p for p in PRECISIONS if p in device.precisions and p in self.precisions]
+            chosen = precisions[:1] if best_only else precisions
+            found += [Target(device, precision, workload) for precision in chosen for workload in workloads]
+        return found or [Target(None, reason=f"no device computes {' or '.join(self.precisions)}")]
+
+    def test_probe(self) -> None:
+        """``probe()`` keeps its contract, whatever it finds."""
+        _report(check_backend(self.backend))
+
+    def test_layer(self, layer: Target, tmp_path_factory: Any) -> None:
+        """Each layer type alone."""
+        self._examine(verify, layer, tmp_path_factory)
+
+    def test_equivalence(self, target: Target, tmp_path_factory: Any) -> None:
+        """Losses, weights, statistics and predictions are the oracle's: what ``bench verify`` checks."""
+        self._examine(verify, target, tmp_path_factory)
+
+    def test_training(self, target: Target, tmp_path_factory: Any) -> None:
+        """Blocks, host arrays, weights and trainers side by side."""
+        self._examine(lambda subject: _all(training.TRAINING, subject), target, tmp_path_factory, trains=True)
+
+    def test_predictions(self, target: Target, tmp_path_factory: Any) -> None:
+        """Probabilities, their order, and predictors side by side."""
+        self._examine(lambda subject: _all(predicting.PREDICTING, subject), target, tmp_path_factory)
+
+    def test_timed_training(self, target: Target, tmp_path_factory: Any) -> None:
+        """The proofs that a training trial of ``bench run`` makes."""
+        examine = lambda subject: proof.timed_training(proof.trial_batches(subject))  # noqa: E731
+        self._examine(examine, target, tmp_path_factory, trains=True)
+
+    def test_timed_predictions(self, target: Target, tmp_path_factory: Any) -> None:
+        """The proofs that an inference trial of ``bench run`` makes."""
+        self._examine(lambda subject: proof.timed_predictions(proof.trial_batches(subject)), target, tmp_path_factory)
+
+    def _examine(self, examine: Examine, target: Target, folders: Any, trains: bool = False) -> None:
+        import pytest
+
+        if target.device is None or target.workload is None:
+            pytest.skip(target.reason)
+        if trains and not target.device.trains:
+            pytest.skip(f"device {target.device.id} runs inference only")
+        batch = base_size(target.workload.batch_size, BATCH_SIZE)
+        settings = Settings(target.precision, batch, self.threads, _cache(folders), self.options)
+        subject = Subject(self.backend, target.device.id, target.workload, settings, target.device.trains)
+        try:
+            checks = examine(subject)
+        except UnsupportedLayer as lacking:
+            pytest.skip(str(lacking))
+        _report(checks)
+
+
+def _cache(folders: Any) -> Path:
+    """One folder of compiled programs for the whole session, shared by the workers of pytest-xdist."""
+    base = Path(folders.getbasetemp())
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _all(functions: Sequence[Examine], subject: Subject) -> list[Check]:
+    return [check for function in functions for check in function(subject)]
+
+
+def _report(checks: Sequence[Check]) -> None:
+    """Fail with a line for each check that did not pass."""
+    import pytest
+
+    lines = [describe(check) for check in checks if not check.passed]
+    if lines:
+        pytest.fail(f"{len(lines)} of {len(checks)} checks failed\n" + "\n".join(lines), pytrace=False)
+
+
+def describe(check: Check) -> str:
+    """One line: what was checked, what was found, what was allowed."""
+    figures = "" if check.found is None else f" found {check.found:.3g}, allowed {check.allowed or 0:.3g};"
+    return f"  {check.name}:{figures} {check.detail}".rstrip()

@@ -1,0 +1,160 @@
+"""What the contract asks of a predictor: probabilities, in order, each image for itself, whatever else is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import oracle
+from bench.contract import Predictor
+from bench.record.schema import Check
+from bench.spec import Weights
+from bench.testing.training import check_optional
+from bench.verify.batches import Images
+from bench.verify.compare import check_predictions
+from bench.verify.equivalence import Subject
+from bench.verify.golden import batches_of, calibrated_weights
+from bench.verify.timed import allowed_in_predictions
+from bench.verify.witness import unforeseen_images
+
+Answer = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Three batches of images, weights that make sensible predictions of them, and the oracle's answers."""
+
+    subject: Subject
+
+    @cached_property
+    def images(self) -> list[Images]:
+        """Three batches (batch, height, width, 3)."""
+        rng = np.random.default_rng(20)
+        return [unforeseen_images(self.subject.workload, self.subject.settings.batch_size, rng) for _ in range(3)]
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Initial weights with the statistics of a golden batch."""
+        workload = self.subject.workload
+        return calibrated_weights(workload, batches_of(workload, 1, self.subject.settings.batch_size)[0])
+
+    @cached_property
+    def answers(self) -> list[NDArray[np.float64]]:
+        """The oracle's probabilities (batch, classes) of each batch."""
+        return [oracle.predict(self.subject.workload.network, self.weights, images) for images in self.images]
+
+    @cached_property
+    def allowed(self) -> float:
+        """How far an honest device may stray from them."""
+        precision, network = self.subject.settings.precision, self.subject.workload.network
+        return allowed_in_predictions(network, self.weights, self.images[0], self.answers[0], precision)
+
+    def check(self, name: str, found: Answer, truth: NDArray[np.float64]) -> Check:
+        """One batch's answer."""
+        return check_predictions(name, np.asarray(found), truth, self.allowed)
+
+
+def _ask(predictor: Predictor, images: Images) -> Answer:
+    return predictor.wait(predictor.run(predictor.stage(images)))
+
+
+def check_probabilities(subject: Subject) -> list[Check]:
+    """Shape, type and sum; then the values on images that no golden file holds."""
+    ask = Questions(subject)
+    predictor = subject.predictor(ask.weights)
+    found = _ask(predictor, ask.images[0].copy())
+    checks = [_check_form(found, ask.answers[0].shape, subject.settings.precision), check_optional(predictor)]
+    return [*checks, ask.check("unforeseen images", found, ask.answers[0])]
+
+
+def _check_form(found: Answer, shape: tuple[int, ...], precision: str) -> Check:
+    detail = ""
+    if not isinstance(found, np.ndarray) or not np.issubdtype(found.dtype, np.floating) or found.shape != shape:
+        form = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+        detail = f"predictions are {form}, expected a floating array of shape {shape}"
+    elif not (np.isfinite(found).all() and (found >= 0).all()):
+        detail = "predictions hold values that are no probabilities"
+    else:
+        distance = float(np.abs(found.sum(axis=1, dtype=np.float64) - 1).max())
+        if distance > (1e-9 if precision == "float64" else 1e-3):
+            detail = f"a row of probabilities sums to 1 only within {distance:.2g}"
+    return Check(name="probabilities", passed=not detail, detail=detail)
+
+
+def check_order(subject: Subject) -> list[Check]:
+    """Predictions come in the images' order, and an image's does not depend on the others in its batch."""
+    ask = Questions(subject)
+    predictor = subject.predictor(ask.weights)
+    order = np.random.default_rng(21).permutation(len(ask.images[0]))
+    shuffled = _ask(predictor, ask.images[0][order])
+    half = len(order) // 2
+    mixed = _ask(predictor, np.concatenate([ask.images[1][:half], ask.images[0][half:]]))
+    among = np.concatenate([ask.answers[1][:half], ask.answers[0][half:]])
+    return [
+        ask.check("order of images", shuffled, ask.answers[0][order]),
+        ask.check("an image among others", mixed, among),
+    ]
+
+
+def check_answers(subject: Subject) -> list[Check]:
+    """Two batches in flight, answers that stay as they were given, and the same batch asked again."""
+    ask = Questions(subject)
+    predictor = subject.predictor(ask.weights)
+    first, second = (predictor.run(predictor.stage(images.copy())) for images in ask.images[:2])
+    answers = [predictor.wait(first), predictor.wait(second)]
+    kept = [np.array(answer) for answer in answers]
+    again = _ask(predictor, ask.images[0].copy())
+    third = _ask(predictor, ask.images[2].copy())
+    unchanged = all(np.array_equal(answer, copy) for answer, copy in zip(answers, kept, strict=True))
+    detail = "" if unchanged else "an earlier answer changed when a later batch was predicted"
+    return [
+        ask.check("two batches in flight", kept[0], ask.answers[0]),
+        ask.check("two batches in flight", kept[1], ask.answers[1]),
+        ask.check("the same batch again", again, ask.answers[0]),
+        ask.check("another batch after it", third, ask.answers[2]),
+        Check(name="answers are copies", passed=unchanged, detail=detail),
+    ]
+
+
+def check_predictor_arrays(subject: Subject) -> list[Check]:
+    """Images and weights are left as they were, and an images' array may be used again after ``wait``."""
+    ask = Questions(subject)
+    given = {name: value.copy() for name, value in ask.weights.items()}
+    predictor = subject.predictor(given)
+    buffer = np.empty_like(ask.images[0])
+    found, touched = [], False
+    for images in ask.images:
+        buffer[:] = images
+        found.append(np.array(_ask(predictor, buffer)))
+        touched |= not np.array_equal(buffer, images)
+        buffer[:] = 0
+    moved = [name for name in given if not np.array_equal(given[name], ask.weights[name])]
+    detail = f"weight '{moved[0]}' was changed" if moved else "staged images were changed" if touched else ""
+    return [
+        Check(name="images and weights left alone", passed=not detail, detail=detail),
+        *_check_all(ask, "images' array used again after wait", found),
+    ]
+
+
+def check_predictors(subject: Subject) -> list[Check]:
+    """Two predictors with different weights, in turn: neither may see the other."""
+    ask = Questions(subject)
+    other = {name: np.asarray(value * 0.5 if value.ndim > 1 else value) for name, value in ask.weights.items()}
+    first, second = subject.predictor(ask.weights), subject.predictor(other)
+    mine, theirs = [], []
+    for images in ask.images:
+        mine.append(_ask(first, images.copy()))
+        theirs.append(_ask(second, images.copy()))
+    truth = oracle.predict(subject.workload.network, other, ask.images[0])
+    return [*_check_all(ask, "independent predictors", mine), ask.check("independent predictors", theirs[0], truth)]
+
+
+def _check_all(ask: Questions, name: str, found: Sequence[Answer]) -> list[Check]:
+    return [ask.check(name, answer, truth) for answer, truth in zip(found, ask.answers, strict=True)]
+
+
+PREDICTING = (check_probabilities, check_order, check_answers, check_predictor_arrays, check_predictors)

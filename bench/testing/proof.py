@@ -1,0 +1,111 @@
+"""The proofs that every trial of ``bench run`` makes, on a miniature trial: first steps, timed blocks, witness blocks.
+
+Two of those checks look at the clock. Another process may disturb it, so a trial that fails by the clock alone is made again,
+``ATTEMPTS`` times in all: a device that skips work fails every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import cycle, islice
+from statistics import median
+
+import numpy as np
+
+from bench.contract import Pending
+from bench.record.schema import Check
+from bench.spec import initial_weights
+from bench.testing.predicting import Questions
+from bench.verify.batches import Images
+from bench.verify.equivalence import Subject, compiled
+from bench.verify.timed import check_predictions, check_timed_losses, first_steps, unending
+from bench.verify.witness import Timed, unforeseen_batch, unforeseen_images, witness_predictions, witness_training
+from bench.worker.timing import choose_blocks, seconds_per_step, time_pipelined
+
+ATTEMPTS = 3
+BY_THE_CLOCK = ("checked blocks as quick as timed ones", "every step of a block takes its time")
+SAMPLES, SAMPLE_SECONDS, MOST_STEPS = 5, 0.02, 16
+PILOT_SECONDS = 0.005
+
+
+def timed_training(subject: Subject) -> list[Check]:
+    """A miniature training trial and its proof."""
+    return _repeatedly(lambda: _training_trial(subject))
+
+
+def timed_predictions(subject: Subject) -> list[Check]:
+    """A miniature offline inference trial and its proof."""
+    return _repeatedly(lambda: _inference_trial(subject))
+
+
+def _repeatedly(trial: Callable[[], list[Check]]) -> list[Check]:
+    for _ in range(ATTEMPTS):
+        checks = trial()
+        failed = [check.name for check in checks if not check.passed]
+        if not failed or any(name not in BY_THE_CLOCK for name in failed):
+            break
+    return checks
+
+
+def _steps(seconds: float) -> int:
+    return min(MOST_STEPS, choose_blocks(seconds, 0.0, SAMPLE_SECONDS).steps)
+
+
+def _training_trial(subject: Subject) -> list[Check]:
+    workload, settings = subject.workload, subject.settings
+    start = first_steps(workload, settings.batch_size, settings.precision)
+    workload = unending(workload, len(start.batches) + MOST_STEPS * (3 * SAMPLES + 10))
+    weights = initial_weights(workload.network, workload.seed)
+    trainer = compiled(subject.backend.trainer(workload, weights, subject.device, settings))
+    losses: list[float] = []
+    for batch in start.batches:
+        losses += trainer.wait(trainer.run([trainer.stage(*batch)])).losses.tolist()
+    rng = np.random.default_rng(31)
+    feed = cycle([unforeseen_batch(workload, settings.batch_size, rng).fed for _ in range(4 * MOST_STEPS)])
+    done = len(losses)
+
+    def launch(steps: int) -> Pending:
+        nonlocal done
+        done += steps
+        return trainer.run([trainer.stage(*batch) for batch in islice(feed, steps)])
+
+    steps = _steps(seconds_per_step(lambda count: trainer.wait(launch(count)), PILOT_SECONDS))
+    timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES)
+    seen = Timed(settings.batch_size, steps, median(timed.samples), done)
+    return [
+        start.check(losses, settings.precision),
+        check_timed_losses(timed.results, steps),
+        *witness_training(trainer, workload, settings.precision, seen),
+    ]
+
+
+def _inference_trial(subject: Subject) -> list[Check]:
+    workload, settings = subject.workload, subject.settings
+    weights = Questions(subject).weights
+    predictor = subject.predictor(weights)
+    rng = np.random.default_rng(32)
+    feed = cycle([unforeseen_images(workload, settings.batch_size, rng) for _ in range(2 * MOST_STEPS)])
+    asked: list[Images] = []
+
+    def launch() -> Pending:
+        asked.append(next(feed))
+        return predictor.run(predictor.stage(asked[-1]))
+
+    steps = _steps(seconds_per_step(lambda count: [predictor.wait(launch()) for _ in range(count)], PILOT_SECONDS))
+    asked.clear()
+    timed = time_pipelined(launch, predictor.wait, SAMPLES * steps)
+    samples = [sum(timed.samples[at : at + steps]) for at in range(0, len(timed.samples), steps)]
+    rows = rng.integers(0, settings.batch_size, len(asked))
+    images = [batch[row] for batch, row in zip(asked, rows, strict=True)]
+    predictions = [answer[row] for answer, row in zip(timed.results, rows, strict=True)]
+    seen = Timed(settings.batch_size, steps, median(samples))
+    return [
+        check_predictions(workload.network, weights, images, predictions, settings.precision),
+        *witness_predictions(predictor, workload, weights, settings.precision, seen, in_flight=2),
+    ]
+
+
+def trial_batches(subject: Subject) -> Subject:
+    """The subject at twice the size of a golden batch, so that batches repeat images as they do in a trial."""
+    return replace(subject, settings=replace(subject.settings, batch_size=2 * subject.settings.batch_size))

@@ -1,0 +1,180 @@
+"""What the contract asks of a trainer beyond right numbers: blocks, host arrays, weights, and trainers side by side.
+
+Every function takes a ``Subject`` and returns checks. Losses are held against the oracle throughout, so a trainer that
+mixes up its batches, forgets an update or remembers an old answer shows it in numbers, on any clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.contract import Progress, Trainer, Workload
+from bench.record.schema import Check
+from bench.spec import Weights, initial_weights, tensor_shapes
+from bench.testing.course import Course, copies, losses_of, make_course
+from bench.verify.batches import Batch
+from bench.verify.compare import misfit
+from bench.verify.equivalence import Subject, compiled
+
+ORDER = (0, 1, 2, 3, 4, 5)
+REPEATING = (0, 0, 1, 0, 1, 1)
+
+
+def _course(subject: Subject, order: Sequence[int]) -> Course:
+    return make_course(subject.workload, subject.settings.precision, order, subject.settings.batch_size)
+
+
+def _block(trainer: Trainer, batches: Sequence[Batch]) -> Progress:
+    return trainer.wait(trainer.run([trainer.stage(*batch) for batch in batches]))
+
+
+def check_blocks(subject: Subject) -> list[Check]:
+    """The same steps cut into blocks in several ways: one of n is n of one, and one twice as long does twice the work."""
+    course = _course(subject, ORDER)
+    batches = copies(course.batches)
+    ones, growing, whole = subject.trainer(), subject.trainer(), subject.trainer()
+    one_by_one = [_block(ones, [batch]) for batch in batches]
+    doubling = [_block(growing, batches[:2]), _block(growing, batches[2:])]
+    together = _block(whole, batches)
+    return [
+        _check_progress(together, len(batches)),
+        course.check("blocks of one step", losses_of(*one_by_one)),
+        course.check("a block, then one twice as long", losses_of(*doubling)),
+        course.check("one block of all steps", losses_of(together)),
+    ]
+
+
+def _check_progress(progress: Progress, steps: int) -> Check:
+    losses, witness = progress.losses, progress.witness
+    detail = ""
+    if not isinstance(losses, np.ndarray) or not np.issubdtype(losses.dtype, np.floating) or losses.shape != (steps,):
+        shape = f"{losses.dtype} {losses.shape}" if isinstance(losses, np.ndarray) else type(losses).__name__
+        detail = f"losses are {shape}, expected a floating array of shape ({steps},)"
+    elif not isinstance(witness, float) or not np.isfinite(witness):
+        detail = f"witness is {witness!r}, expected a finite float"
+    return Check(name="progress", passed=not detail, detail=detail)
+
+
+def check_in_flight(subject: Subject) -> list[Check]:
+    """Two blocks enqueued before the first is waited for; and all batches staged before any is run."""
+    course = _course(subject, ORDER)
+    batches = copies(course.batches)
+    trainer = subject.trainer()
+    first = trainer.run([trainer.stage(*batch) for batch in batches[:2]])
+    second = trainer.run([trainer.stage(*batch) for batch in batches[2:]])
+    in_flight = losses_of(trainer.wait(first), trainer.wait(second))
+    trainer = subject.trainer()
+    staged = [trainer.stage(*batch) for batch in batches]
+    ahead = losses_of(*(trainer.wait(trainer.run([batch])) for batch in staged))
+    return [course.check("two blocks in flight", in_flight), course.check("batches staged ahead", ahead)]
+
+
+def check_host_arrays(subject: Subject) -> list[Check]:
+    """Host arrays are left as they were, and belong to the caller again once ``wait`` has returned."""
+    course = _course(subject, ORDER)
+    batches = copies(course.batches)
+    trainer = subject.trainer()
+    _block(trainer, batches)
+    same = all(
+        np.array_equal(mine, theirs)
+        for batch, original in zip(batches, course.batches, strict=True)
+        for mine, theirs in zip(batch, original, strict=True)
+    )
+    trainer = subject.trainer()
+    images, labels = (np.empty_like(array) for array in course.batches[0])
+    losses = []
+    for batch in course.batches:
+        images[:], labels[:] = batch
+        losses += losses_of(_block(trainer, [(images, labels)]))
+        images[:], labels[:] = 0, 0
+    return [
+        Check(name="host arrays left alone", passed=same, detail="" if same else "staged images or labels were changed"),
+        course.check("host arrays used again after wait", losses),
+    ]
+
+
+def check_repeats(subject: Subject) -> list[Check]:
+    """The same batch again is another step with another loss: a remembered answer would be wrong."""
+    course = _course(subject, REPEATING)
+    trainer = subject.trainer()
+    return [course.check("repeated batches", losses_of(*(_block(trainer, [batch]) for batch in course.batches)))]
+
+
+def check_weights(subject: Subject) -> list[Check]:
+    """``weights()``: canonical, the caller's own, the same twice; and training starts from the weights given."""
+    network, course = subject.workload.network, _course(subject, ORDER)
+    given = _other_weights(subject.workload)
+    kept = {name: value.copy() for name, value in given.items()}
+    trainer = compiled(subject.backend.trainer(subject.workload, given, subject.device, subject.settings))
+    start = trainer.weights()
+    fault = misfit(start, tensor_shapes(network)) or _dtypes(start, subject.settings.precision)
+    checks = [Check(name="canonical weights", passed=not fault, detail=fault)]
+    if fault:
+        return checks
+    checks.append(_same("starts from the given weights", given, start))
+    again = trainer.weights()
+    checks.append(_same("weights the same twice", start, again))
+    for value in again.values():
+        value[...] = 0
+    snapshot = {name: value.copy() for name, value in start.items()}
+    checks.append(_same("weights are copies", start, trainer.weights()))
+    _block(trainer, course.batches[:2])
+    checks.append(_same("weights are copies", snapshot, start))
+    checks.append(_same("given weights left alone", kept, given))
+    return checks
+
+
+def _other_weights(workload: Workload) -> Weights:
+    """Not those that the workload's own seed gives, so that a trainer with weights of its own is found out."""
+    return initial_weights(workload.network, workload.seed + 1)
+
+
+def _dtypes(weights: Weights, precision: str) -> str:
+    for name, value in weights.items():
+        if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.floating):
+            return f"tensor '{name}' is {getattr(value, 'dtype', type(value).__name__)}, expected a floating NumPy array"
+        if precision == "float64" and value.dtype != np.float64:
+            return f"tensor '{name}' is {value.dtype}, expected float64 in precision float64"
+        if not value.flags.writeable:
+            return f"tensor '{name}' is read-only, so it is no copy of the caller's own"
+    return ""
+
+
+def _same(name: str, expected: Weights, found: Weights) -> Check:
+    differ = [n for n in expected if not np.array_equal(np.asarray(expected[n], found[n].dtype), found[n])]
+    detail = f"{len(differ)} of {len(expected)} tensors differ, first '{differ[0]}'" if differ else ""
+    return Check(name=name, passed=not differ, detail=detail)
+
+
+def check_trainers(subject: Subject) -> list[Check]:
+    """Two trainers, step by step in turn: neither may see the other. And what a trainer may have besides."""
+    forward, backward = _course(subject, ORDER), _course(subject, ORDER[::-1])
+    first, second = subject.trainer(), subject.trainer()
+    losses: tuple[list[float], list[float]] = ([], [])
+    for one, other in zip(forward.batches, backward.batches, strict=True):
+        losses[0].extend(losses_of(_block(first, [one])))
+        losses[1].extend(losses_of(_block(second, [other])))
+    return [
+        forward.check("independent trainers", losses[0]),
+        backward.check("independent trainers", losses[1]),
+        check_optional(first),
+    ]
+
+
+def check_optional(made: Any) -> Check:
+    """``lowering`` and ``device_memory``, where there are such."""
+    lowering = getattr(made, "lowering", "")
+    detail = "" if isinstance(lowering, str) else f"lowering is {lowering!r}, expected text"
+    memory = getattr(made, "device_memory", None)
+    if memory is not None and not detail:
+        peak = memory()
+        if not isinstance(peak, int) or peak < 0:
+            detail = f"device_memory() gave {peak!r}, expected a number of bytes"
+    return Check(name="optional attributes", passed=not detail, detail=detail)
+
+
+TRAINING = (check_blocks, check_in_flight, check_host_arrays, check_repeats, check_weights, check_trainers)
+"""In order of what to look at first when several fail."""
