@@ -38,7 +38,7 @@ def _workload(size: str, network: Network, peak: float, batch_size: int, epochs:
 def bench_workloads() -> list[Workload]:
     """The sizes ``tiny``, ``small`` and ``standard``."""
     return [
-        _workload("tiny", small_residual(28, 2), 0.1, 64, 24, "28x28, small residual net of 78 k parameters"),
+        _workload("tiny", small_residual(28, 2), 0.1, 64, 12, "28x28, small residual net of 78 k parameters"),
         _workload("small", resnet18(64, 2), 0.05, 32, 24, "64x64, ResNet-18"),
         _workload("standard", resnet50(224, 2), 0.05, 32, 24, "224x224, ResNet-50 v1.5"),
     ]

@@ -168,8 +168,8 @@ def _print_plan(plan: Plan) -> None:
 
 def _finish(record: Record, folder: Path) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
-    from bench.errors import ExitCode, NotComparableError
     from bench.cli.report import write
+    from bench.errors import ExitCode, NotComparableError
     from bench.report import build, render
     from bench.run.results import verdict
 

@@ -50,6 +50,7 @@ class BackendConformance:
 
     backend: ClassVar[Backend]
     workloads: ClassVar[Sequence[Workload]] = ()  # besides the kit's own
+    layers: ClassVar[Sequence[str]] = tuple(layer_workloads())  # to prove one by one, in the device's best precision
     devices: ClassVar[Sequence[str]] = ()  # ids; empty: all that probe() finds
     precisions: ClassVar[Sequence[str]] = PRECISIONS  # those a device has among these
     threads: ClassVar[int] = 1
@@ -61,7 +62,7 @@ class BackendConformance:
         if "target" in names:
             targets = self._targets([*kit_workloads(), *self.workloads], best_only=False)
         elif "layer" in names:
-            targets = self._targets(list(layer_workloads().values()), best_only=True)
+            targets = self._targets([layer_workloads()[name] for name in self.layers], best_only=True)
         else:
             return
         metafunc.parametrize("target" if "target" in names else "layer", targets, ids=[t.label for t in targets])

@@ -79,12 +79,11 @@ def check_host_arrays(subject: Subject) -> list[Check]:
     trainer = subject.trainer()
     _block(trainer, batches)
     same = all(
-        np.array_equal(mine, theirs)
-        for batch, original in zip(batches, course.batches, strict=True)
-        for mine, theirs in zip(batch, original, strict=True)
+        np.array_equal(mine[0], original[0]) and np.array_equal(mine[1], original[1])
+        for mine, original in zip(batches, course.batches, strict=True)
     )
     trainer = subject.trainer()
-    images, labels = (np.empty_like(array) for array in course.batches[0])
+    images, labels = np.empty_like(batches[0][0]), np.empty_like(batches[0][1])
     losses = []
     for batch in course.batches:
         images[:], labels[:] = batch
@@ -100,7 +99,7 @@ def check_repeats(subject: Subject) -> list[Check]:
     """The same batch again is another step with another loss: a remembered answer would be wrong."""
     course = _course(subject, REPEATING)
     trainer = subject.trainer()
-    return [course.check("repeated batches", losses_of(*(_block(trainer, [batch]) for batch in course.batches)))]
+    return [course.check("repeated batches", losses_of(*(_block(trainer, [batch]) for batch in copies(course.batches))))]
 
 
 def check_weights(subject: Subject) -> list[Check]:
@@ -115,13 +114,13 @@ def check_weights(subject: Subject) -> list[Check]:
     if fault:
         return checks
     checks.append(_same("starts from the given weights", given, start))
+    snapshot = {name: value.copy() for name, value in start.items()}
     again = trainer.weights()
-    checks.append(_same("weights the same twice", start, again))
+    checks.append(_same("weights the same twice", snapshot, again))
     for value in again.values():
         value[...] = 0
-    snapshot = {name: value.copy() for name, value in start.items()}
-    checks.append(_same("weights are copies", start, trainer.weights()))
-    _block(trainer, course.batches[:2])
+    checks.append(_same("weights are copies", snapshot, trainer.weights()))
+    _block(trainer, copies(course.batches[:2]))
     checks.append(_same("weights are copies", snapshot, start))
     checks.append(_same("given weights left alone", kept, given))
     return checks
@@ -154,7 +153,7 @@ def check_trainers(subject: Subject) -> list[Check]:
     forward, backward = _course(subject, ORDER), _course(subject, ORDER[::-1])
     first, second = subject.trainer(), subject.trainer()
     losses: tuple[list[float], list[float]] = ([], [])
-    for one, other in zip(forward.batches, backward.batches, strict=True):
+    for one, other in zip(copies(forward.batches), copies(backward.batches), strict=True):
         losses[0].extend(losses_of(_block(first, [one])))
         losses[1].extend(losses_of(_block(second, [other])))
     return [

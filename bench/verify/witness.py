@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from bench import oracle
 from bench.contract import Predictor, Progress, Trainer, Workload
 from bench.record.schema import Check
-from bench.spec import Weights, trainable
+from bench.spec import Weights, tensor_shapes, trainable
 from bench.verify.batches import Batch, Images, Labels, base_size
-from bench.verify.compare import sum_of_squares, witness_tolerance
+from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY
 from bench.verify.golden import steps_and_images
 from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
@@ -90,6 +90,9 @@ def witness_training(trainer: Trainer, workload: Workload, precision: str, timed
     chosen = int(rng.integers(BLOCKS))
     seconds, moved, checks = [], [], []
     after = trainer.weights()
+    fault = misfit(after, tensor_shapes(workload.network))
+    if fault:
+        return [Check(name="canonical weights", passed=False, detail=fault)]
     done = timed.done
     for number in range(BLOCKS):
         before = after

@@ -30,7 +30,10 @@ def one_sentence(done, code=2):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "--backend", "misbehavin"], "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving; did you mean"),
+        (
+            ["run", "--backend", "misbehavin"],
+            "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving; did you mean",
+        ),
         ([*RUN, "--size", "huge"], "unknown size of dots 'huge'; there are: small"),
         (["run", "--backend", "misbehaving", "--workload", "spots"], "unknown workload 'spots'; there are: melanoma, dots"),
         ([*RUN, "--device", "test:7"], "unknown device 'test:7'; there are: test:0"),
@@ -40,8 +43,14 @@ def one_sentence(done, code=2):
         ([*RUN, "--seconds", "0"], "0 seconds per trial"),
         ([*RUN, "--seconds", "nan"], "nan seconds per trial"),
         ([*RUN, "--threads", "999"], "999 threads are not possible"),
-        ([*RUN, "--precision", "fp33"], "unknown precision 'fp33'; there are: float64, fp32, tf32, bf16; did you mean 'fp32'?"),
-        ([*RUN, "--phase", "training"], "unknown phase 'training'; there are: preprocess, train, infer; did you mean 'train'?"),
+        (
+            [*RUN, "--precision", "fp33"],
+            "unknown precision 'fp33'; there are: float64, fp32, tf32, bf16; did you mean 'fp32'?",
+        ),
+        (
+            [*RUN, "--phase", "training"],
+            "unknown phase 'training'; there are: preprocess, train, infer; did you mean 'train'?",
+        ),
         ([*RUN, "--option", "fault"], "--option fault is not understood; expected NAME=VALUE"),
         ([*RUN, "--data", "nowhere"], "--data nowhere does not exist"),
         ([*RUN, "--labels", "table.csv"], "say where they are with --data PATH"),
@@ -122,7 +131,9 @@ def test_a_plugin_that_raises_on_import_is_a_line_in_the_list(tmp_path, site):
     install(site, "raiser", {"raiser": "raiser_plugin"}, {"raiser_plugin": "raise OSError('no such library: libfast.so')"})
     listed = bench(["list"], tmp_path, site)
     assert listed.returncode == 0
-    assert "raiser  plugin 'raiser' (raiser_plugin) cannot be imported: OSError: no such library: libfast.so" in listed.stdout
+    assert (
+        "raiser  plugin 'raiser' (raiser_plugin) cannot be imported: OSError: no such library: libfast.so" in listed.stdout
+    )
     assert "misbehaving" in listed.stdout
     assert "libfast.so" in one_sentence(bench(["run", "--backend", "raiser"], tmp_path, site))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -16,7 +15,19 @@ from bench.record.schema import Record
 from tests.support.site import bench, install_misbehaving, start_bench
 
 # Only this test's plugin runs: describing torch and jax would take seconds in every test.
-RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--seconds", "0.05", "--quiet", "--no-ceilings"]
+RUN = [
+    "run",
+    "--workload",
+    "dots",
+    "--size",
+    "small",
+    "--backend",
+    "misbehaving",
+    "--seconds",
+    "0.05",
+    "--quiet",
+    "--no-ceilings",
+]
 TRAIN = [*RUN, "--precision", "float64", "--phase", "train"]
 
 
@@ -50,7 +61,9 @@ def the_record(folder: Path) -> Record:
 )
 def test_a_broken_case_is_kept_with_its_reason_and_the_others_run(tmp_path, site, fault, status, reason):
     done = bench(
-        [*RUN, "--precision", "float64", "--trials", "2", "--option", f"fault={fault}", "--stall-timeout", "2"], tmp_path, site
+        [*RUN, "--precision", "float64", "--trials", "2", "--option", f"fault={fault}", "--stall-timeout", "2"],
+        tmp_path,
+        site,
     )
     assert done.returncode == 6, done.stderr
     assert "Traceback" not in done.stderr
@@ -100,7 +113,9 @@ def wait_for(condition, seconds=60.0):
 
 def wait_for_trials(folder: Path, count: int) -> None:
     def reached() -> bool:
-        return sum(file.read_bytes().count(b'"role":"trial"') for file in folder.glob("bench-results/*/journal.jsonl")) >= count
+        return (
+            sum(file.read_bytes().count(b'"role":"trial"') for file in folder.glob("bench-results/*/journal.jsonl")) >= count
+        )
 
     wait_for(reached)
 
@@ -191,7 +206,13 @@ def test_a_full_disk_keeps_what_is_there(tmp_path, site):
 
     arguments = [sys.executable, "-m", "bench", *TRAIN, "--trials", "60", "--images", "64"]
     done = subprocess.run(
-        arguments, cwd=tmp_path, env=environment(tmp_path, site), capture_output=True, text=True, preexec_fn=small_files, timeout=200
+        arguments,
+        cwd=tmp_path,
+        env=environment(tmp_path, site),
+        capture_output=True,
+        text=True,
+        preexec_fn=small_files,
+        timeout=200,
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "everything before is kept" in done.stderr
@@ -242,4 +263,4 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
 def test_nobody_is_left_behind_after_the_suite(tmp_path, site):
     done = bench([*TRAIN, "--trials", "1"], tmp_path, site)
     assert done.returncode == 0, done.stderr
-    assert not [name for name in os.listdir(tmp_path / "tmp") if name.startswith("bench-")]
+    assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith("bench-")]

@@ -1,0 +1,148 @@
+"""Predictors that break the contract, each in one way. The honest trunk is ``bench.testing.reference``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.oracle import batch_statistics
+from bench.testing.reference import ReferencePredictor
+from bench.verify.batches import Images
+from bench.verify.golden import batches_of
+
+Answer = NDArray[np.floating]
+
+
+class NeverWaits(ReferencePredictor):
+    """Answers before there is anything to answer."""
+
+    def run(self, staged: Any) -> Answer:
+        """Nothing yet."""
+        return np.full((len(staged), self.workload.network.classes), np.nan, self.kind)
+
+
+class WaitsForTheBatchBefore(ReferencePredictor):
+    """Hands out the previous batch's probabilities."""
+
+    last: Answer | None = None
+
+    def wait(self, pending: Answer) -> Answer:
+        """One behind."""
+        self.last, before = pending, self.last
+        return pending if before is None else before
+
+
+class OneSlot(ReferencePredictor):
+    """One buffer for results: with two batches in flight, the first gets the second's."""
+
+    def run(self, staged: Any) -> None:
+        """Into the only slot."""
+        self.slot = self.answer(staged)
+
+    def wait(self, pending: None) -> Answer:
+        """Whatever is in the slot."""
+        return self.slot
+
+
+class OneOutputBuffer(ReferencePredictor):
+    """Returns the same array every time, overwritten."""
+
+    buffer: Answer | None = None
+
+    def wait(self, pending: Answer) -> Answer:
+        """Into the buffer that the caller still holds."""
+        if self.buffer is None or self.buffer.shape != pending.shape:
+            self.buffer = pending.copy()
+        self.buffer[...] = pending
+        return self.buffer
+
+
+class FirstAnswerAgain(ReferencePredictor):
+    """Answers every batch with the first batch's probabilities."""
+
+    first: Answer | None = None
+
+    def answer(self, images: Images) -> Answer:
+        """Only once."""
+        if self.first is None:
+            self.first = super().answer(images)
+        return self.first.copy()
+
+
+class RemembersBatches(ReferencePredictor):
+    """Has the answer ready for every batch it has seen before: right, but no inference."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.seen: dict[bytes, Answer] = {}
+
+    def answer(self, images: Images) -> Answer:
+        """No work for known batches."""
+        key = images.tobytes()
+        if key not in self.seen:
+            self.seen[key] = super().answer(images)
+        return self.seen[key].copy()
+
+
+class KnowsGoldenBatches(ReferencePredictor):
+    """Honest on the batches of the golden file, as ``bench verify`` sees them; elsewhere all classes are equally likely."""
+
+    def answer(self, images: Images) -> Answer:
+        """Work only for those who look."""
+        golden = [batch[0].tobytes() for batch in batches_of(self.workload, GOLDEN_BATCHES, len(images))]
+        if images.tobytes() in golden:
+            return super().answer(images)
+        classes = self.workload.network.classes
+        return np.full((len(images), classes), 1 / classes, self.kind)
+
+
+GOLDEN_BATCHES = 5
+
+
+class HalfTheBatch(ReferencePredictor):
+    """Predicts half of the images, and gives the others the same answers."""
+
+    def answer(self, images: Images) -> Answer:
+        """Half the work."""
+        half = super().answer(images[: (len(images) + 1) // 2])
+        return np.concatenate([half, half])[: len(images)]
+
+
+class Shuffles(ReferencePredictor):
+    """Gives the answers in another order than the images."""
+
+    def answer(self, images: Images) -> Answer:
+        """Back to front."""
+        return super().answer(images)[::-1]
+
+
+class BatchStatistics(ReferencePredictor):
+    """Left in training mode: BatchNorm takes the batch's own mean and variance."""
+
+    def answer(self, images: Images) -> Answer:
+        """An image's answer depends on its company."""
+        kept = self.tensors
+        self.tensors = dict(batch_statistics(self.workload.network, kept, images))
+        found = super().answer(images)
+        self.tensors = kept
+        return found
+
+
+class Logits(ReferencePredictor):
+    """Gives logarithms instead of probabilities."""
+
+    def answer(self, images: Images) -> Answer:
+        """No softmax."""
+        return np.log(super().answer(images))
+
+
+class UsesUpImages(ReferencePredictor):
+    """Works in the caller's own memory."""
+
+    def answer(self, images: Images) -> Answer:
+        """The images are gone afterwards."""
+        found = super().answer(images)
+        images[...] = 0
+        return found

@@ -1,0 +1,132 @@
+"""Trainers that are honest on the golden batches, as ``bench verify`` sees them, and cheat from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.contract import Progress
+from bench.oracle import training_loss
+from bench.spec import Weights, trainable
+from bench.testing.reference import ReferenceTrainer, rounding
+from bench.verify.batches import Images, Labels
+
+GOLDEN_STEPS = 5
+
+
+class _Afterwards(ReferenceTrainer):
+    @property
+    def watched(self) -> bool:
+        """Whether these may still be golden batches."""
+        return self.oracle.steps < GOLDEN_STEPS
+
+
+class FakesLosses(_Afterwards):
+    """Trains, but makes the losses up."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """A plausible, slowly falling number."""
+        watched, loss = self.watched, super().step(images, labels)
+        return loss if watched else 1.0 / self.oracle.steps
+
+
+class DoesNothing(_Afterwards):
+    """Neither forward nor backward pass."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """A plausible, slowly falling number, and no work."""
+        if self.watched:
+            return super().step(images, labels)
+        self.oracle.steps += 1
+        return 1.0 / self.oracle.steps
+
+
+class ForwardOnly(_Afterwards):
+    """Right losses, but the backward pass is left out, and the weights are nudged so that each one moves."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """A third of the work."""
+        if self.watched:
+            return super().step(images, labels)
+        rng = np.random.default_rng(self.oracle.steps)
+        self.oracle.steps += 1
+        network, weights = self.workload.network, self.oracle.weights
+        loss = training_loss(network, self.workload.loss, weights, images, labels, self.oracle.arithmetic)
+        self.oracle.weights = {
+            name: w + 1e-4 * rng.standard_normal(w.shape) if trainable(name) else w for name, w in weights.items()
+        }
+        return loss
+
+
+class HalfOfLaterBatches(_Afterwards):
+    """Trains on the first half of every batch."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """Half the work."""
+        count = len(labels) if self.watched else len(labels) // 2
+        return super().step(images[:count], labels[:count])
+
+
+class FewOfLaterBatches(_Afterwards):
+    """Notices that a batch repeats its images, and trains on each of them once, with the first label it comes with."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """As much work as there are different images."""
+        _, first = np.unique(images.reshape(len(images), -1), axis=0, return_index=True)
+        chosen = np.arange(len(labels)) if self.watched else np.sort(first)
+        return super().step(images[chosen], labels[chosen])
+
+
+class FirstStepOfLaterBlocks(_Afterwards):
+    """Does the first step of each block; the others get its loss, a little lower each."""
+
+    def run(self, block: Sequence[Any]) -> Progress:
+        """A block of any length for the price of one step."""
+        if self.watched:
+            return super().run(block)
+        progress = super().run(block[:1])
+        return Progress(progress.losses[0] * 0.99 ** np.arange(len(block), dtype=self.kind), progress.witness)
+
+
+class HonestOnceAsked(_Afterwards):
+    """Does nothing while it is timed; from the first ``weights()`` on, when the checks begin, it works again."""
+
+    asked = False
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """Work only for those who look."""
+        if self.watched or self.asked:
+            return super().step(images, labels)
+        self.oracle.steps += 1
+        return 1.0 / self.oracle.steps
+
+    def weights(self) -> Weights:
+        """Somebody looks."""
+        self.asked = True
+        return super().weights()
+
+
+class RoundsLater(_Afterwards):
+    """Falls back to bfloat16 operands."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """In the precision asked for, at first."""
+        if not self.watched:
+            self.oracle.arithmetic = rounding("bf16")
+        return super().step(images, labels)
+
+
+class ForgetsOneTensorLater(_Afterwards):
+    """Leaves the last tensor where it is."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """All but one."""
+        watched = self.watched
+        name = list(self.oracle.weights)[-1]
+        kept = self.oracle.weights[name]
+        loss = super().step(images, labels)
+        if not watched:
+            self.oracle.weights = self.oracle.weights | {name: kept}
+        return loss

@@ -1,0 +1,23 @@
+"""Where real images are, for the tests that use them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+DATA = Path(os.environ.get("BENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real dermoscopy images."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real images at {DATA}; set BENCH_TEST_DATA")
+    return DATA
+
+
+settings.register_profile("suite", deadline=None, derandomize=True)  # timing is never asserted; every run is the same
+settings.load_profile("suite")

@@ -1,0 +1,63 @@
+"""Cores, quotas and what is private."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bench.machine import host
+from bench.machine.environment import worker_environment
+
+
+@pytest.fixture
+def cgroup(tmp_path, monkeypatch):
+    """A version 2 hierarchy of our own, three levels deep."""
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    monkeypatch.setattr(host, "_cgroup_folders", lambda: [inner, inner.parent, tmp_path])
+    return tmp_path
+
+
+def test_the_tightest_quota_on_the_way_up_counts(cgroup):
+    assert host.cgroup_quota() is None
+    (cgroup / "a" / "cpu.max").write_text("150000 100000\n")
+    (cgroup / "a" / "b" / "cpu.max").write_text("max 100000\n")
+    assert host.cgroup_quota() == 1.5
+    (cgroup / "cpu.max").write_text("50000 100000\n")
+    assert host.cgroup_quota() == 0.5
+
+
+def test_version_one_quotas_count_too(cgroup):
+    (cgroup / "cpu.cfs_quota_us").write_text("-1\n")
+    (cgroup / "cpu.cfs_period_us").write_text("100000\n")
+    assert host.cgroup_quota() is None
+    (cgroup / "cpu.cfs_quota_us").write_text("300000\n")
+    assert host.cgroup_quota() == 3
+
+
+def test_usable_cores_never_exceed_affinity_and_quota_and_never_reach_zero(cgroup):
+    assert host.usable_cores() == len(os.sched_getaffinity(0))
+    (cgroup / "cpu.max").write_text("10000 100000\n")
+    assert host.usable_cores() == 1
+
+
+def test_kills_for_memory_are_counted(cgroup):
+    assert host.out_of_memory_kills() == 0
+    (cgroup / "a" / "b" / "memory.events").write_text("low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\n")
+    assert host.out_of_memory_kills() == 3
+
+
+def test_ambient_variables_with_paths_are_hashed(monkeypatch):
+    monkeypatch.setenv("LD_PRELOAD", "/home/someone/libfast.so")
+    monkeypatch.setenv("OMP_PROC_BIND", "close")
+    ambient = host.facts()["ambient"]
+    assert "someone" not in ambient
+    assert "OMP_PROC_BIND=close" in ambient
+
+
+def test_a_backends_own_variables_win():
+    environment = worker_environment(3, {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "x"})
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert environment["MKL_NUM_THREADS"] == "3"
+    assert environment["XLA_FLAGS"] == "x"

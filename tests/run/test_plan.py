@@ -1,0 +1,98 @@
+"""Planning: what is measured, what is skipped and why, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import NotComparableError, UsageError
+from bench.run.discovery import Discovery, FoundBackend, FoundWorkload
+from bench.run.plan import Wishes, choose_backends, plan_cases
+from bench.run.runner import trial_order
+from bench.run.session import private_command
+from bench.worker.answers import BackendInfo, DeviceInfo, WorkloadInfo
+from bench.worker.jobs import PluginRef
+
+
+def device(name, precisions=("float64", "fp32"), kind="cpu", trains=True):
+    return DeviceInfo(id=name, kind=kind, name="", precisions=precisions, physical="host", memory=None, trains=trains)
+
+
+def backend(name, *devices, reason=""):
+    info = BackendInfo(name=name, environment={}, probed=True, devices=list(devices), reason=reason)
+    return FoundBackend(PluginRef(name, name), info, "python", "1")
+
+
+WORKLOAD = FoundWorkload(PluginRef("w", "w"), WorkloadInfo(name="w", size="s", summary="", batch_size=32, epochs=3), "1")
+CPU = backend("cpu", device("cpu", ("float64", "fp32", "bf16")))
+GPU = backend("gpu", device("gpu:0", ("fp32", "tf32", "bf16"), "gpu"), device("gpu:1", ("fp32",), "gpu"))
+CHIP = backend("chip", device("chip", ("fp32",), trains=False))
+NONE = backend("none", reason="no driver")
+FOUND = Discovery([CPU, GPU, CHIP, NONE], [WORKLOAD], [], {"broken": "it crashed"})
+
+
+def test_by_default_everything_available_is_measured_and_the_rest_is_named():
+    chosen, skips = choose_backends(Wishes(), FOUND)
+    assert [b.info.name for b in chosen] == ["cpu", "gpu", "chip"]
+    assert {(skip.what, skip.reason) for skip in skips} == {("plugin broken", "it crashed"), ("backend none", "no driver")}
+
+
+def test_a_backend_asked_for_by_name_must_have_a_device():
+    with pytest.raises(NotComparableError, match="no driver"):
+        choose_backends(Wishes(backends=("none",)), FOUND)
+
+
+def test_a_device_chooses_its_backend():
+    chosen, _ = choose_backends(Wishes(devices=("gpu:1",)), FOUND)
+    assert [b.info.name for b in chosen] == ["gpu"]
+    with pytest.raises(UsageError, match=r"gpu:2.*there are: cpu, gpu:0, gpu:1, chip"):
+        choose_backends(Wishes(devices=("gpu:2",)), FOUND)
+
+
+def test_cases_of_one_device():
+    cases, skips = plan_cases(Wishes(phases=("train", "infer")), [CPU], [WORKLOAD])
+    labels = [planned.case.label for planned in cases]
+    assert labels == [
+        "cpu cpu w-s train fp32 batch 32",
+        "cpu cpu w-s infer single-stream fp32 batch 1",
+        "cpu cpu w-s infer offline fp32 batch 8",
+        "cpu cpu w-s train bf16 batch 32",
+        "cpu cpu w-s infer offline bf16 batch 8",
+    ]
+    assert not skips
+    offline = [planned for planned in cases if planned.case.scenario == "offline"]
+    assert all(len(planned.candidates) > 1 for planned in offline)
+
+
+def test_what_a_device_cannot_do_is_a_skip():
+    cases, skips = plan_cases(Wishes(phases=("train", "infer"), precisions=("fp32", "tf32")), [GPU, CHIP], [WORKLOAD])
+    assert not any(planned.case.phase == "train" and planned.case.backend == "chip" for planned in cases)
+    assert {skip.what for skip in skips} == {"gpu:1 tf32", "chip train", "chip tf32"}
+
+
+def test_a_fixed_batch_leaves_nothing_to_choose():
+    cases, _ = plan_cases(Wishes(phases=("infer",), batch_size=16), [CPU], [WORKLOAD])
+    offline = [planned for planned in cases if planned.case.scenario == "offline"]
+    assert all(planned.case.batch_size == 16 and not planned.candidates for planned in offline)
+
+
+@given(st.integers(1, 12), st.integers(1, 8), st.integers(0, 2**32))
+def test_each_round_runs_every_case_once(cases, trials, seed):
+    order = list(trial_order(cases, trials, seed))
+    assert Counter(order) == Counter((case, number) for case in range(cases) for number in range(trials))
+    for number in range(trials):
+        assert {n for _, n in order[number * cases : (number + 1) * cases]} == {number}
+    assert order == list(trial_order(cases, trials, seed))
+
+
+def test_rounds_differ_in_order():
+    rounds = list(trial_order(8, 4, 0))
+    assert len({tuple(case for case, n in rounds if n == number) for number in range(4)}) > 1
+
+
+def test_paths_in_the_command_are_cut():
+    command = ["bench", "run", "--data", "/home/ann/skin", "--data=/x/y", "--size", "tiny", "relative/path"]
+    assert private_command(command) == ["bench", "run", "--data", "…", "--data=…", "--size", "tiny", "…"]

@@ -1,0 +1,65 @@
+"""The main path on real dermoscopy images, as real processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.record.files import read_record
+from tests.support.site import bench
+
+SHORT = ["--trials", "1", "--seconds", "0.3", "--no-ceilings", "--quiet", "--precision", "fp32"]
+
+
+def measured(folder: Path, *arguments: str):
+    done = bench(["run", *SHORT, *arguments], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (folder / "bench-results").iterdir()
+    return read_record(run), done.stdout
+
+
+def test_an_npz_on_two_backends(real_data, tmp_path):
+    data = real_data / "ham10000_28" / "ham10000_28_medmnist_layout.npz"
+    record, table = measured(tmp_path, "--backend", "cpu", "--backend", "jax", "--size", "tiny", "--data", str(data))
+    assert record.data[0].count == 10_015
+    assert {(case.backend, case.phase) for case in record.cases} == {
+        (b, p) for b in ("cpu", "jax") for p in ("train", "infer")
+    }
+    assert any("npz" in skip.reason for skip in record.skips), "an npz holds no files to decode, and the record says so"
+    assert "one training" in table
+    assert "ham10000" not in (tmp_path / "bench-results").joinpath(record.id, "record.json").read_text(), (
+        "no path in a record"
+    )
+
+
+def test_a_folder_with_its_table(real_data, tmp_path):
+    data = real_data / "ham10000_200x150"
+    record, _ = measured(
+        tmp_path, "--backend", "cpu", "--size", "small", "--phase", "preprocess", "--phase", "train", "--data", str(data)
+    )
+    assert record.data[0].count == 3000
+    assert record.data[0].megapixels == pytest.approx(0.03)
+    assert "ISIC_00" not in (tmp_path / "bench-results").joinpath(record.id, "record.json").read_text(), (
+        "no image name in a record"
+    )
+    trials = [trial for trial in record.trials if trial.role == "trial"]
+    assert all(check.passed for trial in trials for check in trial.checks)
+
+
+def test_originals_for_preprocessing(real_data, tmp_path):
+    record, _ = measured(
+        tmp_path, "--phase", "preprocess", "--size", "standard", "--data", str(real_data / "isic_uda1_originals")
+    )
+    assert {case.threads for case in record.cases} >= {1}
+    assert len(record.cases) >= 2
+    assert all(sum(trial.pixels_per_sample) > 0 for trial in record.trials if trial.role == "trial")
+
+
+def test_training_to_the_end_prints_an_auc(real_data, tmp_path):
+    data = real_data / "ham10000_28" / "ham10000_28_medmnist_layout.npz"
+    done = bench(["train", "--backend", "cpu", "--data", str(data), "--epochs", "1", "--quiet", "-o", "auc.json"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    auc = float(done.stdout.split("test AUC ")[1].split(",")[0])
+    assert 0.55 < auc < 0.95, "one epoch is well above chance"
+    assert (tmp_path / "auc.json").exists()

@@ -1,0 +1,64 @@
+"""The wheel holds everything: built, installed elsewhere without -e, and run there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """A folder with the wheel's content, as pip --target installs it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "dist"), str(ROOT)]
+    # Setuptools leaves a build folder where it builds; a copy keeps the working tree clean.
+    copy = folder / "source"
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(copy)], check=True)
+    build[-1] = str(copy)
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = (folder / "dist").glob("accelbench-*.whl")
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--target",
+        str(folder / "site"),
+    ]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
+    return folder
+
+
+def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(installed / "site"), "BENCH_CACHE": str(installed / "cache")}
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(command, env=environment, cwd=installed, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_the_wheel_is_what_runs(installed):
+    done = run(
+        installed, "-c", "import bench, backends, workloads; print(bench.__file__, backends.__file__, workloads.__file__)"
+    )
+    assert all(path.startswith(str(installed)) for path in done.stdout.split()), done.stdout + done.stderr
+
+
+def test_the_wheel_holds_golden_files_and_licence(installed):
+    golden = {path.name for path in (installed / "site" / "workloads" / "golden").iterdir()}
+    assert {"melanoma-tiny.json", "melanoma-small.json", "melanoma-standard.json"} <= golden
+    assert list((installed / "site").glob("accelbench-*.dist-info/**/LICENSE"))
+    assert not (installed / "site" / "tests").exists()
+
+
+def test_the_wheel_verifies(installed):
+    done = run(installed, "-m", "bench", "verify", "--backend", "cpu", "--precision", "fp32")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pass  cpu cpu melanoma-tiny fp32" in done.stdout

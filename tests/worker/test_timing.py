@@ -1,0 +1,77 @@
+"""The timed loops against scripted durations: a fake device and a fake clock, no hardware and no waiting."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.worker.timing import FEWEST_SAMPLES, choose_blocks, seconds_per_step, time_one_by_one, time_pipelined
+
+
+class FakeDevice:
+    """Work takes scripted seconds, inside ``launch`` (synchronous) or in a queue of its own (asynchronous)."""
+
+    def __init__(self, durations, asynchronous):
+        self.durations, self.asynchronous = iter(durations), asynchronous
+        self.now = self.free = 0.0
+        self.in_flight = self.most_in_flight = 0
+
+    def clock(self):
+        return self.now
+
+    def launch(self):
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        duration = next(self.durations)
+        if self.asynchronous:
+            self.free = max(self.free, self.now) + duration
+            return self.free
+        self.now += duration
+        return self.now
+
+    def wait(self, done):
+        self.in_flight -= 1
+        self.now = max(self.now, done)
+        return done
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@given(st.lists(st.floats(0.1, 10), min_size=3, max_size=30))
+def test_a_sample_is_one_blocks_time_on_either_kind_of_device(asynchronous, durations):
+    device = FakeDevice([*durations, 1.0], asynchronous)
+    timed = time_pipelined(device.launch, device.wait, len(durations) - 2, clock=device.clock)
+    # A synchronous device does block i + 1 while block i is "in flight", so its samples come one block later.
+    first = 1 if asynchronous else 2
+    expected = [*durations, 1.0][first : first + len(durations) - 2]
+    assert timed.samples == pytest.approx(expected)
+    assert device.most_in_flight == 2
+    assert device.in_flight == 0
+    assert len(timed.results) == len(durations)
+
+
+def test_queries_are_timed_one_by_one():
+    device = FakeDevice([3.0, 1.0, 2.0], asynchronous=True)
+    timed = time_one_by_one(lambda: device.wait(device.launch()), 3, clock=device.clock)
+    assert timed.samples == pytest.approx([3.0, 1.0, 2.0])
+
+
+@given(st.floats(1e-6, 100), st.floats(0.1, 20))
+def test_seconds_per_step_needs_no_more_than_twice_the_budget_after_the_first_step(step, budget):
+    now = 0.0
+
+    def run(steps):
+        nonlocal now
+        now += steps * step
+
+    assert seconds_per_step(run, budget, clock=lambda: now) == pytest.approx(step)
+    assert now <= max(step, 2 * budget) * 1.001
+
+
+@given(st.floats(1e-6, 1000), st.floats(0.01, 60))
+def test_blocks_are_long_enough_and_there_are_enough_of_them(step, seconds):
+    blocks = choose_blocks(step, seconds)
+    assert blocks.steps * step >= 0.2 * (1 - 1e-9)
+    assert blocks.samples >= FEWEST_SAMPLES
+    assert blocks.samples * blocks.steps * step >= seconds * (1 - 1e-9)
+    assert blocks.warmup >= 2
