@@ -6,6 +6,7 @@ Two of those checks look at the clock. Another process may disturb it, so a tria
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle, islice
@@ -19,14 +20,18 @@ from bench.spec import initial_weights
 from bench.testing.predicting import Questions
 from bench.verify.batches import Images
 from bench.verify.equivalence import Subject, compiled
-from bench.verify.timed import check_predictions, check_timed_losses, first_steps, unending
+from bench.verify.timed import check_predictions, check_timed_losses, first_steps
 from bench.verify.witness import Timed, unforeseen_batch, unforeseen_images, witness_predictions, witness_training
-from bench.worker.timing import choose_blocks, seconds_per_step, time_pipelined
+from bench.worker.timing import time_pipelined
 
 ATTEMPTS = 3
 BY_THE_CLOCK = ("checked blocks as quick as timed ones", "every step of a block takes its time")
-SAMPLES, SAMPLE_SECONDS, MOST_STEPS = 5, 0.02, 16
-PILOT_SECONDS = 0.005
+SAMPLES, STEPS = 5, 8
+BATCHES = 10
+"""They come round again, as they do in a long trial: a device that remembers them is quicker than it will be as a witness."""
+
+SLOW = 0.1
+"""Seconds: a step that takes longer makes a sample of its own."""
 
 
 def timed_training(subject: Subject) -> list[Check]:
@@ -48,21 +53,23 @@ def _repeatedly(trial: Callable[[], list[Check]]) -> list[Check]:
     return checks
 
 
-def _steps(seconds: float) -> int:
-    return min(MOST_STEPS, choose_blocks(seconds, 0.0, SAMPLE_SECONDS).steps)
+def _steps(run: Callable[[int], object]) -> int:
+    """How many steps make a sample."""
+    started = time.perf_counter()
+    run(2)
+    return STEPS if (time.perf_counter() - started) / 2 < SLOW else 1
 
 
 def _training_trial(subject: Subject) -> list[Check]:
     workload, settings = subject.workload, subject.settings
-    start = first_steps(workload, settings.batch_size, settings.precision)
-    workload = unending(workload, len(start.batches) + MOST_STEPS * (3 * SAMPLES + 10))
+    start, workload = first_steps(workload, settings.batch_size, settings.precision, STEPS * (2 * SAMPLES + 10))
     weights = initial_weights(workload.network, workload.seed)
     trainer = compiled(subject.backend.trainer(workload, weights, subject.device, settings))
     losses: list[float] = []
     for batch in start.batches:
         losses += trainer.wait(trainer.run([trainer.stage(*batch)])).losses.tolist()
     rng = np.random.default_rng(31)
-    feed = cycle([unforeseen_batch(workload, settings.batch_size, rng).fed for _ in range(4 * MOST_STEPS)])
+    feed = cycle([unforeseen_batch(workload, settings.batch_size, rng).fed for _ in range(BATCHES)])
     done = len(losses)
 
     def launch(steps: int) -> Pending:
@@ -70,13 +77,13 @@ def _training_trial(subject: Subject) -> list[Check]:
         done += steps
         return trainer.run([trainer.stage(*batch) for batch in islice(feed, steps)])
 
-    steps = _steps(seconds_per_step(lambda count: trainer.wait(launch(count)), PILOT_SECONDS))
+    steps = _steps(lambda count: trainer.wait(launch(count)))
     timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES)
     seen = Timed(settings.batch_size, steps, median(timed.samples), done)
     return [
         start.check(losses, settings.precision),
         check_timed_losses(timed.results, steps),
-        *witness_training(trainer, workload, settings.precision, seen),
+        *witness_training(trainer, workload, settings.precision, seen, rng),
     ]
 
 
@@ -85,14 +92,14 @@ def _inference_trial(subject: Subject) -> list[Check]:
     weights = Questions(subject).weights
     predictor = subject.predictor(weights)
     rng = np.random.default_rng(32)
-    feed = cycle([unforeseen_images(workload, settings.batch_size, rng) for _ in range(2 * MOST_STEPS)])
+    feed = cycle([unforeseen_images(workload, settings.batch_size, rng) for _ in range(BATCHES)])
     asked: list[Images] = []
 
     def launch() -> Pending:
         asked.append(next(feed))
         return predictor.run(predictor.stage(asked[-1]))
 
-    steps = _steps(seconds_per_step(lambda count: [predictor.wait(launch()) for _ in range(count)], PILOT_SECONDS))
+    steps = _steps(lambda count: [predictor.wait(launch()) for _ in range(count)])
     asked.clear()
     timed = time_pipelined(launch, predictor.wait, SAMPLES * steps)
     samples = [sum(timed.samples[at : at + steps]) for at in range(0, len(timed.samples), steps)]
@@ -102,7 +109,7 @@ def _inference_trial(subject: Subject) -> list[Check]:
     seen = Timed(settings.batch_size, steps, median(samples))
     return [
         check_predictions(workload.network, weights, images, predictions, settings.precision),
-        *witness_predictions(predictor, workload, weights, settings.precision, seen, in_flight=2),
+        *witness_predictions(predictor, workload, weights, settings.precision, seen, 2, rng),
     ]
 
 

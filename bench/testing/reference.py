@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import Device, Probe, Progress, Settings, Workload
+from bench.contract import Device, Pending, Probe, Progress, Settings, Workload
 from bench.oracle import Arithmetic, Oracle, exact, predict
 from bench.oracle.arithmetic import MANTISSA_BITS, round_to_bits
 from bench.spec import Weights
-from bench.verify.batches import Batch
 from bench.verify.compare import sum_of_squares
-
-Pending = Any
 
 
 def rounding(precision: str) -> Arithmetic:
@@ -46,6 +43,10 @@ class ReferenceTrainer:
 
     def run(self, block: Sequence[Any]) -> Pending:
         """The steps, at once."""
+        return self.train(block)
+
+    def train(self, block: Sequence[Any]) -> Progress:
+        """One step per batch."""
         return Progress(np.array([self.step(*batch) for batch in block], self.kind), self.witness())
 
     def step(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
@@ -123,6 +124,3 @@ class ReferenceBackend:
     def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> ReferencePredictor:
         """A predictor made of the oracle."""
         return self._predictor(self._misread(workload), weights, settings, self._rounding(settings.precision))
-
-
-__all__ = ["Batch", "ReferenceBackend", "ReferencePredictor", "ReferenceTrainer", "rounding"]

@@ -59,8 +59,8 @@ def batches_of(workload: Workload, steps: int, images: int) -> list[Batch]:
 
 
 def steps_and_images(workload: Workload) -> tuple[int, int]:
-    """How much a golden file holds: big networks get fewer images, which the float64 oracle can still afford."""
-    return 5, 8 if workload.network.height * workload.network.width <= 100 * 100 else 4
+    """How much a golden file holds: big networks get fewer steps and images, which the float64 oracle can still afford."""
+    return (5, 8) if workload.network.height * workload.network.width <= 100 * 100 else (3, 4)
 
 
 def calibrated_weights(workload: Workload, batch: Batch) -> Weights:

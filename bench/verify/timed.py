@@ -40,41 +40,41 @@ class FirstSteps:
         return compare.check_losses(self.expected(), losses, precision, "first losses")
 
 
-def first_steps(workload: Workload, batch_size: int, precision: str) -> FirstSteps:
-    """The golden curve where its base batch divides ``batch_size``; else a curve the oracle makes for this case."""
+def first_steps(workload: Workload, batch_size: int, precision: str, steps: int = 0) -> tuple[FirstSteps, Workload]:
+    """What a trainer that will make ``steps`` steps starts with, and the workload to give it.
+
+    The golden curve where its base batch divides ``batch_size``; else a curve that the oracle makes for this case.
+    """
     golden, batches = checked_golden(workload)
+    trained = _unending(workload, steps)
     size = base_size(batch_size, golden.images)
-    if size == golden.images:
-        return FirstSteps([tile(batch, batch_size) for batch in batches], lambda: golden)
+    rates = [[spec.optimizer.schedule.at(step) for step in range(len(golden.losses))] for spec in (workload, trained)]
+    if size == golden.images and rates[0] == rates[1]:
+        return FirstSteps([tile(batch, batch_size) for batch in batches], lambda: golden), trained
     own = batches_of(workload, 3, size)
 
     def expected() -> Golden:
-        run = Oracle(workload.network, workload.loss, workload.optimizer, initial_weights(workload.network, workload.seed))
+        run = Oracle(trained.network, trained.loss, trained.optimizer, initial_weights(trained.network, trained.seed))
         losses = [run.step(*batch) for batch in own[:1]]
         first = run.weights
         losses += [run.step(*batch) for batch in own[1:]]
         if precision == "float64":
             return golden.with_curve(losses, {})
-        return golden.with_curve(losses, {precision: envelope_of_training(workload, own, losses, first, precision, DRAWS)})
+        return golden.with_curve(losses, {precision: envelope_of_training(trained, own, losses, first, precision, DRAWS)})
 
-    return FirstSteps([tile(batch, batch_size) for batch in own], expected)
+    return FirstSteps([tile(batch, batch_size) for batch in own], expected), trained
 
 
-def unending(workload: Workload, steps: int) -> Workload:
-    """The workload with its schedule stretched so that ``steps`` steps do not reach the end of it.
+def _unending(workload: Workload, steps: int) -> Workload:
+    """The workload with its schedule stretched so that ``steps`` steps do not reach its end.
 
     A trial of a small size makes more steps than one training does, and at the end of a cosine the rate is 0: nothing moves,
-    and nothing can be proven. The first steps, whose losses have a known curve, keep their rates; where that cannot be (no
-    warm-up), the workload stays as it is.
+    and nothing can be proven. Behind a warm-up, the first steps keep their rates and the golden curve holds.
     """
-    old = workload.optimizer.schedule
-    if old.total_steps is None or old.total_steps > steps:
+    schedule = workload.optimizer.schedule
+    if schedule.total_steps is None or schedule.total_steps > steps:
         return workload
-    new = replace(old, total_steps=2 * steps)
-    golden = len(checked_golden(workload)[0].losses)
-    if any(old.at(step) != new.at(step) for step in range(golden)):
-        return workload
-    return replace(workload, optimizer=replace(workload.optimizer, schedule=new))
+    return replace(workload, optimizer=replace(workload.optimizer, schedule=replace(schedule, total_steps=2 * steps)))
 
 
 def check_timed_losses(blocks: Sequence[Progress], steps: int) -> Check:

@@ -84,9 +84,16 @@ def unforeseen_images(workload: Workload, count: int, rng: np.random.Generator) 
     return np.asarray(np.clip(skin + (lesion - skin) * inside + grain, 0, 255), np.uint8)
 
 
-def witness_training(trainer: Trainer, workload: Workload, precision: str, timed: Timed) -> list[Check]:
-    """Every check on a trainer that has just been timed."""
-    rng = np.random.default_rng(secrets.randbits(64))
+def unforeseeable() -> np.random.Generator:
+    """Nobody knows its seed."""
+    return np.random.default_rng(secrets.randbits(128))
+
+
+def witness_training(
+    trainer: Trainer, workload: Workload, precision: str, timed: Timed, rng: np.random.Generator | None = None
+) -> list[Check]:
+    """Every check on a trainer that has just been timed; ``rng`` only where a test must repeat itself."""
+    rng = rng or unforeseeable()
     chosen = int(rng.integers(BLOCKS))
     seconds, moved, checks = [], [], []
     after = trainer.weights()
@@ -198,10 +205,16 @@ def _every_step(short: float, timed: float) -> Check:
 
 
 def witness_predictions(
-    predictor: Predictor, workload: Workload, weights: Weights, precision: str, timed: Timed, in_flight: int
+    predictor: Predictor,
+    workload: Workload,
+    weights: Weights,
+    precision: str,
+    timed: Timed,
+    in_flight: int,
+    rng: np.random.Generator | None = None,
 ) -> list[Check]:
     """Every check on a predictor that has just been timed with so many batches in flight, ``steps`` batches per sample."""
-    rng = np.random.default_rng(secrets.randbits(64))
+    rng = rng or unforeseeable()
     few = unforeseen_images(workload, IMAGES_CHECKED, rng)
     seconds = []
     for _ in range(BLOCKS):

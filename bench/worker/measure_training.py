@@ -8,7 +8,7 @@ from typing import Any
 from bench.contract import Progress, Trainer
 from bench.spec import initial_weights
 from bench.verify.equivalence import compiled
-from bench.verify.timed import check_timed_losses, first_steps, unending
+from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import Timed, witness_training
 from bench.worker.answers import Measured
 from bench.worker.feed import Feed
@@ -25,8 +25,7 @@ def measure_training(bench: Bench) -> Measured:
     assert bench.backend is not None
     with bench.stage("data"):
         feed = Feed(bench.folder, case.batch_size, bench.job.seed)
-        start = first_steps(workload, case.batch_size, case.precision)
-        workload = unending(workload, _most_steps(bench))
+        start, workload = first_steps(workload, case.batch_size, case.precision, _most_steps(bench))
         weights = initial_weights(workload.network, workload.seed)
     with bench.stage("build"):
         trainer = bench.backend.trainer(workload, weights, case.devices[0], bench.settings)

@@ -3,19 +3,19 @@
 ``CHEATS`` names each with the precision it shows in, and the checks that must fail for it. ``examine`` runs every check of
 the kit on a backend, so
 
-    python -c "from bench.testing.zoo import CHEATS, examine; print(examine(CHEATS['half the batch']))"
+    python -c "from bench.testing.zoo import CHEATS, examine; print(*examine(CHEATS['half the batch']), sep='\\n')"
 
 shows what an author of such a backend would be told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bench.contract import Backend, Settings, Workload
 from bench.record.schema import Check
-from bench.spec import SGD, BatchNorm, Layer, map_network
+from bench.spec import BatchNorm, Layer, map_network
 from bench.testing import predicting, proof, training
 from bench.testing.reference import ReferenceBackend, ReferencePredictor, ReferenceTrainer, rounding
 from bench.testing.workloads import BATCH_SIZE, kit_workloads
@@ -33,15 +33,15 @@ class Cheat:
     workload: str = "kit-residual"
 
 
-def examine(cheat: Cheat) -> list[Check]:
+def examine(cheat: Cheat) -> Iterator[Check]:
     """Every check of the kit, in the order of ``BackendConformance``."""
     subject = subject_of(cheat)
-    found = verify(subject)
-    for group in (training.TRAINING, predicting.PREDICTING):
-        for check in group:
-            found += check(subject)
+    yield from verify(subject)
+    for check in (*training.TRAINING, *predicting.PREDICTING):
+        yield from check(subject)
     trial = proof.trial_batches(subject)
-    return found + proof.timed_training(trial) + proof.timed_predictions(trial)
+    yield from proof.timed_training(trial)
+    yield from proof.timed_predictions(trial)
 
 
 def subject_of(cheat: Cheat) -> Subject:
@@ -50,7 +50,9 @@ def subject_of(cheat: Cheat) -> Subject:
     return Subject(cheat.backend, "reference", workload, Settings(cheat.precision, BATCH_SIZE, 1))
 
 
-def _trainer(kind: type[ReferenceTrainer], *caught_by: str, precision: str = "float64", workload: str = "kit-residual") -> Cheat:
+def _trainer(
+    kind: type[ReferenceTrainer], *caught_by: str, precision: str = "float64", workload: str = "kit-residual"
+) -> Cheat:
     return Cheat(ReferenceBackend(trainer=kind), caught_by, precision, workload)
 
 
@@ -59,7 +61,9 @@ def _predictor(kind: type[ReferencePredictor], *caught_by: str) -> Cheat:
 
 
 def _rounds(precision: str, actual: str, *caught_by: str) -> Cheat:
-    return Cheat(ReferenceBackend(rounding=lambda asked: rounding(actual if asked == precision else asked)), caught_by, precision)
+    return Cheat(
+        ReferenceBackend(rounding=lambda asked: rounding(actual if asked == precision else asked)), caught_by, precision
+    )
 
 
 def _misread(change: Callable[[Workload], Workload], *caught_by: str, precision: str = "float64") -> Cheat:
@@ -87,4 +91,101 @@ def _equal_classes(workload: Workload) -> Workload:
 
 
 HONEST = Cheat(ReferenceBackend(), ())
-CHEATS: dict[str, Cheat] = {}
+
+CHEATS: dict[str, Cheat] = {
+    # ---- waiting
+    "never waits": _trainer(trainers.NeverWaits, "losses", "witness loss", "timed losses"),
+    "waits for the block before": _trainer(trainers.WaitsForTheBlockBefore, "losses", "witness", "witness loss"),
+    "leaves the last update for later": _trainer(trainers.LeavesTheLastUpdate, "witness", "witness number"),
+    "leaves the last update for later, in fp32": _trainer(
+        trainers.LeavesTheLastUpdate, "host arrays used again after wait", precision="fp32"
+    ),
+    "one slot for results": _trainer(trainers.OneSlot, "two blocks in flight"),
+    # ---- batches
+    "remembers batches": _trainer(trainers.RemembersBatches, "repeated batches", "checked blocks as quick as timed ones"),
+    "last batch of the block only": _trainer(trainers.LastBatchOnly, "one block", "witness loss"),
+    "one static buffer": _trainer(trainers.OneStaticBuffer, "one block", "batches staged ahead"),
+    "steps of a block in reverse": _trainer(trainers.BackwardsBlocks, "one block", "witness loss"),
+    "first step of each block only": _trainer(trainers.FirstStepOfBlock, "one block", "a block, then one twice as long"),
+    "labels shifted against images": _trainer(trainers.ShiftedLabels, "losses", "witness loss"),
+    "half the batch": _trainer(trainers.HalfTheBatch, "losses", "witness loss"),
+    "uses up host arrays": _trainer(trainers.UsesUpHostArrays, "host arrays left alone"),
+    # ---- weights
+    "no update": _trainer(trainers.NoUpdate, "losses", "weights and statistics", "every weight moved"),
+    "no update, in fp32": _trainer(trainers.NoUpdate, "losses", "updates", precision="fp32"),
+    "no update, in bf16": _trainer(trainers.NoUpdate, "updates", "every weight moved", precision="bf16"),
+    "forgets one tensor": _trainer(trainers.ForgetsOneTensor, "weights and statistics", "every weight moved"),
+    "forgets one tensor, in fp32": _trainer(trainers.ForgetsOneTensor, "updates", "every weight moved", precision="fp32"),
+    "forgets one tensor, in bf16": _trainer(trainers.ForgetsOneTensor, "updates", "every weight moved", precision="bf16"),
+    "hands out live weights": _trainer(trainers.LiveWeights, "weights are copies"),
+    "Dense weights transposed": _trainer(trainers.TransposedDense, "weights and statistics", "canonical weights"),
+    "kernels as HWIO": _trainer(trainers.KernelsLast, "weights and statistics", "canonical weights"),
+    "another framework's names": _trainer(trainers.OwnNames, "weights and statistics", "canonical weights"),
+    "initial weights of its own": _trainer(trainers.OwnInitialisation, "starts from the given weights"),
+    "trains the caller's weights": _trainer(trainers.TrainsTheCallersWeights, "given weights left alone"),
+    "state shared by all trainers": _trainer(trainers.SharedState, "independent trainers"),
+    # ---- formulas
+    "running variance biased": _misread(_batch_norm(running_variance="biased"), "weights and statistics"),
+    "running variance biased, in fp32": _misread(
+        _batch_norm(running_variance="biased"), "running statistics", precision="fp32"
+    ),
+    "momentum of BatchNorm the other way": _misread(_batch_norm(momentum=0.9), "weights and statistics"),
+    "momentum of BatchNorm the other way, in bf16": _misread(
+        _batch_norm(momentum=0.9), "running statistics", precision="bf16"
+    ),
+    "epsilon of BatchNorm": _misread(_batch_norm(epsilon=1e-3), "losses", "predictions", "witness loss"),
+    "epsilon of BatchNorm, in fp32": _misread(
+        _batch_norm(epsilon=1e-3), "losses", "predictions", "witness loss", precision="fp32"
+    ),
+    "class weights ignored": _misread(_equal_classes, "losses", "witness loss"),
+    "class weights ignored, in bf16": _misread(_equal_classes, "losses", "witness loss", precision="bf16"),
+    "schedule ignored": _misread(_constant_rate, "losses", "first losses"),
+    "schedule ignored, in bf16": _misread(_constant_rate, "losses", "updates", precision="bf16"),
+    "no Nesterov": _misread(_optimizer(nesterov=False), "losses", "first losses"),
+    "no weight decay": _misread(_optimizer(weight_decay=0.0), "losses"),
+    "no weight decay, in fp32": _misread(_optimizer(weight_decay=0.0), "losses", precision="fp32"),
+    "weight decay on every tensor": _misread(_optimizer(decay_all=True), "losses"),
+    "decay decoupled in SGD": _trainer(trainers.DecoupledSgd, "losses"),
+    "decay decoupled in SGD, in fp32": _trainer(trainers.DecoupledSgd, "losses", precision="fp32"),
+    "decay in the gradient of AdamW": _trainer(trainers.CoupledAdam, "losses", workload="kit-assorted"),
+    # ---- rounding
+    "tf32 called fp32": _rounds("fp32", "tf32", "losses", "running statistics", "predictions", "witness loss"),
+    "tf32 called fp32, assorted": replace(
+        _rounds("fp32", "tf32", "losses", "running statistics", "predictions", "witness loss"), workload="kit-assorted"
+    ),
+    "bf16 called fp32": _rounds("fp32", "bf16", "losses", "running statistics", "predictions", "witness loss"),
+    "bf16 called tf32": _rounds("tf32", "bf16", "losses", "predictions"),
+    "fp32 called float64": _rounds("float64", "fp32", "losses", "weights and statistics", "predictions"),
+    # ---- honest on the golden batches only
+    "then fakes losses": _trainer(timed.FakesLosses, "witness loss"),
+    "then does nothing": _trainer(timed.DoesNothing, "witness loss", "every weight moved"),
+    "then the forward pass only": _trainer(timed.ForwardOnly, "updates follow the gradient"),
+    "then the forward pass only, in bf16": _trainer(timed.ForwardOnly, "updates follow the gradient", precision="bf16"),
+    "then the forward pass only, AdamW": _trainer(
+        timed.ForwardOnly, "updates follow the gradient", precision="fp32", workload="kit-assorted"
+    ),
+    "then half of each batch": _trainer(timed.HalfOfLaterBatches, "witness loss"),
+    "then one of each repeated image": _trainer(timed.FewOfLaterBatches, "witness loss"),
+    "then the first step of each block only": _trainer(timed.FirstStepOfLaterBlocks, "every step of a block takes its time"),
+    "then nothing until weights are asked for": _trainer(timed.HonestOnceAsked, "checked blocks as quick as timed ones"),
+    "then bf16": _trainer(timed.RoundsLater, "witness loss", precision="fp32"),
+    "then forgets one tensor": _trainer(timed.ForgetsOneTensorLater, "every weight moved"),
+    # ---- prediction
+    "predictor never waits": _predictor(predictors.NeverWaits, "predictions", "probabilities"),
+    "predictor waits for the batch before": _predictor(predictors.WaitsForTheBatchBefore, "two batches in flight"),
+    "predictor with one slot": _predictor(predictors.OneSlot, "two batches in flight"),
+    "predictor with one output buffer": _predictor(predictors.OneOutputBuffer, "answers are copies"),
+    "predictor gives its first answer again": _predictor(
+        predictors.FirstAnswerAgain, "another batch after it", "timed predictions"
+    ),
+    "predictor remembers batches": _predictor(predictors.RemembersBatches, "checked blocks as quick as timed ones"),
+    "predictor knows the golden batches": _predictor(
+        predictors.KnowsGoldenBatches, "unforeseen images", "timed predictions", "witness predictions"
+    ),
+    "predictor does half the batch": _predictor(predictors.HalfTheBatch, "predictions", "timed predictions"),
+    "predictor shuffles": _predictor(predictors.Shuffles, "predictions", "order of images"),
+    "predictor in training mode": _predictor(predictors.BatchStatistics, "predictions", "an image among others"),
+    "predictor gives logarithms": _predictor(predictors.Logits, "predictions", "probabilities"),
+    "predictor uses up images": _predictor(predictors.UsesUpImages, "images and weights left alone"),
+}
+"""Name, backend, and the checks that fail for it."""

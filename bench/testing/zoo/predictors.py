@@ -135,7 +135,7 @@ class Logits(ReferencePredictor):
 
     def answer(self, images: Images) -> Answer:
         """No softmax."""
-        return np.log(super().answer(images))
+        return np.asarray(np.log(super().answer(images)))
 
 
 class UsesUpImages(ReferencePredictor):

@@ -85,9 +85,10 @@ class FirstStepOfLaterBlocks(_Afterwards):
     def run(self, block: Sequence[Any]) -> Progress:
         """A block of any length for the price of one step."""
         if self.watched:
-            return super().run(block)
-        progress = super().run(block[:1])
-        return Progress(progress.losses[0] * 0.99 ** np.arange(len(block), dtype=self.kind), progress.witness)
+            return self.train(block)
+        progress = self.train(block[:1])
+        losses = progress.losses[0] * np.power(0.99, np.arange(len(block)))
+        return Progress(losses.astype(self.kind), progress.witness)
 
 
 class HonestOnceAsked(_Afterwards):

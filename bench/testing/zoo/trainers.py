@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.contract import Progress, Settings, Workload
 from bench.oracle import Arithmetic, Oracle, training_loss
 from bench.oracle.rules import Rules
-from bench.spec import Weights, initial_weights, tensor_shapes, trainable
+from bench.spec import Weights, initial_weights, tensor_shapes
 from bench.testing.reference import ReferenceTrainer
 from bench.verify.batches import Images, Labels
 from bench.verify.variants import COUPLED, DECOUPLED
@@ -72,7 +72,8 @@ class LeavesTheLastUpdate(ReferenceTrainer):
         self._pay()
         losses = [self.step(*batch) for batch in block[:-1]]
         network, loss = self.workload.network, self.workload.loss
-        losses.append(training_loss(network, loss, self.oracle.weights, *block[-1], self.oracle.arithmetic))
+        images, labels = block[-1]
+        losses.append(training_loss(network, loss, self.oracle.weights, images, labels, self.oracle.arithmetic))
         self.owed = [block[-1]]
         return Progress(np.array(losses, self.kind), self.witness())
 
@@ -92,7 +93,7 @@ class OneSlot(ReferenceTrainer):
 
     def run(self, block: Sequence[Any]) -> None:
         """Into the only slot."""
-        self.slot = super().run(block)
+        self.slot = self.train(block)
 
     def wait(self, pending: None) -> Progress:
         """Whatever is in the slot."""
@@ -122,7 +123,7 @@ class LastBatchOnly(ReferenceTrainer):
 
     def run(self, block: Sequence[Any]) -> Progress:
         """What a captured graph does when its input buffer is overwritten before it is replayed."""
-        return super().run([block[-1]] * len(block))
+        return self.train([block[-1]] * len(block))
 
 
 class OneStaticBuffer(ReferenceTrainer):
@@ -144,7 +145,7 @@ class BackwardsBlocks(ReferenceTrainer):
 
     def run(self, block: Sequence[Any]) -> Progress:
         """Last come, first served."""
-        progress = super().run(block[::-1])
+        progress = self.train(block[::-1])
         return Progress(progress.losses[::-1], progress.witness)
 
 
@@ -153,7 +154,7 @@ class FirstStepOfBlock(ReferenceTrainer):
 
     def run(self, block: Sequence[Any]) -> Progress:
         """A block of any length for the price of one step."""
-        progress = super().run(block[:1])
+        progress = self.train(block[:1])
         return Progress(np.repeat(progress.losses, len(block)), progress.witness)
 
 
@@ -182,20 +183,6 @@ class UsesUpHostArrays(ReferenceTrainer):
         loss = super().step(images, labels)
         images[:] = 0
         return loss
-
-
-class ReadsHostArraysLate(LeavesTheLastUpdate):
-    """Owes an update, keeps the caller's array instead of a copy, and has no witness to give it away."""
-
-    def witness(self) -> float:
-        """That of the weights as they will be."""
-        images, labels = self.owed[0] if self.owed else (None, None)
-        if images is None:
-            return super().witness()
-        kept = self.oracle.weights
-        future = Oracle(self.workload.network, self.workload.loss, self.workload.optimizer, kept, self.oracle.arithmetic)
-        future.step(images, labels)
-        return float(sum(np.sum(np.square(w)) for name, w in future.weights.items() if trainable(name)))
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
