@@ -12,7 +12,7 @@ import optax
 from jax import Array
 from numpy.typing import NDArray
 
-from backends.jax_lowering import apply, from_jax, numerics, to_jax
+from backends.jax_lowering import GATHERED_CHANNELS, apply, from_jax, numerics, to_jax
 from bench.contract import Progress, Settings, Workload
 from bench.spec import SGD, CrossEntropy, Weights, decays, trainable
 
@@ -33,6 +33,9 @@ class _Engine:
         self._workload, self._settings = workload, settings
         self._device = find_device(device)
         self._kinds = numerics(settings.precision)
+        self._gathers = self._device.platform == "cpu"
+        wide = f", those of {GATHERED_CHANNELS} or more channels as patches and one product" if self._gathers else ""
+        self.lowering = f"XLA convolutions, NHWC{wide}"
         if settings.cache_dir is not None:
             jax.config.update("jax_compilation_cache_dir", str(settings.cache_dir))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
@@ -53,8 +56,6 @@ class _Engine:
 class JaxTrainer(_Engine):
     """One compiled call per optimizer step; the old state's memory becomes the new state's."""
 
-    lowering = "XLA native convolution, NHWC"
-
     def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
         super().__init__(workload, device, settings)
         arrays = to_jax(weights, self._kinds.state)
@@ -69,7 +70,7 @@ class JaxTrainer(_Engine):
 
     def _step(self, trained: Any, statistics: Any, memory: Any, images: Array, labels: Array, rate: Array) -> Any:
         def loss(trained: Any) -> tuple[Array, dict[str, Array]]:
-            logits, moved = apply(self._workload.network, trained | statistics, images, self._kinds, training=True)
+            logits, moved = apply(self._workload.network, trained | statistics, images, self._kinds, True, self._gathers)
             return cross_entropy(self._workload.loss, logits, labels), moved
 
         (value, moved), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
@@ -114,15 +115,13 @@ class JaxTrainer(_Engine):
 class JaxPredictor(_Engine):
     """One compiled call per batch."""
 
-    lowering = "XLA native convolution, NHWC"
-
     def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
         super().__init__(workload, device, settings)
         self._arrays = self._put(to_jax(weights, self._kinds.state))
         self._call: Any = jax.jit(self._probabilities)
 
     def _probabilities(self, arrays: Any, images: Array) -> Array:
-        logits, _ = apply(self._workload.network, arrays, images, self._kinds, training=False)
+        logits, _ = apply(self._workload.network, arrays, images, self._kinds, False, self._gathers)
         return jax.nn.softmax(logits, axis=1)
 
     def compile(self) -> None:
