@@ -223,7 +223,7 @@ def witness_predictions(
     """Every check on a predictor that has just been timed with so many batches in flight, ``steps`` batches per sample."""
     rng = rng or unforeseeable()
     few = unforeseen_images(workload, IMAGES_CHECKED, rng)
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < BLOCKS or (min(seconds) > SLOWER_THAN_TIMED * timed.seconds and len(seconds) < MOST_BLOCKS):
         batches = [_shifted(few, timed.batch_size, rng) for _ in range(timed.steps)]
         started = time.perf_counter()

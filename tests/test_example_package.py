@@ -1,0 +1,77 @@
+"""A stranger's package, installed as pip installs it, seen only by the processes of these tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.record.files import read_record
+from tests.support.site import bench, environment
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "stranger"
+SHORT = ["--trials", "1", "--seconds", "0.2", "--no-ceilings", "--quiet", "--precision", "fp32"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The example in a folder of its own."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("stranger")
+    source = shutil.copytree(EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("*.egg-info", "build"))
+    flags = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", str(folder / "site")]
+    subprocess.run([sys.executable, "-m", "pip", "install", *flags, str(source)], check=True, capture_output=True)
+    return folder / "site"
+
+
+def test_it_is_listed(site, tmp_path):
+    done = bench(["list"], tmp_path, site)
+    assert done.returncode == 0
+    assert "numpy  (numpy" in done.stdout
+    assert "accelbench-stranger" in done.stdout
+    assert "inference only" in done.stdout
+    assert "stripes small  16x16, upright or level stripes" in done.stdout
+
+
+def test_its_backend_verifies(site, tmp_path):
+    done = bench(["verify", "--backend", "numpy"], tmp_path, site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("pass  numpy numpy melanoma-tiny") == 2
+
+
+def test_every_workload_runs_on_its_backend(site, tmp_path):
+    done = bench(["run", "--backend", "numpy", "--size", "tiny", *SHORT], tmp_path, site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (tmp_path / "bench-results").iterdir()
+    record = read_record(run)
+    assert {case.phase for case in record.cases} == {"preprocess", "infer"}
+    assert any("inference only" in skip.reason for skip in record.skips)
+
+
+def test_its_workload_runs_on_every_backend(site, tmp_path):
+    done = bench(["run", "--workload", "stripes", *SHORT], tmp_path, site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (tmp_path / "bench-results").iterdir()
+    record = read_record(run)
+    assert {case.backend for case in record.cases} >= {"cpu", "jax", "numpy"}
+    assert {case.backend for case in record.cases if case.phase == "train"} >= {"cpu", "jax"}
+    trials = [trial for trial in record.trials if trial.role == "trial"]
+    assert all(trial.checks and all(check.passed for check in trial.checks) for trial in trials)
+
+
+def test_it_passes_the_kit(site, tmp_path):
+    (tmp_path / "test_numpy.py").write_text(
+        "from bench.testing import BackendConformance\n"
+        "from stranger.numpy_backend import NumpyBackend\n\n\n"
+        "class TestNumpy(BackendConformance):\n    backend = NumpyBackend()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "test_numpy.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path, site), capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "passed" in done.stdout
+    assert "AveragePool" in done.stdout, "a layer that the backend lacks is a skip that names it"

@@ -1,0 +1,51 @@
+"""The plugin documents give exact signatures, and their code runs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from bench import contract
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def signature(owner, name):
+    return re.sub(r"'", "", f"{name}{inspect.signature(getattr(owner, name))}")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "page"),
+    [(contract.Backend, name, "backend") for name in ("probe", "trainer", "predictor")]
+    + [(contract.Trainer, name, "backend") for name in ("stage", "run", "wait", "weights")]
+    + [(contract.Predictor, name, "backend") for name in ("stage", "run", "wait")]
+    + [(contract.DataReader, name, "workload") for name in ("open", "files", "decode")],
+)
+def test_every_method_stands_in_the_documents_as_it_is(owner, name, page):
+    text = " ".join((DOCS / f"writing-a-{page}.md").read_text().split())
+    assert f"`{signature(owner, name)}`" in text
+
+
+def test_every_hook_stands_in_the_documents():
+    hooks = [name for name in vars(contract.Hooks) if name.startswith("bench_")]
+    text = "".join(path.read_text() for path in DOCS.glob("writing-*.md"))
+    assert {"bench_backends", "bench_workloads"} <= {name for name in hooks if name in text}
+
+
+@pytest.mark.parametrize("page", ["backend", "workload"])
+def test_the_first_example_is_a_plugin(page):
+    import pluggy
+
+    code = re.findall(r"```python\n(.*?)```", (DOCS / f"writing-a-{page}.md").read_text(), re.DOTALL)[0]
+    scope: dict[str, object] = {"MoleReader": lambda: None}
+    exec(compile(code, page, "exec"), scope)
+    manager = pluggy.PluginManager("bench")
+    manager.add_hookspecs(contract.Hooks)
+    manager.register(
+        type("Plugin", (), {name: staticmethod(value) for name, value in scope.items() if name.startswith("bench_")})
+    )
+    (offered,) = getattr(manager.hook, f"bench_{page}s")()
+    assert len(offered) == 1
