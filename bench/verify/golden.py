@@ -118,7 +118,8 @@ def _batches_digest(batches: list[Batch]) -> str:
 def write_golden(golden: Golden, path: Path) -> None:
     """One JSON file, a line per field."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(golden), indent=0).replace(b"\n\n", b"\n") + b"\n")
+    fields = [f'"{name}": {msgspec.json.encode(getattr(golden, name)).decode()}' for name in golden.__struct_fields__]
+    path.write_text("{\n" + ",\n".join(fields) + "\n}\n")
 
 
 def read_golden(path: Path) -> Golden:

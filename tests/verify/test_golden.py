@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -29,7 +30,7 @@ def shipped(tmp_path: Path) -> Workload:
 
 def test_a_file_reads_back_as_it_was_made(shipped: Workload):
     assert read_golden(shipped.golden) == make_golden(shipped, draws=1)
-    assert len(shipped.golden.read_text().splitlines()) > 10  # reviewable in a diff
+    assert len(shipped.golden.read_text().splitlines()) == len(golden_module.Golden.__struct_fields__) + 2
 
 
 def test_a_file_that_fits_is_used(shipped: Workload):
@@ -86,7 +87,7 @@ def test_without_a_file_it_is_made_once(monkeypatch: pytest.MonkeyPatch):
 def test_envelopes_grow_as_precision_falls():
     golden = make_golden(KIT, draws=3)
     widths = [golden.envelopes[precision].losses for precision in ("fp32", "tf32", "bf16")]
-    for one, next_ in zip(widths, widths[1:], strict=False):
+    for one, next_ in pairwise(widths):
         assert all(a < b for a, b in zip(one, next_, strict=True))
     for width in widths:
         assert width == sorted(width)
@@ -103,7 +104,7 @@ def test_shipped_files_fit_their_workloads(size: str):
 
 
 def test_the_tiny_file_is_what_the_oracle_says_today():
-    made, shipped = make_golden(SIZES["tiny"], draws=1), read_golden(SIZES["tiny"].golden)
+    made, shipped = make_golden(SIZES["tiny"], draws=0), read_golden(SIZES["tiny"].golden)
     assert made.losses == pytest.approx(shipped.losses, rel=1e-12)
     for found, expected in zip(made.fingerprints, shipped.fingerprints, strict=True):
         assert list(found) == list(expected)

@@ -1,0 +1,245 @@
+"""Proofs inside trials: first steps, timed losses, witness blocks, and updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench import oracle
+from bench.contract import Progress, Settings, Workload
+from bench.oracle import Oracle
+from bench.spec import SGD, AdamW, Schedule, Weights, initial_weights, trainable
+from bench.testing import kit_workloads
+from bench.testing.reference import ReferenceBackend
+from bench.verify.golden import calibrated_weights, checked_golden
+from bench.verify.timed import check_predictions, check_timed_losses, first_steps
+from bench.verify.updates import Walk, check_updates
+from bench.verify.witness import (
+    MOST_BLOCKS,
+    Timed,
+    unforeseen_batch,
+    unforeseen_images,
+    witness_predictions,
+    witness_training,
+)
+
+RESIDUAL, ASSORTED = kit_workloads()
+SETTINGS = Settings("float64", 16, 1)
+
+
+def with_schedule(schedule: Schedule) -> Workload:
+    return replace(RESIDUAL, optimizer=replace(RESIDUAL.optimizer, schedule=schedule))
+
+
+def test_a_schedule_that_would_end_within_the_trial_is_stretched():
+    workload = with_schedule(Schedule(0.05, warmup_steps=8, total_steps=20))
+    start, trained = first_steps(workload, 16, "float64", steps=500)
+    assert trained.optimizer.schedule == Schedule(0.05, warmup_steps=8, total_steps=1000)
+    assert start.expected().losses == checked_golden(workload)[0].losses  # the first rates are those of the golden curve
+    assert trained.optimizer.schedule.at(500) > 0
+
+
+def test_without_warm_up_the_stretched_schedule_gets_a_curve_of_its_own():
+    workload = with_schedule(Schedule(0.05, total_steps=20))
+    start, trained = first_steps(workload, 16, "float64", steps=500)
+    trainer = ReferenceBackend().trainer(trained, initial_weights(trained.network, trained.seed), "reference", SETTINGS)
+    losses = [float(trainer.run([batch]).losses[0]) for batch in start.batches]
+    assert start.check(losses, "float64").passed
+    assert start.expected().losses[1:] != checked_golden(workload)[0].losses[1 : len(losses)]
+
+
+def test_a_schedule_that_lasts_is_left_alone():
+    _, trained = first_steps(RESIDUAL, 16, "float64", steps=399)
+    assert trained is RESIDUAL
+    _, constant = first_steps(with_schedule(Schedule(0.1)), 16, "float64", steps=10**6)
+    assert constant.optimizer.schedule == Schedule(0.1)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "fault"),
+    [
+        ([[1.0, 0.9], [0.8, 0.7]], ""),
+        ([[1.0, 0.9], [0.8]], "timed block 2 of 2 steps gave losses of shape (1,)"),
+        ([[1.0, np.nan], [0.8, 0.7]], "timed block 1 gave a loss that is not finite"),
+        ([[1.0, 0.9], [1.0, 0.9]], "all 2 timed blocks gave the same losses"),
+    ],
+)
+def test_timed_losses(blocks: list[list[float]], fault: str):
+    check = check_timed_losses([Progress(np.array(block), 1.0) for block in blocks], 2)
+    assert check.passed is (fault == "")
+    assert fault in check.detail
+
+
+def test_an_unforeseen_batch_is_new_each_time_and_its_few_images_tell_its_loss():
+    rng = np.random.default_rng(0)
+    first, second = (unforeseen_batch(RESIDUAL, 24, rng) for _ in range(2))
+    assert len(first.images) == 8
+    assert first.labels.shape == (24,)
+    assert first.fed[0].shape == (24, 12, 10, 3)
+    assert not np.array_equal(first.images, second.images)
+    arguments = (RESIDUAL.network, RESIDUAL.loss, initial_weights(RESIDUAL.network, 0))
+    whole = oracle.training_loss(*arguments, *first.fed)
+    assert oracle.training_loss(*arguments, *first.few) == pytest.approx(whole, rel=1e-12)
+
+
+def test_no_half_of_an_unforeseen_batch_has_its_loss():
+    """The labels differ between copies, so that what part of the batch was dropped shows."""
+    rng = np.random.default_rng(1)
+    arguments = (RESIDUAL.network, RESIDUAL.loss, initial_weights(RESIDUAL.network, 0))
+    for _ in range(20):
+        images, labels = unforeseen_batch(RESIDUAL, 32, rng).fed
+        whole = oracle.training_loss(*arguments, images, labels)
+        for part in (slice(16), slice(16, None), slice(0, None, 2)):
+            assert abs(oracle.training_loss(*arguments, images[part], labels[part]) - whole) > 1e-4
+
+
+class Sleeping:
+    """The reference trainer, each block delayed by what the script says."""
+
+    def __init__(self, inner, delays: Callable[[int], float], clock: list[float]) -> None:
+        self.inner, self.delays, self.clock, self.block = inner, delays, clock, 0
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    def run(self, batches):
+        self.clock[0] += self.delays(self.block) * len(batches)
+        self.block += 1
+        return self.inner.run(batches)
+
+
+def witness(monkeypatch: pytest.MonkeyPatch, delays: Callable[[int], float], timed: float) -> tuple[dict, int]:
+    """Which checks pass for a trainer whose block number b takes delays(b) per step, on a clock of the test's own."""
+    clock = [0.0]
+    monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
+    inner = ReferenceBackend().trainer(RESIDUAL, initial_weights(RESIDUAL.network, 7), "reference", SETTINGS)
+    trainer = Sleeping(inner, delays, clock)
+    seen = Timed(batch_size=16, steps=8, seconds=timed, done=0)
+    checks = witness_training(trainer, RESIDUAL, "float64", seen, np.random.default_rng(3))
+    return {check.name: check.passed for check in checks}, trainer.block
+
+
+def test_an_honest_trainer_passes_every_witness_check(monkeypatch: pytest.MonkeyPatch):
+    passed, _ = witness(monkeypatch, lambda block: 0.1, timed=0.8)
+    assert len(passed) == 6
+    assert all(passed.values())
+
+
+def test_a_trainer_that_was_quicker_while_timed_is_found_out(monkeypatch: pytest.MonkeyPatch):
+    passed, blocks = witness(monkeypatch, lambda block: 0.1, timed=0.2)
+    assert not passed["checked blocks as quick as timed ones"]
+    assert not passed["every step of a block takes its time"]
+    assert blocks >= MOST_BLOCKS  # after every chance
+
+
+def test_a_disturbed_machine_is_given_time(monkeypatch: pytest.MonkeyPatch):
+    passed, _ = witness(monkeypatch, lambda block: 10.0 if block < 6 else 0.1, timed=0.8)
+    assert all(passed.values())
+
+
+def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyPatch):
+    """All blocks take as long as one step does."""
+    clock = [0.0]
+    monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
+    inner = ReferenceBackend().trainer(RESIDUAL, initial_weights(RESIDUAL.network, 7), "reference", SETTINGS)
+
+    class Constant(Sleeping):
+        def run(self, batches):
+            self.clock[0] += 0.1
+            return self.inner.run(batches)
+
+    seen = Timed(batch_size=16, steps=8, seconds=0.1, done=0)
+    trainer = Constant(inner, lambda block: 0.0, clock)
+    failed = [c.name for c in witness_training(trainer, RESIDUAL, "float64", seen, np.random.default_rng(3)) if not c.passed]
+    assert failed == ["every step of a block takes its time"]
+
+
+def test_witness_predictions_look_at_the_clock_too(monkeypatch: pytest.MonkeyPatch):
+    clock = [0.0]
+    monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
+    weights = calibrated_weights(RESIDUAL, checked_golden(RESIDUAL)[1][0])
+    inner = ReferenceBackend().predictor(RESIDUAL, weights, "reference", SETTINGS)
+    predictor = Sleeping(inner, lambda block: 0.1, clock)
+    for timed, good in ((1.6 * 4, True), (0.5 * 4, False)):
+        seen = Timed(batch_size=16, steps=4, seconds=timed)
+        right, quick = witness_predictions(predictor, RESIDUAL, weights, "float64", seen, 2, np.random.default_rng(5))
+        assert right.passed
+        assert quick.passed is good
+
+
+def test_timed_predictions_name_the_image():
+    weights = calibrated_weights(RESIDUAL, checked_golden(RESIDUAL)[1][0])
+    images = list(unforeseen_images(RESIDUAL, 4, np.random.default_rng(0)))
+    found = list(oracle.predict(RESIDUAL.network, weights, np.stack(images)))
+    assert check_predictions(RESIDUAL.network, weights, images, found, "float64").passed
+    found[2] = found[2][::-1]
+    check = check_predictions(RESIDUAL.network, weights, images, found, "float64")
+    assert not check.passed
+    assert check.detail.startswith("image 3: ")
+
+
+OPTIMIZERS = {
+    "plain SGD": SGD(Schedule(0.05), momentum=0.0),
+    "momentum": SGD(Schedule(0.05, 30), momentum=0.9, weight_decay=1e-3),
+    "Nesterov": SGD(Schedule(0.05, 30, 60), momentum=0.9, nesterov=True, weight_decay=1e-3, decay_all=True),
+    "AdamW": AdamW(Schedule(0.01, 30), weight_decay=0.05),
+    "AdamW on all": AdamW(Schedule(0.01), weight_decay=0.05, decay_all=True),
+}
+
+
+def walk(workload: Workload, done: int, change: Callable[[Weights, Weights], Weights]) -> Walk:
+    """Two steps after ``done`` others; ``change`` makes the second step's weights from those before and after it."""
+    rng = np.random.default_rng(done)
+    run = Oracle(workload.network, workload.loss, workload.optimizer, initial_weights(workload.network, 0))
+    for _ in range(done):
+        run.step(*unforeseen_batch(workload, 16, rng).few)
+    batches = [unforeseen_batch(workload, 16, rng) for _ in range(2)]
+    states = [run.weights]
+    for batch in batches:
+        run.step(*batch.few)
+        states.append(run.weights)
+    last = change(states[1], states[2])
+    kind = np.float32
+    as_found = [{name: value.astype(kind) for name, value in state.items()} for state in (*states[:2], last)]
+    return Walk((as_found[0], as_found[1], as_found[2]), (batches[0].few, batches[1].few), done)
+
+
+@pytest.mark.parametrize("done", [0, 1, 25])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("base", [RESIDUAL, ASSORTED], ids=lambda workload: workload.name)
+def test_honest_updates_follow_the_gradient(base: Workload, optimizer: str, done: int):
+    workload = replace(base, optimizer=OPTIMIZERS[optimizer])
+    check = check_updates(workload, walk(workload, done, lambda before, after: after))
+    assert check.passed, check
+    assert check.found is not None
+
+
+def nudged(before: Weights, after: Weights) -> Weights:
+    rng = np.random.default_rng(9)
+    return {
+        name: value + 1e-3 * rng.standard_normal(value.shape) if trainable(name) else after[name]
+        for name, value in before.items()
+    }
+
+
+def backwards(before: Weights, after: Weights) -> Weights:
+    return {name: 2 * value - after[name] for name, value in before.items()}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("change", [nudged, backwards])
+def test_updates_without_regard_to_the_gradient_are_found_out(optimizer: str, change):
+    workload = replace(RESIDUAL, optimizer=OPTIMIZERS[optimizer])
+    check = check_updates(workload, walk(workload, 10, change))
+    assert not check.passed
+    assert "without regard to their gradient" in check.detail
+
+
+def test_no_update_is_judged_where_the_rate_is_zero():
+    workload = with_schedule(Schedule(0.05, warmup_steps=1, total_steps=3))
+    check = check_updates(workload, walk(workload, 5, lambda before, after: after))
+    assert check.passed
+    assert check.detail == "not judged: the schedule's rate has come to 0"
