@@ -1,4 +1,6 @@
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -47,8 +49,17 @@ def test_nothing_there(tmp_path, names, found):
     assert found in str(caught.value)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read anything")
-def test_a_folder_that_may_not_be_read(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
-    with pytest.raises(DataError, match="check its permissions"):
-        find_images(tmp_path)
+def test_a_folder_that_may_not_be_read():
+    """The superuser may read anything, so it steps down to an ordinary user for the attempt."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(mode=0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(DataError, match="check its permissions"):
+                find_images(folder)
+        finally:
+            os.seteuid(user)
