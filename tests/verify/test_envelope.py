@@ -22,7 +22,7 @@ RESIDUAL, ASSORTED = kit_workloads()
 TINY = Workload(
     name="tiny",
     size="test",
-    network=small_residual(28, 2, widths=(8, 16)),
+    network=small_residual(14, 2, widths=(8, 16)),
     loss=CrossEntropy((1.0, 4.0)),
     optimizer=SGD(Schedule(0.1, 20, 400), 0.9, nesterov=True, weight_decay=5e-4),
     batch_size=8,
@@ -41,16 +41,19 @@ def failed(subject: Subject) -> list[str]:
     return [f"{check.name}: {check.found} > {check.allowed}" for check in verify(subject) if not check.passed]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_torch_never_raises_a_false_alarm(precision: str, seed: int):
     backend = CpuBackend()
     if precision not in backend.probe().devices[0].precisions:
         pytest.skip(f"this processor does not compute {precision}")
     for workload in (RESIDUAL, ASSORTED, TINY):
-        for threads in (1, 2):
-            subject = Subject(backend, "cpu", seeded(workload, seed), Settings(precision, 8, threads))
-            assert failed(subject) == []
+        subject = Subject(backend, "cpu", seeded(workload, seed), Settings(precision, 8, threads=1))
+        assert failed(subject) == []
+
+
+def test_threads_raise_none_either():
+    assert failed(Subject(CpuBackend(), "cpu", RESIDUAL, Settings("fp32", 8, threads=2))) == []
 
 
 @pytest.mark.parametrize("batch_size", [8, 10, 16, 24, 32])
@@ -62,7 +65,7 @@ def test_first_losses_of_torch_at_every_batch_size(precision: str, batch_size: i
         pytest.skip(f"this processor does not compute {precision}")
     start, trained = first_steps(TINY, batch_size, precision)
     weights = initial_weights(trained.network, trained.seed)
-    trainer = backend.trainer(trained, weights, "cpu", Settings(precision, batch_size, 2))
+    trainer = backend.trainer(trained, weights, "cpu", Settings(precision, batch_size, threads=1))
     losses = [loss for batch in start.batches for loss in step(trainer, batch)]
     assert len(losses) == (5 if batch_size % 8 == 0 else 3)
     check = start.check(losses, precision)
@@ -74,15 +77,17 @@ def step(trainer, batch: Batch) -> list[float]:
     return trainer.wait(trainer.run([trainer.stage(*batch)])).losses.tolist()
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("asked", "given"), [("fp32", "tf32"), ("fp32", "bf16"), ("tf32", "bf16")])
-def test_another_precision_does_not_pass(asked: str, given: str, seed: int):
-    backend = ReferenceBackend(rounding=lambda precision: rounding(given if precision == asked else precision))
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("given", ["tf32", "bf16"])
+def test_nothing_coarser_passes_as_fp32(given: str, seed: int):
+    backend = ReferenceBackend(rounding=lambda precision: rounding(given if precision == "fp32" else precision))
     for workload in (RESIDUAL, ASSORTED, TINY):
-        subject = Subject(backend, "reference", seeded(workload, seed), Settings(asked, 8, 1))
-        names = [line.split(":")[0] for line in failed(subject)]
-        assert "losses" in names or "predictions" in names
-        assert asked != "fp32" or "running statistics" in names
+        names = {line.split(":")[0] for line in failed(Subject(backend, "reference", seeded(workload, seed), FP32))}
+        assert {"losses", "predictions"} <= names
+        assert given == "tf32" or "running statistics" in names
+
+
+FP32 = Settings("fp32", 8, 1)
 
 
 def test_shares_of_updates():
