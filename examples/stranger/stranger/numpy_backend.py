@@ -56,8 +56,12 @@ class NumpyPredictor:
                 self._check(part)
         elif isinstance(layer, Residual):
             self._check(layer.body)
+            if layer.shortcut is not None:
+                self._check(layer.shortcut)
         elif type(layer) not in TABLE:
             raise UnsupportedLayer(f"the numpy backend has no {type(layer).__name__}")
+        elif isinstance(layer, Conv2d) and layer.groups != 1:
+            raise UnsupportedLayer("the numpy backend has no grouped Conv2d")
 
     def stage(self, images):
         return images
@@ -90,8 +94,6 @@ def patches(x, kernel, stride, padding, fill):
 
 
 def conv(layer, tensor, x):
-    if layer.groups != 1:
-        raise UnsupportedLayer("the numpy backend has no grouped Conv2d")
     y = np.tensordot(patches(x, layer.kernel, layer.stride, layer.padding, 0), tensor("weight"), ([3, 4, 5], [1, 2, 3]))
     return y + tensor("bias") if layer.bias else y
 
