@@ -13,7 +13,20 @@ from bench.record.files import read_record
 from tests.support.site import bench, environment
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "stranger"
-SHORT = ["--trials", "1", "--seconds", "0.2", "--no-ceilings", "--quiet", "--precision", "fp32"]
+SHORT = [
+    "--threads",
+    "1",
+    "--trials",
+    "1",
+    "--seconds",
+    "0.2",
+    "--no-ceilings",
+    "--quiet",
+    "--precision",
+    "fp32",
+    "--batch-size",
+    "16",
+]
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def _training_trial(subject: Subject) -> list[Check]:
         return trainer.run([trainer.stage(*batch) for batch in islice(feed, steps)])
 
     steps = _steps(lambda count: trainer.wait(launch(count)))
-    timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES)
+    timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES, clock=time.perf_counter)
     seen = Timed(settings.batch_size, steps, median(timed.samples), done)
     return [
         start.check(losses, settings.precision),
@@ -101,7 +101,7 @@ def _inference_trial(subject: Subject) -> list[Check]:
 
     steps = _steps(lambda count: [predictor.wait(launch()) for _ in range(count)])
     asked.clear()
-    timed = time_pipelined(launch, predictor.wait, SAMPLES * steps)
+    timed = time_pipelined(launch, predictor.wait, SAMPLES * steps, clock=time.perf_counter)
     samples = [sum(timed.samples[at : at + steps]) for at in range(0, len(timed.samples), steps)]
     rows = rng.integers(0, settings.batch_size, len(asked))
     images = [batch[row] for batch, row in zip(asked, rows, strict=True)]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from backends import jax_lowering, torch_lowering
 from backends.cpu import CpuBackend
 from backends.cuda import CudaBackend
 from backends.jax_lowering import from_jax, to_jax
 from backends.jax_xla import JaxBackend
 from backends.torch_lowering import load, set_tf32, unload
 from bench.contract import Backend, Settings, UnsupportedLayer, Workload
-from bench.spec import BatchNorm, Dense, GlobalAveragePool, Network, digest, initial_weights, sequential
+from bench.spec import BatchNorm, Dense, GlobalAveragePool, Network, SiLU, digest, initial_weights, sequential
 from bench.testing import kit_workloads
 from bench.verify.equivalence import compiled
 
@@ -24,23 +25,18 @@ RESIDUAL, ASSORTED = kit_workloads()
 SETTINGS = Settings("float64", 8, 1)
 
 
-@dataclass(frozen=True)
-class Swirl:
-    """A layer of tomorrow."""
-
-
-def with_swirl() -> tuple[Workload, dict[str, np.ndarray]]:
-    body = sequential(block=sequential(swirl=Swirl()), pool=GlobalAveragePool(), head=Dense(3, 3))
-    weights = {"head.weight": np.zeros((3, 3), np.float32), "head.bias": np.zeros(3, np.float32)}
-    return replace(RESIDUAL, network=Network(12, 10, 3, body)), weights
-
-
 @pytest.mark.parametrize("make", ["trainer", "predictor"])
-@pytest.mark.parametrize(("backend", "device"), [(CpuBackend(), "cpu"), (JaxBackend(), "jax:cpu:0")], ids=["cpu", "jax"])
-def test_a_layer_that_a_lowering_lacks_is_named_with_its_path(backend: Backend, device: str, make: str):
-    workload, weights = with_swirl()
-    with pytest.raises(UnsupportedLayer, match=r"has no Swirl \('block\.swirl'\)"):
-        compiled(getattr(backend, make)(workload, weights, device, SETTINGS))
+@pytest.mark.parametrize(
+    ("backend", "device", "table"),
+    [(CpuBackend(), "cpu", torch_lowering._TABLE), (JaxBackend(), "jax:cpu:0", jax_lowering._TABLE)],
+    ids=["cpu", "jax"],
+)
+def test_a_layer_that_a_lowering_lacks_is_named_with_its_path(
+    backend: Backend, device: str, table: dict, make: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delitem(table, SiLU)
+    with pytest.raises(UnsupportedLayer, match=r"has no SiLU \('stem_silu'\)"):
+        compiled(getattr(backend, make)(ASSORTED, initial_weights(ASSORTED.network, 0), device, SETTINGS))
 
 
 def test_torch_says_that_it_has_no_biased_running_variance():

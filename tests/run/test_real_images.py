@@ -9,6 +9,8 @@ import pytest
 from bench.record.files import read_record
 from tests.support.site import bench
 
+# One thread: other tests run beside these, and a step whose threads wait for each other suffers most from neighbours.
+ONE_THREAD = ["--threads", "1"]
 SHORT = ["--trials", "1", "--seconds", "0.3", "--no-ceilings", "--quiet", "--precision", "fp32"]
 
 
@@ -21,7 +23,9 @@ def measured(folder: Path, *arguments: str):
 
 def test_an_npz_on_two_backends(real_data, tmp_path):
     data = real_data / "ham10000_28" / "ham10000_28_medmnist_layout.npz"
-    record, table = measured(tmp_path, "--backend", "cpu", "--backend", "jax", "--size", "tiny", "--data", str(data))
+    record, table = measured(
+        tmp_path, "--backend", "cpu", *ONE_THREAD, "--backend", "jax", "--size", "tiny", "--data", str(data)
+    )
     assert record.data[0].count == 10_015
     assert {(case.backend, case.phase) for case in record.cases} == {
         (b, p) for b in ("cpu", "jax") for p in ("train", "infer")
@@ -36,7 +40,18 @@ def test_an_npz_on_two_backends(real_data, tmp_path):
 def test_a_folder_with_its_table(real_data, tmp_path):
     data = real_data / "ham10000_200x150"
     record, _ = measured(
-        tmp_path, "--backend", "cpu", "--size", "small", "--phase", "preprocess", "--phase", "train", "--data", str(data)
+        tmp_path,
+        *ONE_THREAD,
+        "--backend",
+        "cpu",
+        "--size",
+        "small",
+        "--phase",
+        "preprocess",
+        "--phase",
+        "train",
+        "--data",
+        str(data),
     )
     assert record.data[0].count == 3000
     assert record.data[0].megapixels == pytest.approx(0.03)
