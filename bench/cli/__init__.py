@@ -51,7 +51,7 @@ def bench() -> None:
     """Believable accelerator benchmarks: the same melanoma CNN, proven equal on every backend, from days to hours.
 
     \b
-    bench run --quick           a first table in a minute and a half
+    bench run --quick           a first table, on the smallest network
     bench run --backend cuda    measure one backend
     bench report                days versus hours, from every record under bench-results
 

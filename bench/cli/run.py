@@ -45,9 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds", type=float, metavar="S", help="Steady state to measure in each trial. Default: 2.5 (--quick: 0.5)."
 )
-@click.option(
-    "--quick", is_flag=True, help="A first look in about a minute and a half: size tiny, short trials, fp32, no ceilings."
-)
+@click.option("--quick", is_flag=True, help="A first look: size tiny, short trials, fp32, no ceilings.")
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable).")
