@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from bench.cli.options import interpreter_option, interpreters
+
 
 @click.command(name="list")
 @click.option(
@@ -16,16 +18,9 @@ import click
     show_default=True,
     help="For people, or for programs.",
 )
-@click.option(
-    "--interpreter",
-    "interpreter_words",
-    multiple=True,
-    metavar="PLUGIN=PYTHON",
-    help="Ask a plugin in another Python (repeatable).",
-)
+@interpreter_option
 def command(style: str, interpreter_words: tuple[str, ...]) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
-    from bench.cli.options import interpreters
     from bench.report import BUILT_IN
     from bench.run.discovery import Discovery, discover
 

@@ -14,29 +14,59 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def data_options(function: F) -> F:
-    """``--data`` and what says how to read it."""
-    options = [
-        click.option(
-            "--data",
-            metavar="PATH",
-            help="Images to use: a MedMNIST-layout .npz, a HAM10000 folder, a folder per "
-            "class, or any folder of images. Default: synthetic lesions.",
-        ),
-        click.option("--labels", metavar="CSV", help="A table with one row per image, where it is not found beside them."),
-        click.option("--image-column", metavar="NAME", help="Its column of image names."),
-        click.option("--label-column", metavar="NAME", help="Its column of labels."),
-        click.option(
-            "--group-column", metavar="NAME", help="Its column of lesions or patients, never split between train and test."
-        ),
-        click.option(
-            "--positive", metavar="VALUE", multiple=True, help="A label value that means the positive class (repeatable)."
-        ),
-        click.option("--images", "count", type=int, default=2048, show_default=True, help="How many synthetic images."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator of several, in the order in which help shows them."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+device_options = _all(
+    click.option("--backend", "backends", multiple=True, metavar="NAME", help="A backend (repeatable). Default: all."),
+    click.option(
+        "--device", "devices", multiple=True, metavar="ID", help="A device, such as cuda:0 (repeatable). Default: all."
+    ),
+    click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to run."),
+)
+"""Where and what to run."""
+
+interpreter_option = click.option(
+    "--interpreter",
+    "interpreter_words",
+    multiple=True,
+    metavar="PLUGIN=PYTHON",
+    help="Run a plugin's workers with another Python (repeatable).",
+)
+
+plugin_options = _all(
+    click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable)."),
+    interpreter_option,
+)
+"""How a plugin is run."""
+
+data_options = _all(
+    click.option(
+        "--data",
+        metavar="PATH",
+        help="Images to use: a MedMNIST-layout .npz, a HAM10000 folder, a folder per "
+        "class, or any folder of images. Default: synthetic lesions.",
+    ),
+    click.option("--labels", metavar="CSV", help="A table with one row per image, where it is not found beside them."),
+    click.option("--image-column", metavar="NAME", help="Its column of image names."),
+    click.option("--label-column", metavar="NAME", help="Its column of labels."),
+    click.option(
+        "--group-column", metavar="NAME", help="Its column of lesions or patients, never split between train and test."
+    ),
+    click.option(
+        "--positive", metavar="VALUE", multiple=True, help="A label value that means the positive class (repeatable)."
+    ),
+    click.option("--images", "count", type=int, default=2048, show_default=True, help="How many synthetic images."),
+)
+"""``--data`` and what says how to read it."""
 
 
 def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, interpreters, pairs
+from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="run")
-@click.option(
-    "--backend", "backends", multiple=True, metavar="NAME", help="A backend to measure (repeatable). Default: all."
-)
-@click.option(
-    "--device", "devices", multiple=True, metavar="ID", help="A device, such as cuda:0 (repeatable). Default: all."
-)
-@click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to run.")
+@device_options
 @click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: small.")
 @click.option(
     "--phase", "phases", multiple=True, metavar="PHASE", help="preprocess, train or infer (repeatable). Default: all."
@@ -48,14 +42,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="A first look: size tiny, short trials, fp32, no ceilings.")
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable).")
-@click.option(
-    "--interpreter",
-    "interpreter_words",
-    multiple=True,
-    metavar="PLUGIN=PYTHON",
-    help="Run a plugin's workers with another Python (repeatable).",
-)
+@plugin_options
 @click.option("--no-ceilings", is_flag=True, help="Do not measure what the devices could reach; the report then says so.")
 @click.option("--label", "notes", multiple=True, metavar="NAME=VALUE", help="A note for the record (repeatable).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")

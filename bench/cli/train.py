@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, interpreters, pairs
+from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
 
 if TYPE_CHECKING:
     from bench.run.trainings import Summary, Training
 
 
 @click.command(name="train")
-@click.option("--backend", "backends", multiple=True, metavar="NAME", help="A backend (repeatable). Default: all.")
-@click.option("--device", "devices", multiple=True, metavar="ID", help="A device (repeatable). Default: all.")
-@click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to train.")
+@device_options
 @click.option("--size", default="tiny", show_default=True, metavar="SIZE", help="tiny, small or standard.")
 @click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="float64, fp32, tf32 or bf16.")
 @click.option("--epochs", type=int, metavar="N", help="Default: the workload's.")
@@ -27,14 +25,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The first seed.")
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable).")
-@click.option(
-    "--interpreter",
-    "interpreter_words",
-    multiple=True,
-    metavar="PLUGIN=PYTHON",
-    help="Run a plugin's workers with another Python (repeatable).",
-)
+@plugin_options
 @click.option("-o", "--output", metavar="FILE", help="Also write every figure to this JSON file.")
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--quiet", is_flag=True, help="No progress.")

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from bench.cli.options import device_options, interpreters, pairs, plugin_options
+
 
 @click.command(name="verify")
-@click.option("--backend", "backends", multiple=True, metavar="NAME", help="A backend to verify (repeatable). Default: all.")
-@click.option("--device", "devices", multiple=True, metavar="ID", help="A device (repeatable). Default: all.")
-@click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to verify on.")
+@device_options
 @click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: tiny.")
 @click.option(
     "--precision",
@@ -20,14 +20,7 @@ import click
     metavar="NAME",
     help="float64, fp32, tf32 or bf16 (repeatable). Default: all that the device computes.",
 )
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable).")
-@click.option(
-    "--interpreter",
-    "interpreter_words",
-    multiple=True,
-    metavar="PLUGIN=PYTHON",
-    help="Run a plugin's workers with another Python (repeatable).",
-)
+@plugin_options
 @click.option("--write-golden", is_flag=True, help="Run the oracle and write the workload's golden file instead.")
 @click.option("-v", "--verbose", is_flag=True, help="Every check with its figures, not only the failed ones.")
 def command(**values: Any) -> None:
@@ -37,7 +30,6 @@ def command(**values: Any) -> None:
     statistics and predictions with golden values made by a float64 oracle: to 1e-10 in float64, within the natural rounding
     spread otherwise. Where they part, it names the first step and layer, and the convention that fits if one does.
     """
-    from bench.cli.options import interpreters, pairs
     from bench.run.verification import make_goldens, verify_all
 
     sizes = values["sizes"] or ("tiny",)

@@ -70,7 +70,6 @@ class Runner:
             device=case.devices[0],
             precision=case.precision,
             threads=case.threads,
-            seconds=1.0,
         )
         outcome = self._work(planned, job, title, f"ceiling-{case.backend}-{case.precision}")
         if outcome.status != "ok":

@@ -81,46 +81,39 @@ class Measure(Common, frozen=True, kw_only=True, tag="measure"):
     cached: bool = False  # whether an earlier process has compiled this case already
 
 
-class MeasureCeiling(Common, frozen=True, kw_only=True, tag="ceiling"):
-    """Run the ceiling specs through a backend."""
+class OnDevice(Common, frozen=True, kw_only=True):
+    """A job for one device of one backend."""
 
     backend: PluginRef
-    name: str
+    name: str  # of the backend
     device: str
     precision: str
     threads: int
-    seconds: float
 
 
-class Verify(Common, frozen=True, kw_only=True, tag="verify"):
-    """Prove one backend, device, size and precision against the golden file."""
+class MeasureCeiling(OnDevice, frozen=True, kw_only=True, tag="ceiling"):
+    """Run the ceiling specs through a backend, as it is without options."""
 
-    backend: PluginRef
-    name: str
-    device: str
+
+class OnWorkload(OnDevice, frozen=True, kw_only=True):
+    """A job that runs one size of a workload on a device."""
+
     workload: PluginRef
     workload_name: str
     size: str
-    precision: str
-    threads: int
     options: dict[str, str] = {}
 
 
-class Train(Common, frozen=True, kw_only=True, tag="train"):
+class Verify(OnWorkload, frozen=True, kw_only=True, tag="verify"):
+    """Prove one backend, device, size and precision against the golden file."""
+
+
+class Train(OnWorkload, frozen=True, kw_only=True, tag="train"):
     """Train to the end, with augmentation, and evaluate."""
 
-    backend: PluginRef
-    name: str
-    device: str
-    workload: PluginRef
-    workload_name: str
-    size: str
-    precision: str
-    threads: int
     prepared: str
     epochs: int
     seed: int
-    options: dict[str, str] = {}
 
 
 class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):
