@@ -13,9 +13,10 @@ Inference. Batches of images that nobody has seen: right predictions, and no slo
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +34,9 @@ from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
 from bench.verify.updates import Walk, check_updates
 
 BLOCKS = 3
-MOST_BLOCKS = 12
-"""Another process may disturb a few blocks: a trial that looks too slow gets this many before it is judged."""
+MOST_TRIES, PATIENCE_SECONDS = 40, 20.0
+"""Another process may disturb some blocks: what looks too slow is tried again so often, but not for longer, before it is
+judged, since one undisturbed block is enough."""
 
 SHORTER = 8
 SLOWER_THAN_TIMED = 2.5
@@ -96,62 +98,87 @@ def witness_training(
     trainer: Trainer, workload: Workload, precision: str, timed: Timed, rng: np.random.Generator | None = None
 ) -> list[Check]:
     """Every check on a trainer that has just been timed; ``rng`` only where a test must repeat itself."""
-    rng = rng or unforeseeable()
-    chosen = int(rng.integers(BLOCKS))
+    subject = _Subject(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done)
+    chosen = int(subject.rng.integers(BLOCKS))
     seconds, moved, checks = [], [], []
     after = trainer.weights()
     fault = misfit(after, tensor_shapes(workload.network))
     if fault:
         return [Check(name="canonical weights", passed=False, detail=fault)]
-    done = timed.done
     for number in range(BLOCKS):
-        before = after
-        block = [unforeseen_batch(workload, timed.batch_size, rng) for _ in range(timed.steps)]
-        progress, elapsed = _run(trainer, block)
+        before, rates = after, [workload.optimizer.schedule.at(subject.done + step) for step in range(timed.steps)]
+        block, progress, elapsed = subject.run(timed.steps)
         seconds.append(elapsed)
         after = trainer.weights()
-        moved.append(_moved(before, after, [workload.optimizer.schedule.at(done + step) for step in range(timed.steps)]))
+        moved.append(_moved(before, after, rates))
         if number == chosen:
             checks.append(_witness_loss(workload, before, block[0], float(progress.losses[0]), precision))
             checks.append(_witness_number(progress.witness, after, precision))
-        done += timed.steps
     checks.append(next((check for check in moved if not check.passed), moved[0]))
-    while min(seconds) > SLOWER_THAN_TIMED * timed.seconds and len(seconds) < MOST_BLOCKS:
-        block = [unforeseen_batch(workload, timed.batch_size, rng) for _ in range(timed.steps)]
-        seconds.append(_run(trainer, block)[1])
-        done += timed.steps
-    checks.append(_as_slow(min(seconds), timed.seconds))
+    quickest = _tried_again(min(seconds), SLOWER_THAN_TIMED * timed.seconds, lambda: subject.run(timed.steps)[2])
+    checks.append(_as_slow(quickest, timed.seconds))
     if timed.steps > 1:
-        few = -(-timed.steps // SHORTER)
-        step = _quickest(trainer, workload, timed.batch_size, few, rng)
-        done += few * BLOCKS
-        if few > 1:  # what a block costs beside its steps must not count as time per step
-            step = (step - _quickest(trainer, workload, timed.batch_size, 1, rng)) / (few - 1)
-            done += BLOCKS
-        checks.append(_every_step(step, timed.seconds / timed.steps))
-    checks.append(check_updates(workload, _walk(trainer, workload, timed.batch_size, done, rng)))
+        checks.append(_every_step(_short_step(subject, timed), timed.seconds / timed.steps))
+    checks.append(check_updates(workload, subject.walk()))
     return checks
 
 
-def _quickest(trainer: Trainer, workload: Workload, batch_size: int, steps: int, rng: np.random.Generator) -> float:
-    """Seconds of the quickest of some blocks."""
-    blocks = [[unforeseen_batch(workload, batch_size, rng) for _ in range(steps)] for _ in range(BLOCKS)]
-    return min(_run(trainer, block)[1] for block in blocks)
+@dataclass
+class _Subject:
+    """A trainer under inspection, and how many optimizer steps it has made."""
+
+    trainer: Trainer
+    workload: Workload
+    batch_size: int
+    rng: np.random.Generator
+    done: int
+
+    def run(self, steps: int) -> tuple[list[Unforeseen], Progress, float]:
+        """A block of so many steps on unforeseen batches, and the seconds it took."""
+        block = [unforeseen_batch(self.workload, self.batch_size, self.rng) for _ in range(steps)]
+        started = time.perf_counter()
+        progress = self.trainer.wait(self.trainer.run([self.trainer.stage(*batch.fed) for batch in block]))
+        elapsed = time.perf_counter() - started
+        self.done += steps
+        return block, progress, elapsed
+
+    def walk(self) -> Walk:
+        """Two blocks of one step, and the weights around them."""
+        first, weights, batches = self.done, [self.trainer.weights()], []
+        for _ in range(2):
+            block, _, _ = self.run(1)
+            batches.append(block[0].few)
+            weights.append(self.trainer.weights())
+        return Walk((weights[0], weights[1], weights[2]), (batches[0], batches[1]), first)
 
 
-def _run(trainer: Trainer, block: Sequence[Unforeseen]) -> tuple[Progress, float]:
-    started = time.perf_counter()
-    progress = trainer.wait(trainer.run([trainer.stage(*batch.fed) for batch in block]))
-    return progress, time.perf_counter() - started
+def _tried_again(quickest: float, enough: float, run: Callable[[], float]) -> float:
+    """The quickest block: ``quickest``, or where that is more than ``enough`` seconds, what patience finds."""
+    spent = 0.0
+    for _ in range(MOST_TRIES):
+        if quickest <= enough or spent > PATIENCE_SECONDS:
+            break
+        elapsed = run()
+        spent += elapsed
+        quickest = min(quickest, elapsed)
+    return quickest
 
 
-def _walk(trainer: Trainer, workload: Workload, batch_size: int, done: int, rng: np.random.Generator) -> Walk:
-    batches = [unforeseen_batch(workload, batch_size, rng) for _ in range(2)]
-    weights = [trainer.weights()]
-    for batch in batches:
-        _run(trainer, [batch])
-        weights.append(trainer.weights())
-    return Walk((weights[0], weights[1], weights[2]), (batches[0].few, batches[1].few), done)
+def _short_step(subject: _Subject, timed: Timed) -> float:
+    """Seconds per step of short blocks; what a block costs beside its steps does not count as time per step."""
+    few = -(-timed.steps // SHORTER)
+    enough = SLOWER_THAN_TIMED * timed.seconds / timed.steps
+    blocks: list[float] = []
+    singles: list[float] = []
+    step = math.inf
+    for tries in range(1, MOST_TRIES + 1):
+        blocks.append(subject.run(few)[2])
+        if few > 1:
+            singles.append(subject.run(1)[2])
+        step = (min(blocks) - min(singles)) / (few - 1) if few > 1 else min(blocks)
+        if tries >= BLOCKS and (step <= enough or sum(blocks) + sum(singles) > PATIENCE_SECONDS):
+            break
+    return step
 
 
 def _witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found: float, precision: str) -> Check:
@@ -188,27 +215,27 @@ def _moved(before: Weights, after: Weights, rates: Sequence[float]) -> Check:
 
 
 def _as_slow(witness: float, timed: float) -> Check:
-    ratio = witness / timed
-    slower = ratio > SLOWER_THAN_TIMED
-    return Check(
-        name="checked blocks as quick as timed ones",
-        passed=not slower,
-        found=ratio,
-        allowed=SLOWER_THAN_TIMED,
-        detail=f"a checked block took {witness:.3g} s, timed ones {timed:.3g} s" if slower else "",
+    return _by_the_clock(
+        "checked blocks as quick as timed ones",
+        witness,
+        timed,
+        f"a checked block took {witness:.3g} s, timed ones {timed:.3g} s",
     )
 
 
 def _every_step(short: float, timed: float) -> Check:
-    ratio = short / timed
-    quicker = ratio > SLOWER_THAN_TIMED
-    return Check(
-        name="every step of a block takes its time",
-        passed=not quicker,
-        found=ratio,
-        allowed=SLOWER_THAN_TIMED,
-        detail=f"a step takes {short:.3g} s in a short block, {timed:.3g} s in a timed one" if quicker else "",
+    return _by_the_clock(
+        "every step of a block takes its time",
+        short,
+        timed,
+        f"a step takes {short:.3g} s in a short block, {timed:.3g} s in a timed one",
     )
+
+
+def _by_the_clock(name: str, witness: float, timed: float, detail: str) -> Check:
+    ratio = witness / timed
+    slower = ratio > SLOWER_THAN_TIMED
+    return Check(name=name, passed=not slower, found=ratio, allowed=SLOWER_THAN_TIMED, detail=detail if slower else "")
 
 
 def witness_predictions(
@@ -223,17 +250,21 @@ def witness_predictions(
     """Every check on a predictor that has just been timed with so many batches in flight, ``steps`` batches per sample."""
     rng = rng or unforeseeable()
     few = unforeseen_images(workload, IMAGES_CHECKED, rng)
-    seconds: list[float] = []
-    while len(seconds) < BLOCKS or (min(seconds) > SLOWER_THAN_TIMED * timed.seconds and len(seconds) < MOST_BLOCKS):
-        batches = [_shifted(few, timed.batch_size, rng) for _ in range(timed.steps)]
+    batches: list[Images] = []
+    answers: list[NDArray[np.floating]] = []
+
+    def run() -> float:
+        batches[:] = [_shifted(few, timed.batch_size, rng) for _ in range(timed.steps)]
         started = time.perf_counter()
-        answers = _predict(predictor, batches, in_flight)
-        seconds.append(time.perf_counter() - started)
+        answers[:] = _predict(predictor, batches, in_flight)
+        return time.perf_counter() - started
+
+    quickest = _tried_again(min(run() for _ in range(BLOCKS)), SLOWER_THAN_TIMED * timed.seconds, run)
     picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(IMAGES_CHECKED)]
     images = [batches[batch][row] for batch, row in picked]
     predictions = [answers[batch][row] for batch, row in picked]
     right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
-    return [right, _as_slow(min(seconds), timed.seconds)]
+    return [right, _as_slow(quickest, timed.seconds)]
 
 
 def _shifted(images: Images, count: int, rng: np.random.Generator) -> Images:
