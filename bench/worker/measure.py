@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from bench.contract import Backend, Settings, Workload
+from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.errors import NotComparableError
 from bench.worker.answers import Measured
 from bench.worker.channel import Channel
@@ -46,6 +47,14 @@ class Bench:
         started = time.perf_counter()
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
+
+    def compile(self, made: Trainer | Predictor) -> Literal["", "cold", "cached"]:
+        """Build the executables as a stage of its own, where the backend has one; which kind it was."""
+        if not hasattr(made, "compile"):
+            return ""
+        with self.stage("compile"):
+            made.compile()
+        return "cached" if self.job.cached else "cold"
 
 
 def measure(job: Measure, channel: Channel) -> Measured:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bench.contract import Predictor
 from bench.record.schema import Check
-from bench.verify.equivalence import compiled
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import Timed, witness_predictions
 from bench.worker.answers import Measured
@@ -147,12 +146,11 @@ def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
         weights = load_calibrated(bench.folder)
     with bench.stage("build"):
         predictor = bench.backend.predictor(bench.workload, weights, case.devices[0], settings)
-    with bench.stage("compile"):
-        compiled(predictor)
+    compilation = bench.compile(predictor)
     rig = _Rig(predictor, feed)
     with bench.stage("first_step"):
         rig.wait(rig.launch())
-    measured = Measured(stages={}, compile="cached" if bench.job.cached else "cold")
+    measured = Measured(stages={}, compile=compilation)
     measured.lowering = getattr(predictor, "lowering", "")
     return rig, measured
 

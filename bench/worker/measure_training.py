@@ -7,7 +7,6 @@ from typing import Any
 
 from bench.contract import Progress, Trainer
 from bench.spec import initial_weights
-from bench.verify.equivalence import compiled
 from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import Timed, witness_training
 from bench.worker.answers import Measured
@@ -29,8 +28,7 @@ def measure_training(bench: Bench) -> Measured:
         weights = initial_weights(workload.network, workload.seed)
     with bench.stage("build"):
         trainer = bench.backend.trainer(workload, weights, case.devices[0], bench.settings)
-    with bench.stage("compile"):
-        compiled(trainer)
+    compilation = bench.compile(trainer)
     losses = []
     with bench.stage("first_step"):
         losses += _block(trainer, start.batches[:1]).losses.tolist()
@@ -38,7 +36,7 @@ def measure_training(bench: Bench) -> Measured:
         for batch in start.batches[1:]:
             losses += _block(trainer, [batch]).losses.tolist()
             channel.beat(len(losses), len(start.batches))
-    measured = Measured(stages={}, losses=losses, compile="cached" if bench.job.cached else "cold")
+    measured = Measured(stages={}, losses=losses, compile=compilation)
     measured.lowering = getattr(trainer, "lowering", "")
     blocks = bench.job.blocks
     if blocks is None:
