@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,29 +66,36 @@ def command(
         size=size,
     )
     suffix = "" if output is None else output.suffix.lower()
-    report = build(_read(records), assumptions)
-    write(render(report, format_name or _BY_SUFFIX.get(suffix, "terminal")), output)
+    with _without_collecting():
+        text = render(build(_read(records), assumptions), format_name or _BY_SUFFIX.get(suffix, "terminal"))
+    write(text, output)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Reports hold no cycles, and collecting among millions of samples takes longer than reading them."""
+    import gc
+
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _read(named: tuple[Path, ...]) -> Iterator[Record]:
     """Every record at these places, one at a time. Raises RecordError."""
-    import gc
-
     from bench.errors import RecordError
     from bench.record.files import find_records
 
     if not named and not Path(DEFAULT_FOLDER).exists():
         raise RecordError(f"no records: there is no folder {DEFAULT_FOLDER} here; measure first with: bench run")
-    gc.disable()  # records hold no cycles, and collecting among millions of samples takes longer than reading them
-    try:
-        for place in named or (Path(DEFAULT_FOLDER),):
-            found = find_records(place)
-            if found == [place] or not found:
-                yield _one(place)
-            else:
-                yield from _scanned(place, found)
-    finally:
-        gc.enable()
+    for place in named or (Path(DEFAULT_FOLDER),):
+        found = find_records(place)
+        if found == [place] or not found:
+            yield _one(place)
+        else:
+            yield from _scanned(place, found)
 
 
 def _scanned(folder: Path, found: list[Path]) -> Iterator[Record]:

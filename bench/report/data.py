@@ -186,7 +186,7 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> Fields:
     flat: Fields = {}
     for name, value in fields.items():
         place = prefix if name == "value" else f"{prefix}_{name}" if prefix else name
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):  # not Mapping: an abstract class is slow to ask, and this is asked a million times
             flat |= _flat(value, place)
         else:
             flat[place] = "; ".join(str(part) for part in value) if isinstance(value, list) else value
