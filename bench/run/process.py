@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 import msgspec
@@ -25,7 +26,7 @@ import msgspec
 from bench.machine.environment import inherited_environment
 from bench.machine.host import out_of_memory_kills
 from bench.record.schema import Status
-from bench.worker.channel import Beat, Event, Failure, Result, Stage
+from bench.worker.channel import Beat, Event, Failure, Ready, Result, Stage
 from bench.worker.jobs import Job
 
 TICK = 1.0
@@ -73,83 +74,112 @@ def run_worker(launch: Launch, listen: Listener = _ignore) -> Outcome:
 
     However it ends, the whole group is ended with it. Interrupting the parent ends the group too.
     """
-    started, begun = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
-    kills = out_of_memory_kills()
-    reading, writing = os.pipe()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, launch.log.open("ab") as log:
-        process = subprocess.Popen(
-            [launch.interpreter, "-P", "-m", "bench.worker", str(writing)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=(writing,),
-            cwd=folder,
-            env=inherited_environment() | dict(launch.environment),
-            start_new_session=True,
+    with Worker(launch) as worker:
+        worker.work(listen)
+        return worker.end()
+
+
+class Worker:
+    """A worker process; leaving the context ends it, if it has not ended yet."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.outcome: Outcome | None = None
+        self._started, self._begun = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+        self._kills = out_of_memory_kills()
+        self._answer: Result | Failure | None = None
+        self._stalled = ""
+        self._stage = "start"
+        self._buffer = b""
+        self._resources = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+            log = stack.enter_context(launch.log.open("ab"))
+            self._reading, writing = os.pipe()
+            stack.callback(os.close, self._reading)
+            self._process = subprocess.Popen(
+                [launch.interpreter, "-P", "-m", "bench.worker", str(writing)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(writing,),
+                cwd=folder,
+                env=inherited_environment() | dict(launch.environment),
+                start_new_session=True,
+            )
+            os.close(writing)
+            self._resources = stack.pop_all()
+        self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun)))
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end(patience=0.0)
+
+    def give_turn(self) -> None:
+        """Let a worker that is ready work on."""
+        self._write(b"")
+
+    def work(self, listen: Listener = _ignore) -> bool:
+        """Hear events until the worker waits for its turn (True), or has ended, closed its pipe or stalled (False)."""
+        for event in self._events():
+            if isinstance(event, Ready):
+                return True
+            if isinstance(event, Result | Failure):
+                self._answer = event
+            else:
+                listen(event)
+        return False
+
+    def end(self, patience: float = FAREWELL_SECONDS) -> Outcome:
+        """End the process and its group, one that has said its last word after a moment; how it ended."""
+        if self.outcome is not None:
+            return self.outcome
+        with self._resources:
+            code = _end(self._process, 0.0 if self._stalled else patience)
+        status, reason = _judge(self._answer, self._stalled, code, out_of_memory_kills() > self._kills)
+        self.outcome = Outcome(
+            status=status,
+            started=self._started,
+            wall=time.monotonic() - self._begun,
+            value=bytes(self._answer.value) if isinstance(self._answer, Result) else b"",
+            reason=reason,
+            failure=self._answer if isinstance(self._answer, Failure) else None,
+            log_tail="" if status == "ok" else read_tail(self.launch.log),
         )
-        os.close(writing)
-        ending, patience = _Ending(), 0.0
-        try:
-            _send(process, msgspec.structs.replace(launch.job, spawned=begun))
-            for event in _events(process, reading, launch, ending):
-                if isinstance(event, Result | Failure):
-                    ending.answer = event
-                else:
-                    listen(event)
-            patience = 0.0 if ending.stalled else FAREWELL_SECONDS
-        finally:  # also when the parent is interrupted: then without patience
-            os.close(reading)
-            code = _end(process, patience)
-    status, reason = _judge(ending, code, out_of_memory_kills() > kills)
-    answer = ending.answer
-    return Outcome(
-        status=status,
-        started=started,
-        wall=time.monotonic() - begun,
-        value=bytes(answer.value) if isinstance(answer, Result) else b"",
-        reason=reason,
-        failure=answer if isinstance(answer, Failure) else None,
-        log_tail="" if status == "ok" else read_tail(launch.log),
-    )
+        return self.outcome
 
+    def _write(self, line: bytes) -> None:
+        """The pipe stays open after the job: its end tells the worker that we have gone."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line + b"\n")
+            self._process.stdin.flush()
 
-@dataclass
-class _Ending:
-    answer: Result | Failure | None = None
-    stalled: str = ""
-
-
-def _send(process: subprocess.Popen[bytes], job: Job) -> None:
-    """The job goes in; the pipe stays open, and its end tells the worker that we have gone."""
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(msgspec.json.encode(job) + b"\n")
-        process.stdin.flush()
-
-
-def _events(process: subprocess.Popen[bytes], reading: int, launch: Launch, ending: _Ending) -> Iterator[Event]:
-    """Events until the worker exits, closes its pipe or stalls."""
-    buffer, last, stage = b"", time.monotonic(), "start"
-    with selectors.DefaultSelector() as selector:
-        selector.register(reading, selectors.EVENT_READ)
-        while True:
-            if selector.select(TICK):
-                data = os.read(reading, 1 << 20)
-                if not data:
-                    return
-                last = time.monotonic()
-                *lines, buffer = (buffer + data).split(b"\n")
-                for line in lines:
+    def _events(self) -> Iterator[Event]:
+        last = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reading, selectors.EVENT_READ)
+            while True:
+                while b"\n" in self._buffer:
+                    line, self._buffer = self._buffer.split(b"\n", 1)
                     event = _decode(line)
                     if event is not None:
-                        stage = event.name if isinstance(event, Stage) else stage
+                        self._stage = event.name if isinstance(event, Stage) else self._stage
                         yield event
-            elif process.poll() is not None:  # a child of the worker may hold the pipe open after it died
-                return
-            _keep_small(launch.log)
-            if time.monotonic() - last > launch.stall:
-                ending.stalled = f"no sign of life for {launch.stall:g} s in stage '{stage}'"
-                return
+                if selector.select(TICK):
+                    data = os.read(self._reading, 1 << 20)
+                    if not data:
+                        return
+                    last = time.monotonic()
+                    self._buffer += data
+                elif self._process.poll() is not None:  # a child of the worker may hold the pipe open after it died
+                    return
+                _keep_small(self.launch.log)
+                if time.monotonic() - last > self.launch.stall:
+                    self._stalled = f"no sign of life for {self.launch.stall:g} s in stage '{self._stage}'"
+                    return
 
 
 def _decode(line: bytes) -> Event | None:
@@ -173,13 +203,13 @@ def _end(process: subprocess.Popen[bytes], patience: float) -> int:
     return code
 
 
-def _judge(ending: _Ending, code: int, killed_for_memory: bool) -> tuple[Status, str]:
-    if ending.stalled:
-        return "stalled", ending.stalled
-    if isinstance(ending.answer, Result):
+def _judge(answer: Result | Failure | None, stalled: str, code: int, killed_for_memory: bool) -> tuple[Status, str]:
+    if stalled:
+        return "stalled", stalled
+    if isinstance(answer, Result):
         return "ok", ""
-    if isinstance(ending.answer, Failure):
-        return ("out of memory" if ending.answer.kind == "out of memory" else "failed"), ending.answer.message
+    if isinstance(answer, Failure):
+        return ("out of memory" if answer.kind == "out of memory" else "failed"), answer.message
     if code >= 0:
         return "crashed", f"the worker exited with code {code} and no answer"
     name = signal.Signals(-code).name

@@ -39,7 +39,7 @@ def main() -> None:
     channel = Channel(int(sys.argv[1]))
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     _limit_cores(job)
-    threading.Thread(target=_watch_parent, daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
     try:
         channel.result(_handler(type(job).__name__)(job, channel))
     except BaseException as error:  # whatever it is, the parent must hear of it
@@ -87,9 +87,10 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def _watch_parent() -> None:
-    """The parent keeps our standard input open: its end means that the parent has gone, and our children go with us."""
-    sys.stdin.buffer.read()
+def _watch_parent(channel: Channel) -> None:
+    """Each line on our standard input is a turn; its end means that the parent has gone, and our children go with us."""
+    while sys.stdin.buffer.readline():
+        channel.turns.release()
     os.killpg(0, signal.SIGKILL)
 
 

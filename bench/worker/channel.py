@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
@@ -25,6 +26,10 @@ class Beat(msgspec.Struct, tag="beat"):
     text: str = ""
 
 
+class Ready(msgspec.Struct, tag="ready"):
+    """The worker waits for its turn: it works on when it gets a line on its standard input."""
+
+
 class Failure(msgspec.Struct, tag="failure"):
     """The job ended in an exception."""
 
@@ -39,7 +44,7 @@ class Result(msgspec.Struct, tag="result"):
     value: msgspec.Raw
 
 
-Event = Stage | Beat | Failure | Result
+Event = Stage | Beat | Ready | Failure | Result
 
 
 class Channel:
@@ -48,6 +53,7 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._last_beat = 0.0
+        self.turns = threading.Semaphore(0)  # released once for every turn that the parent gives
 
     def send(self, event: Event) -> None:
         """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
@@ -68,6 +74,11 @@ class Channel:
         if now - self._last_beat >= HEARTBEAT_SECONDS:
             self._last_beat = now
             self.send(Beat(done, total, text))
+
+    def turn(self) -> None:
+        """Wait for a turn: of several workers that are alive, one works at a time."""
+        self.send(Ready())
+        self.turns.acquire()
 
     def result(self, value: Any) -> None:
         """Answer the job."""

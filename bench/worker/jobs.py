@@ -79,6 +79,7 @@ class Measure(Common, frozen=True, kw_only=True, tag="measure"):
     blocks: Blocks | None = None
     candidates: tuple[int, ...] = ()  # batch sizes for a pilot to choose from
     cached: bool = False  # whether an earlier process has compiled this case already
+    in_turns: bool = False  # another worker is alive too: wait for a turn before each sample
 
 
 class OnDevice(Common, frozen=True, kw_only=True):

@@ -48,6 +48,11 @@ class Bench:
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
 
+    def turn(self) -> None:
+        """Before a sample, and before the checks: wait for a turn where another worker is alive too."""
+        if self.job.in_turns:
+            self.channel.turn()
+
     def compile(self, made: Trainer | Predictor) -> Literal["", "cold", "cached"]:
         """Build the executables as a stage of its own, where the backend has one; which kind it was."""
         if not hasattr(made, "compile"):

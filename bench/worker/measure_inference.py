@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
@@ -22,7 +22,7 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.timing import WARMUP_FRACTION, choose_blocks, seconds_per_step, time_one_by_one
+from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, choose_blocks, seconds_per_step, time_one_by_one
 
 PILOT_SECONDS = 0.6
 CHOICE_SECONDS = 12.0
@@ -73,10 +73,24 @@ def measure_single_stream(bench: Bench) -> Measured:
         measured.batch_size = 1
         return _finish(bench, rig, measured, [])
     with bench.stage("steady"):
-        timed = time_one_by_one(lambda: rig.wait(rig.launch()), blocks.warmup + blocks.samples)
+        count = blocks.warmup + blocks.samples
+        timed = time_one_by_one(lambda: rig.wait(rig.launch()), count, before=_turn_now_and_then(bench))
     measured.samples, measured.warmup = timed.samples, blocks.warmup
     measured.steps_per_sample = measured.images_per_sample = 1
     return _finish(bench, rig, measured, timed.results)
+
+
+def _turn_now_and_then(bench: Bench) -> Callable[[], None]:
+    """Queries are too short for a turn each: one turn lasts as long as a sample of another phase."""
+    ends = 0.0
+
+    def before() -> None:
+        nonlocal ends
+        if perf_counter() >= ends:
+            bench.turn()
+            ends = perf_counter() + SAMPLE_SECONDS
+
+    return before
 
 
 def measure_offline(bench: Bench) -> Measured:
@@ -88,22 +102,28 @@ def measure_offline(bench: Bench) -> Measured:
     total = blocks.warmup + blocks.samples
     answers: Answers = []
 
-    # Two batches are in flight, whatever the length of a sample.
-    queue = [rig.launch()]
+    # Two batches are in flight, whatever the length of a sample; between turns, none.
+    queue: list[tuple[int, Any]] = []
 
     def sample() -> None:
-        for _ in range(blocks.steps):
+        if not queue:
             queue.append(rig.launch())
+        for step in range(blocks.steps):
+            if step + 1 < blocks.steps or not bench.job.in_turns:
+                queue.append(rig.launch())
             answers.append(rig.wait(queue.pop(0)))
 
     with bench.stage("steady"):
+        bench.turn()
         sample()
         for done in range(total):
+            bench.turn()
             started = perf_counter()
             sample()
             measured.samples.append(perf_counter() - started)
             bench.channel.beat(done + 1, total)
-        rig.wait(queue.pop())
+        while queue:
+            rig.wait(queue.pop())
     measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
     measured.images_per_sample = blocks.steps * bench.job.case.batch_size
     return _finish(bench, rig, measured, answers)
@@ -158,6 +178,7 @@ def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
 def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Measured:
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
+    bench.turn()
     with bench.stage("check"):
         measured.checks = [_check(bench, rig, answers or [rig.wait(rig.launch())])]
         if measured.samples:

@@ -51,6 +51,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
         else:
             _sample(measured, bench.job.blocks, run, bench)
     measured.host_memory = peak_memory()
+    bench.turn()
     with bench.stage("check"):
         measured.checks = [_check(reader.decode(files[0], height, width), height, width)]
     return measured
@@ -59,6 +60,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
 def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench: Bench) -> None:
     total = blocks.warmup + blocks.samples
     for done in range(total):
+        bench.turn()
         started = perf_counter()
         pixels = run(blocks.steps)
         measured.samples.append(perf_counter() - started)

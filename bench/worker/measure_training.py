@@ -5,15 +5,17 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from bench.contract import Progress, Trainer
+from bench.contract import Pending, Progress, Trainer
 from bench.spec import initial_weights
 from bench.verify.timed import check_timed_losses, first_steps
-from bench.verify.witness import Timed, witness_training
+from bench.verify.witness import Timed as Seen
+from bench.verify.witness import witness_training
 from bench.worker.answers import Measured
 from bench.worker.feed import Feed
+from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.timing import choose_blocks, seconds_per_step, time_pipelined
+from bench.worker.timing import Timed, choose_blocks, seconds_per_step, time_in_turns, time_pipelined
 
 PILOT_SECONDS = 1.0
 
@@ -46,26 +48,33 @@ def measure_training(bench: Bench) -> Measured:
         measured.batch_size = case.batch_size
     else:
         with bench.stage("steady"):
-            timed = time_pipelined(
-                lambda: trainer.run([trainer.stage(*feed.next()) for _ in range(blocks.steps)]),
-                trainer.wait,
-                blocks.warmup + blocks.samples,
-                lambda done: channel.beat(done, blocks.warmup + blocks.samples),
-            )
+            timed = _time(bench, trainer, feed, blocks)
         measured.samples, measured.warmup = timed.samples, blocks.warmup
         measured.steps_per_sample = blocks.steps
         measured.images_per_sample = blocks.steps * case.batch_size
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
+    bench.turn()
     with bench.stage("check"):
         measured.checks = [start.check(losses, case.precision)]
         if blocks is not None:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
-            seen = Timed(case.batch_size, blocks.steps, typical, done)
+            seen = Seen(case.batch_size, blocks.steps, typical, done)
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured
+
+
+def _time(bench: Bench, trainer: Trainer, feed: Feed, blocks: Blocks) -> Timed:
+    count = blocks.warmup + blocks.samples
+
+    def launch() -> Pending:
+        return trainer.run([trainer.stage(*feed.next()) for _ in range(blocks.steps)])
+
+    if bench.job.in_turns:
+        return time_in_turns(launch, trainer.wait, count, bench.turn)
+    return time_pipelined(launch, trainer.wait, count, lambda done: bench.channel.beat(done, count))
 
 
 def _most_steps(bench: Bench) -> int:

@@ -56,10 +56,33 @@ def time_pipelined(
     return timed
 
 
-def time_one_by_one(query: Callable[[], Any], count: int, clock: Callable[[], float] = perf_counter) -> Timed:
-    """Time ``count`` queries, each from its start to its answer."""
+def time_in_turns(
+    launch: Callable[[], Any],
+    wait: Callable[[Any], Any],
+    count: int,
+    turn: Callable[[], None],
+    clock: Callable[[], float] = perf_counter,
+) -> Timed:
+    """Time ``count`` blocks, each from its start to its end, after waiting for a turn: between turns nothing is in flight."""
     timed = Timed()
     for _ in range(count):
+        turn()
+        started = clock()
+        timed.results.append(wait(launch()))
+        timed.samples.append(clock() - started)
+    return timed
+
+
+def time_one_by_one(
+    query: Callable[[], Any],
+    count: int,
+    clock: Callable[[], float] = perf_counter,
+    before: Callable[[], None] = lambda: None,
+) -> Timed:
+    """Time ``count`` queries, each from its start to its answer; ``before`` runs ahead of each, untimed."""
+    timed = Timed()
+    for _ in range(count):
+        before()
         started = clock()
         result = query()
         timed.samples.append(clock() - started)

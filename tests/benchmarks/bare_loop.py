@@ -1,6 +1,7 @@
 """A bare, hand-written PyTorch training loop of the melanoma networks: what the harness is held against.
 
-Run as ``python bare_loop.py SIZE BATCH STEPS WARMUP``; prints seconds per step. No accelbench code is imported.
+Run as ``python bare_loop.py SIZE BATCH``; for each number read from standard input, makes as many steps and prints the
+seconds they took. No accelbench code is imported.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def small() -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 2))
 
 
-def main(size: str, batch: int, steps: int, warmup: int) -> None:
+def main(size: str, batch: int) -> None:
     pixels = {"tiny": 28, "small": 64}[size]
     model = {"tiny": tiny, "small": small}[size]().to(memory_format=torch.channels_last).train()
     decay = [p for p in model.parameters() if p.ndim > 1]
@@ -72,13 +73,15 @@ def main(size: str, batch: int, steps: int, warmup: int) -> None:
         loss.backward()
         optimizer.step()
 
-    for at in range(warmup):
-        step(at)
-    begun = time.perf_counter()
-    for at in range(steps):
-        step(warmup + at)
-    print((time.perf_counter() - begun) / steps)
+    at = 0
+    for line in sys.stdin:
+        steps = int(line)
+        begun = time.perf_counter()
+        for _ in range(steps):
+            step(at)
+            at += 1
+        print(time.perf_counter() - begun, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,7 +1,8 @@
 """What measuring through the harness costs, against a bare loop of the same framework, network and settings.
 
-Pairs of fresh processes, one of each kind, in alternating order, with the same worker environment. Prints the mean of the
-paired log-ratios of seconds per step with its 90 % interval; the target is an interval inside +-1 %.
+Each pair is two fresh processes with the same worker environment, alive at once and working in turns, block by block in
+alternating order, so that what the machine does meanwhile hits both alike. Prints the mean over pairs of the log-ratio of
+seconds per step with its 90 % interval; the target is an interval inside +-1 %.
 
     python tests/benchmarks/harness_cost.py [PAIRS]
 """
@@ -23,42 +24,75 @@ from bench.entry_points import find_plugins
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case
-from bench.run.process import Launch, run_worker
+from bench.run.process import Launch, Worker
 from bench.run.session import ask_worker
 from bench.worker.answers import Measured, Prepared
 from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare
 
 PLUGINS = {plugin.name: plugin for plugin in find_plugins()}
 BATCH = {"tiny": 64, "small": 32}
-# Steps per sample and samples: about five seconds of steady state on two cores.
-BLOCKS = {"tiny": Blocks(steps=20, warmup=4, samples=20), "small": Blocks(steps=3, warmup=2, samples=10)}
+# Steps per sample and samples: about ten seconds of steady state on two cores.
+BLOCKS = {"tiny": Blocks(steps=8, warmup=4, samples=40), "small": Blocks(steps=2, warmup=4, samples=30)}
 
 
-def harness(size: str, prepared: str, environment: dict[str, str], folder: Path) -> float:
-    """Seconds per step as the record gives them."""
-    cores = usable_cores()
+def start_harness(size: str, prepared: str, environment: dict[str, str], folder: Path) -> Worker:
+    """A trial as ``bench run`` makes it, waiting for its turns."""
     case = Case(
         backend="cpu", devices=("cpu",), workload="melanoma", size=size, phase="train", precision="fp32",
-        batch_size=BATCH[size], threads=cores,
+        batch_size=BATCH[size], threads=usable_cores(),
     )  # fmt: skip
     job = Measure(
         case=case, backend=PLUGINS["cpu"], workload=PLUGINS["melanoma"], prepared=prepared, cache=None, seconds=5.0, seed=1,
-        blocks=BLOCKS[size],
+        blocks=BLOCKS[size], in_turns=True,
     )  # fmt: skip
-    outcome = run_worker(Launch(job, folder / "log", environment))
+    worker = Worker(Launch(job, folder / "log", environment))
+    assert worker.work()
+    return worker
+
+
+def start_bare(size: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """The bare loop, waiting for a number of steps."""
+    command = [sys.executable, "-P", str(Path(__file__).with_name("bare_loop.py")), size, str(BATCH[size])]
+    return subprocess.Popen(command, env=os.environ | environment, stdin=-1, stdout=-1, text=True)
+
+
+def one_pair(size: str, prepared: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds per step of the harness, as the record gives them, and of the bare loop."""
+    blocks = BLOCKS[size]
+    alone = 0.0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_harness(size, prepared, environment, Path(folder)) as worker,
+        start_bare(size, environment) as loop,
+    ):
+        assert loop.stdin is not None
+        assert loop.stdout is not None
+
+        def bare() -> float:
+            loop.stdin.write(f"{blocks.steps}\n")
+            loop.stdin.flush()
+            return float(loop.stdout.readline())
+
+        def harness() -> None:
+            worker.give_turn()
+            assert worker.work()
+
+        for block in range(-blocks.warmup, blocks.samples):
+            if block % 2:
+                harness()
+            seconds = bare()
+            if not block % 2:
+                harness()
+            alone += seconds if block >= 0 else 0.0
+        loop.stdin.close()
+        worker.give_turn()  # the checks
+        worker.work()
+        outcome = worker.end()
     assert outcome.status == "ok", outcome.reason
     measured = msgspec.json.decode(outcome.value, type=Measured)
     assert all(check.passed for check in measured.checks), measured.checks
-    return mean(measured.samples[measured.warmup :]) / measured.steps_per_sample
-
-
-def bare(size: str, environment: dict[str, str]) -> float:
-    """Seconds per step of the bare loop over as many steps."""
-    blocks = BLOCKS[size]
-    script = Path(__file__).with_name("bare_loop.py")
-    numbers = [BATCH[size], blocks.steps * blocks.samples, blocks.steps * (blocks.warmup + 1) + 5]
-    command = [sys.executable, "-P", str(script), size, *map(str, numbers)]
-    return float(subprocess.run(command, env=os.environ | environment, capture_output=True, check=True).stdout)
+    steps = blocks.steps * blocks.samples
+    return sum(measured.samples[measured.warmup :]) / steps, alone / steps
 
 
 def main(pairs: int) -> None:
@@ -71,13 +105,7 @@ def main(pairs: int) -> None:
         prepared = msgspec.json.decode(ask_worker(job), type=Prepared).folder
         ratios = []
         for pair in range(pairs):
-            with tempfile.TemporaryDirectory() as folder:
-                if pair % 2:
-                    alone = bare(size, environment)
-                    inside = harness(size, prepared, environment, Path(folder))
-                else:
-                    inside = harness(size, prepared, environment, Path(folder))
-                    alone = bare(size, environment)
+            inside, alone = one_pair(size, prepared, environment)
             ratios.append(math.log(inside / alone))
             print(f"{size} pair {pair + 1}: harness {inside * 1e3:.2f} ms, bare {alone * 1e3:.2f} ms a step", flush=True)
         half = stdtrit(pairs - 1, 0.95) * stdev(ratios) / math.sqrt(pairs)

@@ -162,4 +162,4 @@ def bench_workloads():
     return [workload()]
 
 
-assert "bench.run" not in sys.modules, "the parent must never import a plugin"
+assert __name__ != "misbehaving_plugin" or "bench.run" not in sys.modules, "the parent must never import a plugin"
