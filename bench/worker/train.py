@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -89,7 +90,7 @@ def _fit(backend: Backend, workload: Workload, job: Train, data: Batch, channel:
     for epoch in range(job.epochs):
         batches = epoch_batches(data, workload.batch_size, job.seed, epoch)
         total, steps, pending = 0.0, 0, None
-        while block := [trainer.stage(*batch) for batch, _ in zip(batches, range(STEPS_PER_BLOCK), strict=False)]:
+        while block := [trainer.stage(*batch) for batch in islice(batches, STEPS_PER_BLOCK)]:
             following = trainer.run(block)
             steps += len(block)
             if pending is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.worker.train import area_under_curve, epoch_batches, scheduled
+from bench.contract import Progress
+from bench.worker.jobs import PluginRef, Train
+from bench.worker.train import _fit, area_under_curve, epoch_batches, scheduled
 from tests.support.misbehaving import workload
 
 
@@ -54,3 +58,36 @@ def test_the_area_counts_pairs(pairs):
         return
     wins = (positive[:, None] > negative).sum() + 0.5 * (positive[:, None] == negative).sum()
     assert area_under_curve(scores, labels) == pytest.approx(wins / (len(positive) * len(negative)))
+
+
+class Counting:
+    """A trainer that counts the batches of each block."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def stage(self, images, labels):
+        return labels
+
+    def run(self, block):
+        self.blocks.append(len(block))
+        return len(block)
+
+    def wait(self, steps):
+        return Progress(np.ones(steps), 0.0)
+
+    def weights(self):
+        return {}
+
+
+def test_no_batch_of_an_epoch_is_left_out():
+    trainer = Counting()
+    backend = SimpleNamespace(trainer=lambda *arguments: trainer)
+    job = Train(
+        backend=PluginRef("p", "p"), name="p", device="d", precision="fp32", threads=1, workload=PluginRef("p", "p"),
+        workload_name="dots", size="small", prepared="", epochs=2, seed=0,
+    )  # fmt: skip
+    channel = SimpleNamespace(stage=lambda name: None, beat=lambda *arguments: None)
+    _, losses = _fit(backend, workload(batch_size=8), job, data(8 * 40), channel)
+    assert trainer.blocks == [16, 16, 8] * 2
+    assert losses == [1.0, 1.0]
