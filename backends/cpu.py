@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import Weights
 
@@ -17,8 +19,7 @@ class CpuBackend:
             import torch
         except ImportError as error:
             return Probe(reason=f"PyTorch is not importable ({error}); pip install 'accelbench[torch]'")
-        bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        precisions = ("float64", "fp32", "bf16") if bf16 else ("float64", "fp32")
+        precisions = ("float64", "fp32", "bf16") if _computes_bf16(torch.cpu) else ("float64", "fp32")
         return Probe((Device("cpu", "cpu", "", precisions, "host"),), {"torch": str(torch.__version__)})
 
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
@@ -32,6 +33,12 @@ class CpuBackend:
         from backends.torch_engine import TorchPredictor
 
         return TorchPredictor(workload, weights, device, settings)
+
+
+def _computes_bf16(cpu: Any) -> bool:
+    """Whether the processor multiplies bf16 itself; PyTorch's own look at it has no public name, and not in every release."""
+    looks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(look() for name in looks if (look := getattr(cpu, name, None)) is not None)
 
 
 @hookimpl

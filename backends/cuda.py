@@ -46,7 +46,7 @@ def _device(torch: Any, index: int) -> Device:
     precisions = ["float64", "fp32"]
     if torch.version.cuda and properties.major >= 8:
         precisions.append("tf32")
-    if torch.cuda.is_bf16_supported(including_emulation=False):
+    if torch.version.hip or properties.major >= 8:
         precisions.append("bf16")
     memory = int(properties.total_memory)
     return Device(f"cuda:{index}", "gpu", properties.name, tuple(precisions), f"gpu:{index}", memory)

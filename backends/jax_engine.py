@@ -59,14 +59,14 @@ class JaxTrainer(_Engine):
     def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
         super().__init__(workload, device, settings)
         arrays = to_jax(weights, self._kinds.state)
-        self._trained = {name: value for name, value in arrays.items() if trainable(name)}
-        self._statistics = {name: value for name, value in arrays.items() if not trainable(name)}
+        self._trained = self._put({name: value for name, value in arrays.items() if trainable(name)})
+        self._statistics = self._put({name: value for name, value in arrays.items() if not trainable(name)})
         self._optimizer = _optimizer(workload, self._trained)
-        state = (self._trained, self._statistics, self._optimizer.init(self._trained))
-        self._trained, self._statistics, self._memory = self._put(state)
+        with jax.default_device(self._device):
+            self._memory = self._put(self._optimizer.init(self._trained))
         self._steps = 0
         self._call = jax.jit(self._step, donate_argnums=(0, 1, 2))
-        self._squares = jax.jit(lambda tree: sum(jnp.vdot(x, x) for x in jax.tree.leaves(tree)))
+        self._squares = jax.jit(lambda tree: sum(jnp.square(x).sum() for x in jax.tree.leaves(tree)))
 
     def _step(self, trained: Any, statistics: Any, memory: Any, images: Array, labels: Array, rate: Array) -> Any:
         def loss(trained: Any) -> tuple[Array, dict[str, Array]]:

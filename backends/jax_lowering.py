@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from numpy.typing import NDArray
 
 from bench.contract import UnsupportedLayer
 from bench.spec import (
@@ -60,11 +61,10 @@ class _Pass:
     statistics: dict[str, Array]
 
 
-def to_jax(weights: Weights, dtype: np.dtype) -> dict[str, Array]:
-    """Canonical tensors as JAX keeps them: convolution kernels HWIO."""
+def to_jax(weights: Weights, dtype: np.dtype) -> dict[str, NDArray[np.floating]]:
+    """Canonical tensors as JAX keeps them, convolution kernels HWIO; on the host, so that no other device is touched."""
     return {
-        name: jnp.asarray(value.transpose(2, 3, 1, 0) if value.ndim == 4 else value, dtype)
-        for name, value in weights.items()
+        name: np.asarray(value.transpose(2, 3, 1, 0) if value.ndim == 4 else value, dtype) for name, value in weights.items()
     }
 
 

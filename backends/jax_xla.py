@@ -51,18 +51,28 @@ def _devices(jax: Any, platform: str) -> list[Device]:
     if platform == "cpu":
         # XLA widens bf16 to fp32 on the host, so bf16 is no precision that this device computes itself.
         return [Device("jax:cpu:0", "cpu", "", ("float64", "fp32"), "host")]
-    precisions = {"gpu": ("float64", "fp32", "tf32", "bf16"), "tpu": ("fp32", "bf16")}[platform]
     return [
         Device(
             f"jax:{platform}:{index}",
             platform,
             str(device.device_kind),
-            precisions,
+            _precisions(platform, device),
             f"{platform}:{index}",
             (device.memory_stats() or {}).get("bytes_limit"),
         )
         for index, device in enumerate(found)
     ]
+
+
+def _precisions(platform: str, device: Any) -> tuple[str, ...]:
+    """tf32 and bf16 from NVIDIA's compute capability 8.0, as in PyTorch; AMD GPUs have bf16 and no tf32 in XLA."""
+    if platform == "tpu":
+        return ("fp32", "bf16")
+    capability = str(getattr(device, "compute_capability", ""))
+    major = capability.split(".", maxsplit=1)[0]
+    if not major.isdigit():  # "gfx942"
+        return ("float64", "fp32", "bf16")
+    return ("float64", "fp32", "tf32", "bf16") if int(major) >= 8 else ("float64", "fp32")
 
 
 @hookimpl

@@ -135,8 +135,8 @@ class TorchPredictor(_Engine):
             return self._to_host(torch.softmax(self._logits(staged), dim=1))
 
     def wait(self, pending: _Pending) -> NDArray[np.floating]:
-        """Probabilities (batch, classes)."""
-        return self._arrived(pending)
+        """Probabilities (batch, classes), copied so that the pinned block they arrived in can be used again at once."""
+        return self._arrived(pending).copy()
 
 
 def _optimizer(workload: Workload, tensors: dict[str, torch.Tensor]) -> torch.optim.Optimizer:

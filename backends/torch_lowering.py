@@ -54,6 +54,7 @@ def numerics(precision: str) -> Numerics:
 
 def set_tf32(enabled: bool) -> None:
     """Say explicitly whether fp32 convolutions and products may round to tf32; never leave it ambient."""
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False  # the contract accumulates in fp32
     mode = "tf32" if enabled else "ieee"
     if hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # PyTorch 2.9 and newer
         torch.backends.cuda.matmul.fp32_precision = mode
