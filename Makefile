@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint benchmark golden clean
+.PHONY: run test lint benchmark proof golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -30,6 +30,10 @@ benchmark: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/start_up.py
 	$(BIN)/python tests/benchmarks/parent_cost.py
 	$(BIN)/python tests/benchmarks/report_speed.py
+
+# The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
+proof: $(VENV)/.test
+	$(BIN)/python tests/proof/power.py 10000 --picture docs/power.svg
 
 golden: $(VENV)/.run
 	$(BIN)/bench verify --write-golden --size tiny --size small --size standard

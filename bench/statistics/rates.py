@@ -1,7 +1,7 @@
-"""From samples to rates with intervals. Pure functions: they know no record and no report.
+"""Rates and latencies with their intervals.
 
-The unit is the process: steps of one process are not independent, and processes differ. So each trial gives one number,
-y = ln(steady seconds per item), and every interval of a rate is Student's t over those, on the logarithmic scale.
+Each trial gives one number, y = ln(steady seconds per item), and every interval of a rate is Student's t over those, on the
+logarithmic scale.
 """
 
 from __future__ import annotations

@@ -1,0 +1,93 @@
+"""False alarms and power of ``bench check`` on simulated machines: the table and the picture of docs/verdicts.md.
+
+    python tests/proof/power.py [CHECKS] [--picture FILE]
+
+Each check is a simulation of up to ten pairs of processes with process effects, autocorrelated blocks, drift and heavy spikes
+(tests/support/noise.py), judged by the functions that ``bench check`` uses. Seeded: the same figures every time.
+"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from scipy.stats import binomtest
+from tabulate import tabulate
+
+from bench.statistics import Verdict
+from tests.support.checks import Outcomes, many
+from tests.support.noise import SPIKY, TYPICAL, UNEVEN, Machine
+
+MACHINES: dict[str, Machine] = {"typical": TYPICAL, "spiky processes": SPIKY, "uneven processes": UNEVEN}
+SLOWDOWNS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10)
+SEED = 20261124
+
+
+def bound(count: int, checks: int) -> float:
+    """The upper Clopper-Pearson limit, one-sided 97.5 %."""
+    return float(binomtest(count, checks).proportion_ci(0.95, method="exact").high)
+
+
+def one(place: tuple[str, float, int]) -> Outcomes:
+    name, slowdown, checks = place
+    return many(SEED, MACHINES[name], slowdown, checks)
+
+
+def main(checks: int, picture: Path | None) -> None:
+    """Print the table; draw the picture."""
+    places = [(name, slowdown, checks) for name, slowdown in product(MACHINES, SLOWDOWNS)]
+    with ProcessPoolExecutor() as pool:
+        found = dict(zip(places, pool.map(one, places), strict=True))
+    rows = []
+    for (name, slowdown, _), outcomes in found.items():
+        alarms = outcomes.verdicts[Verdict.REGRESSED]
+        rows.append(
+            [
+                name,
+                f"{100 * outcomes.scatter:.1f} %",
+                f"{100 * slowdown:g} %",
+                f"{100 * alarms / checks:.2f} % (at most {100 * bound(alarms, checks):.2f} %)",
+                f"{100 * outcomes.fraction(Verdict.PASS):.1f} %",
+                f"{100 * outcomes.fraction(Verdict.IMPROVED):.2f} %",
+                f"{100 * outcomes.fraction(Verdict.INCONCLUSIVE):.1f} %",
+                f"{outcomes.pairs:.1f}",
+            ]
+        )
+    columns = ["machine", "scatter of pairs", "true slow-down", "regressed", "pass", "improved", "inconclusive", "pairs"]
+    print(f"{checks:,} checks a row, up to 10 pairs, seed {SEED}\n")
+    print(tabulate(rows, columns, tablefmt="pipe", disable_numparse=True, colalign=["left", *["right"] * 7]))
+    if picture is not None:
+        draw(found, checks, picture)
+
+
+def draw(found: dict[tuple[str, float, int], Outcomes], checks: int, file: Path) -> None:
+    """The power curves as an SVG."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "accelbench"
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for name in MACHINES:
+        points = [(100 * slowdown, found[name, slowdown, checks].fraction(Verdict.REGRESSED)) for slowdown in SLOWDOWNS]
+        scatter = found[name, 0.0, checks].scatter
+        axes.plot(*zip(*points, strict=True), marker="o", label=f"{name}: pairs scatter by {100 * scatter:.1f} %")
+    axes.axvspan(0, 2, alpha=0.1, color="gray")
+    axes.text(0.1, 0.9, "tolerated", fontsize=8)
+    axes.axhline(0.8, linewidth=0.5, color="gray")
+    axes.set(xlabel="true slow-down, %", ylabel="fraction of checks that say regressed", ylim=(0, 1.02))
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    target = Path(words[words.index("--picture") + 1]) if "--picture" in words else None
+    numbers = [word for word in words if word.isdigit()]
+    main(int(numbers[0]) if numbers else 10_000, target)

@@ -1,0 +1,141 @@
+"""Verdicts on pairs: what the functions promise, and a small form of the simulation in tests/proof/power.py."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, trim_mean, ttest_ind
+
+from bench.statistics import (
+    ERROR_LEVEL,
+    LOOKS,
+    NoFigure,
+    Verdict,
+    detectable,
+    detectable_with,
+    effect_of,
+    judge,
+    pair_difference,
+    plan_looks,
+    welch,
+)
+from bench.statistics.pairs import Effect
+from tests.support.checks import many
+from tests.support.noise import SPIKY, TYPICAL
+
+CHECKS = 1500
+
+
+def effect(low: float, high: float) -> Effect:
+    return Effect((low + high) / 2, low, high, 0.01, 9, 10)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.09, -0.03, Verdict.IMPROVED),
+        (-0.09, -0.01, Verdict.PASS),
+        (-0.01, 0.04, Verdict.PASS),
+        (0.01, 0.06, Verdict.INCONCLUSIVE),
+        (-0.2, 0.2, Verdict.INCONCLUSIVE),
+        (0.021, 0.04, Verdict.REGRESSED),
+        (0.03, 0.3, Verdict.REGRESSED),
+    ],
+)
+def test_judging(low, high, verdict):
+    assert judge(effect(low, high)) is verdict
+
+
+def test_the_error_level_is_divided_among_looks_and_cases():
+    for most in range(LOOKS[0], 100):
+        for cases in (1, 3):
+            looks = plan_looks(most, cases)
+            assert looks[-1].pairs == most
+            assert [look.pairs for look in looks] == sorted({look.pairs for look in looks})
+            assert cases * sum(look.level for look in looks) == pytest.approx(ERROR_LEVEL)
+    with pytest.raises(ValueError, match="fewer than the smallest look"):
+        plan_looks(LOOKS[0] - 1)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=6, max_size=40), st.floats(1e-4, 0.2))
+def test_an_effect_is_the_trimmed_mean_within_its_interval(values, level):
+    found = effect_of(values, level)
+    cut = max(1, len(values) // 10)
+    assert found.log_ratio == pytest.approx(trim_mean(values, cut / len(values) + 1e-12), abs=1e-12)
+    assert found.low <= found.log_ratio <= found.high
+    assert found.n == len(values)
+    mirrored = effect_of([-value for value in values], level)
+    assert mirrored.low == pytest.approx(-found.high, abs=1e-12)
+
+
+def test_the_interval_of_trimmed_pairs_agrees_with_scipys_trimmed_t_test():
+    """Against a second sample that is constant, Yuen's test is the one-sample test."""
+    values = np.random.default_rng(0).normal(0.03, 0.02, 10)
+    found = effect_of(values, 0.01)
+    zeros = np.zeros(1000)
+    theirs = ttest_ind(values, zeros, equal_var=False, trim=0.1)
+    assert found.log_ratio / found.standard_error == pytest.approx(theirs.statistic, rel=1e-9)
+
+
+def test_one_process_that_is_badly_off_moves_little():
+    quiet = [0.001 * value for value in range(-5, 5)]
+    assert abs(effect_of([*quiet[:-1], 3.0], 0.01).log_ratio - effect_of(quiet, 0.01).log_ratio) < 0.001
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.floats(0.5, 2))
+def test_a_pair_is_the_ratio_of_its_blocks(base, ratio):
+    assert pair_difference(base, [ratio * seconds for seconds in base]) == pytest.approx(math.log(ratio), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate"),
+    [([], []), ([1.0], [1.0, 1.0]), ([0.0], [1.0]), ([-1.0], [1.0]), ([math.nan], [1.0]), ([1.0], [math.inf])],
+)
+def test_blocks_that_make_no_pair(base, candidate):
+    with pytest.raises(NoFigure):
+        pair_difference(base, candidate)
+
+
+@pytest.mark.parametrize("values", [[], [0.1], [0.1, math.nan], [0.1, math.inf]])
+def test_pairs_that_make_no_effect(values):
+    with pytest.raises(NoFigure):
+        effect_of(values, 0.01)
+
+
+def test_welch_agrees_with_scipy():
+    rng = np.random.default_rng(1)
+    one, two = rng.normal(0, 1, 7), rng.normal(0.5, 2, 5)
+    theirs = ttest_ind(two, one, equal_var=False)
+    found = welch(one, two, 0.025)
+    assert found.log_ratio / found.standard_error == pytest.approx(theirs.statistic)
+    with pytest.raises(NoFigure):
+        welch([1.0], [1.0, 2.0], 0.01)
+
+
+def test_more_pairs_and_less_scatter_detect_less():
+    found = [detectable_with(pairs, 0.02, plan_looks(pairs)[-1].level) for pairs in (6, 10, 20, 40)]
+    assert found == sorted(found, reverse=True)
+    assert detectable(0.001, 9, 0.01) < detectable(0.01, 9, 0.01)
+    assert detectable(1e-9, 9, 0.01) == pytest.approx(0.02, abs=1e-6)
+
+
+@pytest.mark.parametrize("machine", [TYPICAL, SPIKY], ids=["typical", "spiky processes"])
+@pytest.mark.parametrize("slowdown", [0.0, 0.02])
+def test_false_alarms_stay_below_their_bound(machine, slowdown):
+    outcomes = many(1, machine, slowdown, CHECKS)
+    alarms = outcomes.verdicts[Verdict.REGRESSED]
+    # Of the full simulation's 2.5 %, what chance allows 1,500 checks.
+    assert binomtest(alarms, CHECKS, 0.025, alternative="greater").pvalue > 0.001
+    assert outcomes.fraction(Verdict.IMPROVED) < 0.01
+
+
+def test_a_slow_down_of_five_per_cent_is_found_and_unchanged_code_passes():
+    assert many(2, TYPICAL, 0.0, CHECKS).scatter == pytest.approx(0.02, abs=0.002)
+    assert many(3, TYPICAL, 0.05, CHECKS).fraction(Verdict.REGRESSED) > 0.8
+    unchanged = many(4, TYPICAL, 0.0, CHECKS)
+    assert unchanged.fraction(Verdict.INCONCLUSIVE) < 0.2
+    assert unchanged.fraction(Verdict.PASS) > 0.8
