@@ -9,9 +9,16 @@ from bench.report.builder import build
 from bench.report.data import CsvReporter, JsonReporter
 from bench.report.markdown import MarkdownReporter
 from bench.report.model import Report
+from bench.report.pytest_benchmark import PytestBenchmarkReporter
 from bench.report.terminal import TerminalReporter
 
-BUILT_IN: tuple[Reporter, ...] = (TerminalReporter(), MarkdownReporter(), CsvReporter(), JsonReporter())
+BUILT_IN: tuple[Reporter, ...] = (
+    TerminalReporter(),
+    MarkdownReporter(),
+    CsvReporter(),
+    JsonReporter(),
+    PytestBenchmarkReporter(),
+)
 
 
 def render(report: Report, format: str = "terminal", width: int | None = None) -> str:

@@ -60,6 +60,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         facts=tally.facts,
         device=tally.device,
         log=log,
+        log_times=() if log is None else tuple(figure.log for figure in used if figure.log is not None),
         no_figure=no_figure,
         trials=len(used),
         failed=len(tally.failed),

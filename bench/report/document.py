@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.report import cells
 from bench.report.headline import headline
-from bench.report.machines import ceiling_lines, machine_lines, record_lines
+from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import measured
 from bench.report.model import MARKS, Remark, Report
 from bench.report.notes import not_projected
@@ -25,6 +25,7 @@ def document(report: Report) -> list[Section]:
     sections.append(Section("Skipped", None, tuple(_remarks(report.skips))))
     sections.append(Section("Ceilings", None, cut(ceiling_lines(report))))
     sections.append(Section("Machines", None, cut(machine_lines(report))))
+    sections.append(Section("What disturbed these measurements", None, cut(finding_lines(report))))
     sections.append(Section("Records", None, (*cut(record_lines(report)), *report.notes)))
     return [section for section in sections if section.table is not None or section.lines]
 
@@ -36,7 +37,12 @@ def _marks(report: Report) -> Iterable[tuple[str, str]]:
 
 def _assumptions(report: Report) -> Iterable[str]:
     if report.groups:
+        yield (
+            "Speed-ups are of one training against the reference, above 1x faster: in the same precision and batch size, and each "
+            f"device in its fastest setting. 'in {report.assumptions.budget_hours:g} h' counts the trainings of an ensemble."
+        )
         yield from report.assumptions.sentences()
+        yield "Megapixels decoded per second are taken to hold for files of any size; they were measured on the images named below."
         yield (
             "Epochs: "
             + ", ".join(f"{cells.group_name(group, report.groups)} {group.epochs:,}" for group in report.groups)

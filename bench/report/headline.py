@@ -26,9 +26,9 @@ def headline(group: Group, report: Report) -> Section:
         f"{assumptions.tuning_runs:,} runs",
         "a week",
         f"in {assumptions.budget_hours:g} h",
-        "same",
-        "best",
-        "binds",
+        "same precision",
+        "best precision",
+        "limited by",
     )
     suffixes = row_suffixes(group)
     labels = [cells.device(row.best.train, row.machine) + suffix for row, suffix in zip(group.rows, suffixes, strict=True)]

@@ -41,6 +41,16 @@ def _driver(gpu: dict[str, str]) -> str:
     return f" (driver {clean(gpu['driver'], 30)})" if gpu.get("driver") else ""
 
 
+def finding_lines(report: Report) -> list[str]:
+    """What the machines' own look at themselves found to spoil measurements; only warnings."""
+    return [
+        f"{short(fingerprint)}: {clean(finding.name, 60)}: {clean(finding.found, 160)}; remedy: {clean(finding.remedy, 160)}."
+        for fingerprint, machine in sorted(report.machines.items())
+        for finding in machine.findings
+        if finding.severity == "warning"
+    ]
+
+
 def ceiling_lines(report: Report) -> list[str]:
     """The fastest arithmetic and copying shown on each physical device."""
     lines = []

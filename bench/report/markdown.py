@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.report.document import document
 from bench.report.model import Report
 from bench.report.sections import Section, Table
@@ -15,7 +17,12 @@ class MarkdownReporter:
 
     def render(self, report: Report) -> str:
         """The report as a page to paste into an issue or a README."""
-        return "\n\n".join(_section(section) for section in document(report)) + "\n"
+        return markdown_page(document(report))
+
+
+def markdown_page(sections: Sequence[Section]) -> str:
+    """Sections as Markdown; every string is escaped."""
+    return "\n\n".join(_section(section) for section in sections) + "\n"
 
 
 def _section(section: Section) -> str:

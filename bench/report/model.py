@@ -66,6 +66,7 @@ class MeasuredCase:
     facts: WorkloadFacts | None
     device: DeviceFacts | None
     log: LogRate | None  # of images, or of megapixels where phase is preprocess
+    log_times: tuple[float, ...]  # ln(seconds per image, or per megapixel) of each trial
     no_figure: str  # why there is no rate
     trials: int  # that the rate is of
     failed: int  # trials that gave nothing

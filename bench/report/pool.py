@@ -82,6 +82,14 @@ def check_record(record: Record) -> None:
     if wrong is not None:
         name = clean(record.id, 60)
         raise RecordError(f"record {name} has a trial of case {wrong}, but only {plural(len(record.cases), 'case')}")
+    _refuse_twins(record)
+
+
+def _refuse_twins(record: Record) -> None:
+    seen = Counter((trial.case, trial.role, trial.number) for trial in record.trials)
+    twice = next((place for place, count in seen.items() if count > 1), None)
+    if twice is not None:
+        raise RecordError(f"record {clean(record.id, 60)} has {twice[1]} {twice[2]} of case {twice[0]} more than once")
 
 
 def _add(pooled: Pool, record: Record) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from collections.abc import Sequence
 
 from bench.durations import UNKNOWN
 from bench.report.cells import NO_BREAK
@@ -26,9 +27,13 @@ class TerminalReporter:
 
     def render(self, report: Report) -> str:
         """The report as text, no line longer than the width where words allow."""
-        width = self.width or min(shutil.get_terminal_size((110, 24)).columns, _WIDEST_PAGE)
-        width = max(width, 20)
-        return "\n\n".join(_section(section, width) for section in document(report)) + "\n"
+        return terminal_page(document(report), self.width)
+
+
+def terminal_page(sections: Sequence[Section], width: int | None = None) -> str:
+    """Sections as text for a terminal of so many columns; None asks the terminal."""
+    width = max(width or min(shutil.get_terminal_size((110, 24)).columns, _WIDEST_PAGE), 20)
+    return "\n\n".join(_section(section, width) for section in sections) + "\n"
 
 
 def _section(section: Section, width: int) -> str:

@@ -1,0 +1,75 @@
+"""``bench compare``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.comparison import Comparison
+    from bench.record.schema import Record
+
+VARIABLE = ("framework", "driver", "device")
+FORMATS = ("terminal", "markdown", "json", "junit")
+
+
+@click.command(name="compare")
+@click.argument("base", metavar="A")
+@click.argument("candidate", metavar="B")
+@click.option(
+    "--vary",
+    multiple=True,
+    type=click.Choice(VARIABLE),
+    help="The fact under test; everything else must match (repeatable).",
+)
+@click.option("--format", "style", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Of the output.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
+def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output: Path | None) -> None:
+    """Hold two records, or two groups of records, against each other.
+
+    A and B are a record, a run's folder, or a folder of runs. Each case that both hold gets an effect with its interval; a
+    verdict only where the figures allow one: pairs of one check, or enough sessions of one machine. Across machines there is
+    an effect and no verdict.
+
+    \b
+    bench compare results/before results/after
+    bench compare torch-2.12/ torch-2.13/ --vary framework
+    """
+    from bench.cli.report import write
+    from bench.comparison import compare
+
+    result = compare(read_group(base), read_group(candidate), vary, (Path(base).name, Path(candidate).name))
+    write(rendered(result, style, "Comparison"), output)
+    sys.exit(int(result.exit_code))
+
+
+def read_group(name: str) -> list[Record]:
+    """Every record at a place. Raises RecordError for one that cannot be read, and where there is none."""
+    from bench.errors import RecordError
+    from bench.record.files import find_records, read_record
+    from bench.report.pool import check_record
+
+    place = Path(name)
+    if not place.exists():
+        raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
+    records = [read_record(path) for path in find_records(place) or [place]]
+    for record in records:
+        check_record(record)
+    return records
+
+
+def rendered(result: Comparison, style: str, title: str) -> str:
+    """The comparison in one of ``FORMATS``."""
+    from bench.comparison.document import as_json, as_junit, sections
+
+    if style == "json":
+        return as_json(result)
+    if style == "junit":
+        return as_junit(result, f"bench {title.lower()}")
+    from bench.report.markdown import markdown_page
+    from bench.report.terminal import terminal_page
+
+    return (markdown_page if style == "markdown" else terminal_page)(sections(result, title))

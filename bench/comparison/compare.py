@@ -1,0 +1,228 @@
+"""Two groups of records, case by case.
+
+Pairs that were measured side by side, as ``bench check --against`` does, are judged as pairs. Records of one machine from
+sessions of their own are judged by how its sessions differ, given enough of them. Of anything else the effect is given,
+with the interval over trials, and no verdict: trials of one session do not tell how sessions differ, and other machines differ
+in more than what is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bench.comparison.facts import CaseKey, Facts, case_key, facts_of
+from bench.comparison.model import CaseComparison, Comparison, Figures
+from bench.comparison.stages import stage_changes
+from bench.errors import NotComparableError
+from bench.record.schema import Case, Record, Trial
+from bench.statistics import (
+    ERROR_LEVEL,
+    NoFigure,
+    Verdict,
+    detectable,
+    effect_of,
+    judge,
+    log_time,
+    pair_difference,
+    predicted,
+    welch,
+)
+
+CHECK, ARM, LEVEL = "check", "arm", "level"
+"""Labels that ``bench check`` puts into the records of a run made in pairs."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One case in one group of records."""
+
+    case: Case
+    facts: Facts
+    fingerprints: frozenset[str]
+    sessions: tuple[tuple[Trial, ...], ...]  # the usable trials of each record
+    trouble: str  # why some trials cannot be used
+    check: str  # the check these pairs belong to
+    level: float | None
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Of all sessions."""
+        return tuple(trial for session in self.sessions for trial in session)
+
+
+def compare(
+    base: Sequence[Record], candidate: Sequence[Record], vary: Collection[str] = (), names: tuple[str, str] = ("A", "B")
+) -> Comparison:
+    """Every case of either group. Raises NotComparableError where no case is in both, naming the facts that differ."""
+    sides = _sides(base, vary), _sides(candidate, vary)
+    shared = [key for key in sides[0] if key in sides[1]]
+    if not shared:
+        raise NotComparableError(f"nothing to compare: {_why_disjoint(base, candidate)}")
+    cases = [_compared(sides[0][key], sides[1][key], vary, len(shared)) for key in shared]
+    cases += [_missing(sides[0][key], names[1]) for key in sides[0] if key not in sides[1]]
+    cases += [_missing(sides[1][key], names[0]) for key in sides[1] if key not in sides[0]]
+    differing: dict[str, tuple[str, str]] = {}
+    for key in shared:
+        differing |= sides[0][key].facts.differing(sides[1][key].facts)
+    differences = tuple(f"{name}: {one or 'none'} → {two or 'none'}" for name, (one, two) in differing.items())
+    return Comparison(names[0], names[1], tuple(cases), differences, _notes(base, candidate))
+
+
+def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _Side]:
+    found: dict[CaseKey, _Side] = {}
+    for record in records:
+        for index, case in enumerate(record.cases):
+            key = case_key(case, vary)
+            trials = [trial for trial in record.trials if trial.case == index and trial.role == "trial"]
+            good, trouble = usable(trials)
+            side = _Side(
+                case,
+                facts_of(record, case),
+                frozenset({record.machine.fingerprint}),
+                (good,),
+                trouble,
+                record.labels.get(CHECK, ""),
+                float(record.labels[name]) if (name := f"{LEVEL}.{index}") in record.labels else None,
+            )
+            found[key] = _joined(found[key], side) if key in found else side
+    return found
+
+
+def _joined(one: _Side, two: _Side) -> _Side:
+    """The same case of another record of the group. Raises NotComparableError where it is not the same."""
+    differing = one.facts.differing(two.facts)
+    if differing:
+        name, (first, second) = next(iter(differing.items()))
+        raise NotComparableError(
+            f"the records of one group do not belong together: {one.case.label} has {name} {first} in one and {second} in another"
+        )
+    return _Side(
+        one.case,
+        one.facts,
+        one.fingerprints | two.fingerprints,
+        one.sessions + two.sessions,
+        one.trouble or two.trouble,
+        one.check if one.check == two.check else "",
+        one.level,
+    )
+
+
+def usable(trials: Sequence[Trial]) -> tuple[tuple[Trial, ...], str]:
+    """Trials that ran and were proven, and what is wrong with the others."""
+    good, trouble = [], "" if trials else "nothing was measured"
+    for trial in trials:
+        failed = [check.name for check in trial.checks if not check.passed]
+        if trial.status != "ok":
+            trouble = trouble or f"a trial {trial.status}: {trial.reason}"
+        elif failed or not trial.checks:
+            trouble = trouble or f"a trial could not be proven: {', '.join(failed) or 'no check was made'}"
+        else:
+            good.append(trial)
+    return tuple(good), trouble
+
+
+def _missing(side: _Side, where: str) -> CaseComparison:
+    return CaseComparison(side.case.label, Verdict.NOT_COMPARABLE, None, f"not measured in {where}")
+
+
+def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) -> CaseComparison:
+    label = candidate.case.label
+    allowed = {"device", "machine", "driver"} if "device" in vary else set(vary)
+    differing = base.facts.differing(candidate.facts)
+    forbidden = {name: both for name, both in differing.items() if name not in allowed}
+    other_machine = base.fingerprints != candidate.fingerprints and "driver" not in vary
+    if set(forbidden) & {"workload", "framework", "settings"}:
+        return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _say(forbidden))
+    stages = stage_changes(base.trials, candidate.trials)
+    try:
+        figures, reason = _figures(base, candidate, ERROR_LEVEL / cases)
+    except NoFigure as error:
+        trouble = base.trouble or candidate.trouble or str(error)
+        verdict = Verdict.INCONCLUSIVE if base.trials and candidate.trials else Verdict.NOT_COMPARABLE
+        return CaseComparison(label, verdict, None, trouble, stages)
+    if other_machine or forbidden:
+        return CaseComparison(label, None, figures, f"no verdict across machines: {_say(differing)}", stages)
+    unproven = base.trouble or candidate.trouble
+    if "proven" in unproven:
+        return CaseComparison(label, Verdict.NOT_COMPARABLE, figures, unproven, stages)
+    if figures.method == "trials":
+        return CaseComparison(label, Verdict.INCONCLUSIVE, figures, reason, stages)
+    verdict = judge(figures.effect)
+    if verdict is Verdict.INCONCLUSIVE and figures.detectable is not None:
+        reason = f"too few or too noisy: a slow-down of {100 * figures.detectable:.1f} % would have been found"
+    return CaseComparison(label, verdict, figures, reason or unproven, stages)
+
+
+def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]:
+    if base.check and base.check == candidate.check:
+        spent = candidate.level or level
+        effect = effect_of(paired(base.trials, candidate.trials), spent)
+        return Figures(effect, spent, "pairs", _detectable(effect.standard_error, effect.degrees_of_freedom, spent)), ""
+    logs = [
+        [[log_time_of(side.case, trial) for trial in session] for session in side.sessions if session]
+        for side in (base, candidate)
+    ]
+    sessions = [[sum(session) / len(session) for session in side] for side in logs]
+    try:
+        effect = predicted(sessions[0], sessions[1], level)
+        return Figures(effect, level, "sessions", _detectable(effect.standard_error, effect.degrees_of_freedom, level)), ""
+    except NoFigure as error:
+        reason = str(error)
+    everything = [[value for session in side for value in session] for side in logs]
+    return Figures(welch(everything[0], everything[1], level), level, "trials", None), reason
+
+
+def _detectable(error: float, degrees_of_freedom: int, level: float) -> float | None:
+    found = detectable(error, degrees_of_freedom, level)
+    return found if found < 10 else None
+
+
+def paired(base: Sequence[Trial], candidate: Sequence[Trial]) -> list[float]:
+    """d of every pair whose two trials are both usable; a pair is two trials of one number."""
+    others = {trial.number: trial for trial in candidate}
+    return [pair_difference(steady(trial), steady(others[trial.number])) for trial in base if trial.number in others]
+
+
+def steady(trial: Trial) -> list[float]:
+    """Seconds of the steady samples."""
+    return trial.samples[trial.warmup :]
+
+
+def log_time_of(case: Case, trial: Trial) -> float:
+    """ln(seconds per image) of one trial, or per pixel where decoding is measured. Raises NoFigure."""
+    items = trial.pixels_per_sample if case.phase == "preprocess" else trial.images_per_sample
+    return log_time(trial.samples, trial.warmup, items)
+
+
+def _say(differing: dict[str, tuple[str, str]]) -> str:
+    return "; ".join(f"{name} differs ({one or 'none'} | {two or 'none'})" for name, (one, two) in differing.items())
+
+
+def _why_disjoint(base: Sequence[Record], candidate: Sequence[Record]) -> str:
+    """The first fact of the cases that the two groups have no value of in common."""
+    if not all(any(record.cases for record in side) for side in (base, candidate)):
+        return "one side holds no case at all"
+    names = ("workload", "size", "phase", "precision", "batch_size", "backend", "devices", "threads")
+    for name in names:
+        one, two = ({_text(getattr(case, name)) for record in side for case in record.cases} for side in (base, candidate))
+        if not one & two:
+            return f"{name.replace('_', ' ')} differs ({', '.join(sorted(one))} | {', '.join(sorted(two))})"
+    return "no case is in both; compare records of the same workload, size, phase, precision and batch size"
+
+
+def _text(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value) or "none"
+
+
+def _notes(base: Sequence[Record], candidate: Sequence[Record]) -> tuple[str, ...]:
+    notes = []
+    commits = [
+        ", ".join(sorted({record.bench.get("commit", "")[:12] or "unknown" for record in side}))
+        for side in (base, candidate)
+    ]
+    if commits[0] != commits[1]:
+        notes.append(f"accelbench's commit: {commits[0]} → {commits[1]}")
+    if any(not record.complete for record in (*base, *candidate)):
+        notes.append("A record was sealed after an interruption, with trials missing.")
+    return tuple(notes)

@@ -1,0 +1,113 @@
+"""A comparison as sections that people read, as plain data, and as JUnit XML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import msgspec
+
+from bench.comparison.model import CaseComparison, Comparison, StageChange
+from bench.durations import UNKNOWN, duration, size
+from bench.report.sections import Section, Table
+from bench.report.text import clean
+from bench.statistics import TO_BE_FOUND, TOLERATED, Verdict
+
+FORMAT = 1
+
+
+def sections(comparison: Comparison, title: str) -> list[Section]:
+    """The table of effects and verdicts, what else moved, and what has to be known."""
+    columns = (
+        "case",
+        "verdict",
+        f"time, {clean(comparison.candidate, 30)} against {clean(comparison.base, 30)}",
+        "n",
+        "moved",
+    )
+    rows = tuple(_row(case) for case in comparison.cases)
+    verdict = "" if comparison.verdict is None else f": {comparison.verdict}"
+    found = [Section(f"{title}{verdict}", Table(columns, rows, frozenset({3})), tuple(_reasons(comparison)))]
+    found.append(Section("What differs", None, tuple(clean(text, 400) for text in comparison.differences)))
+    found.append(Section("How it was judged", None, (*_rules(comparison), *comparison.notes)))
+    return [section for section in found if section.table is not None or section.lines]
+
+
+def _row(case: CaseComparison) -> tuple[str, ...]:
+    figures = case.figures
+    return (
+        clean(case.label, 80),
+        "no verdict" if case.verdict is None else str(case.verdict),
+        UNKNOWN
+        if figures is None
+        else f"{percent(figures.effect.log_ratio)} ({percent(figures.effect.low)} to {percent(figures.effect.high)})",
+        UNKNOWN if figures is None else f"{figures.effect.n} {figures.method}",
+        ", ".join(_moved(stage) for stage in case.stages if stage.moved) or UNKNOWN,
+    )
+
+
+def percent(log_ratio: float) -> str:
+    """``+4.8 %``: a logarithmic ratio of times as the change that it is."""
+    change = 100 * math.expm1(min(log_ratio, 50.0))
+    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.2g} %"
+
+
+def _moved(stage: StageChange) -> str:
+    write = (lambda value: size(int(value))) if stage.name.endswith("memory") else duration
+    return f"{stage.name} {write(stage.base)} → {write(stage.candidate)}"
+
+
+def _reasons(comparison: Comparison) -> Sequence[str]:
+    return [f"{clean(case.label, 80)}: {clean(case.reason, 300)}" for case in comparison.cases if case.reason]
+
+
+def _rules(comparison: Comparison) -> list[str]:
+    judged = [case.figures for case in comparison.cases if case.figures is not None and case.verdict is not None]
+    if not judged:
+        return ["Positive is slower. Intervals over trials; no verdict."]
+    methods = ", ".join(sorted({figures.method for figures in judged}))
+    level = sum(figures.level for figures in judged)
+    return [
+        f"Positive is slower. Up to {100 * TOLERATED:g} % is tolerated, {100 * TO_BE_FOUND:g} % must be found: beyond the one is "
+        "regressed, below the other is a pass, and what the interval cannot tell is inconclusive.",
+        f"Intervals over {methods}, one-sided error levels of {100 * level:.2g} % in all.",
+    ]
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything as JSON."""
+    data = {
+        "format": "accelbench comparison",
+        "version": FORMAT,
+        "verdict": comparison.verdict,
+        "exit_code": int(comparison.exit_code),
+        "tolerated": TOLERATED,
+        "to_be_found": TO_BE_FOUND,
+        **asdict(comparison),
+    }
+    return msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
+
+
+def as_junit(comparison: Comparison, name: str) -> str:
+    """JUnit XML: a case per test; a regression is a failure, what could not be compared an error, what could not be decided is
+    skipped."""
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+    suite = TestSuite(name)
+    for case in comparison.cases:
+        test = TestCase(clean(case.label), "bench")
+        text = "" if case.figures is None else _row(case)[2]
+        message = "; ".join(part for part in (text, clean(case.reason, 300)) if part)
+        if case.verdict is Verdict.REGRESSED:
+            test.result = [Failure(message, "regressed")]
+        elif case.verdict is Verdict.NOT_COMPARABLE:
+            test.result = [Error(message, "not comparable")]
+        elif case.verdict in {Verdict.INCONCLUSIVE, None}:
+            test.result = [Skipped(message, str(case.verdict or "no verdict"))]
+        else:
+            test.system_out = message
+        suite.add_testcase(test)
+    xml = JUnitXml()
+    xml.add_testsuite(suite)
+    return str(xml.tostring().decode())  # type: ignore[no-untyped-call]

@@ -1,0 +1,73 @@
+"""The facts that decide whether two measurements may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bench.record.schema import Case, DeviceFacts, Machine, Record
+
+VARIABLE = ("framework", "driver", "device")
+"""What ``--vary`` may name: the one fact under test."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one case of one record. Only what ``VARIABLE`` names may ever differ."""
+
+    workload: str
+    device: str
+    machine: str
+    driver: str
+    framework: str
+    settings: str  # the worker's environment, and what the user had set
+
+    def differing(self, other: Facts) -> dict[str, tuple[str, str]]:
+        """Names of the facts that differ, with both values."""
+        return {name: (value, theirs) for name, value in vars(self).items() if (theirs := getattr(other, name)) != value}
+
+
+CaseKey = tuple[str, ...]
+
+
+def case_key(case: Case, vary: Collection[str] = ()) -> CaseKey:
+    """Cases with one key are held against each other."""
+    options = ",".join(f"{name}={value}" for name, value in sorted(case.options.items()))
+    place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.threads))
+    batch = "" if case.phase == "preprocess" else str(case.batch_size)
+    return (case.workload, case.size, case.phase, case.scenario, case.precision, batch, str(case.processes), options, *place)
+
+
+def facts_of(record: Record, case: Case) -> Facts:
+    """The facts of one case."""
+    machine = record.machine
+    digest = next((w.digest for w in record.workloads if (w.name, w.size) == (case.workload, case.size)), "")
+    device = next((d for d in record.devices if d.backend == case.backend and d.id in case.devices), None)
+    ambient = machine.facts.get("ambient", "")
+    environment = " ".join(f"{name}={value}" for name, value in sorted(case.environment.items()))
+    return Facts(
+        workload=f"{case.workload} {case.size} {digest[:12]}",
+        device=_device(device, machine),
+        machine=hardware(machine),
+        driver=", ".join(sorted({gpu.get("driver", "") for gpu in machine.gpus})),
+        framework=_framework(device, machine),
+        settings=" ".join(part for part in (environment, ambient) if part),
+    )
+
+
+def hardware(machine: Machine) -> str:
+    """Everything the fingerprint covers but the driver, as text."""
+    gpus = [f"{gpu.get('name', '')} {gpu.get('power_limit_watts', '')} W" for gpu in machine.gpus]
+    facts = [f"{name} {machine.facts[name]}" for name in ("governor", "huge_pages", "cgroup_quota") if name in machine.facts]
+    parts = [machine.cpu, machine.architecture, f"{machine.cores} cores", f"{round(machine.memory / 2**30)} GiB"]
+    return ", ".join([*parts, machine.system.split(" ")[0], *facts, *gpus])
+
+
+def _device(device: DeviceFacts | None, machine: Machine) -> str:
+    return machine.cpu if device is None else f"{device.name} ({device.backend})"
+
+
+def _framework(device: DeviceFacts | None, machine: Machine) -> str:
+    versions = {} if device is None else device.versions
+    python = f"python {machine.facts.get('python', '')}"
+    return ", ".join([*(f"{name} {version}" for name, version in sorted(versions.items())), python])

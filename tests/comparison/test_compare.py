@@ -1,0 +1,201 @@
+"""Which records may be compared, and what is said of those that may."""
+
+from __future__ import annotations
+
+from dataclasses import replace as with_changes
+from typing import Any
+
+import msgspec
+import pytest
+
+from bench.comparison import compare
+from bench.comparison.document import as_json, as_junit, sections
+from bench.comparison.model import gravest
+from bench.errors import ExitCode, NotComparableError
+from bench.record.schema import Record
+from bench.report.markdown import markdown_page
+from bench.report.terminal import terminal_page
+from bench.statistics import Verdict
+from tests.support import records as fake
+
+
+def one(name: str = "a", rate: float = 100.0, seed: int = 1, case: Any = None, labels: Any = None, **changes: Any) -> Record:
+    script = fake.Script(case or fake.train(), rate, trials=10, **changes)
+    return fake.record(name, [script], seed=seed, labels=labels or {})
+
+
+def pair(rate: float, between: float = 0.01, level: str = "0.01") -> tuple[Record, Record]:
+    labels = {"check": "c1", "level.0": level}
+    base = one("base", 100.0, 1, labels=labels | {"arm": "base"}, between=between)
+    return base, one("candidate", rate, 2, labels=labels | {"arm": "candidate"}, between=between)
+
+
+@pytest.mark.parametrize(
+    ("rate", "verdict", "code"),
+    [
+        (100.0, Verdict.PASS, ExitCode.OK),
+        (85.0, Verdict.REGRESSED, ExitCode.REGRESSED),
+        (120.0, Verdict.IMPROVED, ExitCode.OK),
+    ],
+)
+def test_pairs_of_a_check_are_judged(rate, verdict, code):
+    found = compare([pair(rate)[0]], [pair(rate)[1]])
+    (case,) = found.cases
+    assert case.verdict is verdict
+    assert case.figures is not None
+    assert case.figures.method == "pairs"
+    assert case.figures.level == 0.01
+    assert found.exit_code == code
+
+
+def test_an_inconclusive_pair_says_what_it_could_have_seen():
+    found = compare(*([record] for record in pair(100.0, between=0.2)))
+    assert found.exit_code == ExitCode.INCONCLUSIVE
+    (case,) = found.cases
+    assert case.verdict is Verdict.INCONCLUSIVE
+    assert "% would have been found" in case.reason
+
+
+def test_one_session_each_gives_an_effect_and_no_verdict_that_decides():
+    (case,) = compare([one()], [one("b", 50.0, 2)]).cases
+    assert case.verdict is Verdict.INCONCLUSIVE
+    assert case.figures is not None
+    assert case.figures.method == "trials"
+    assert case.figures.effect.change == pytest.approx(1.0, rel=0.1)
+    assert "1 session;" in case.reason
+
+
+def test_enough_sessions_are_judged_by_how_they_differ():
+    base = [one(f"a{seed}", 100.0 + seed % 3, seed) for seed in range(8)]
+    (case,) = compare(base, [one("b", 80.0, 99)]).cases
+    assert case.verdict is Verdict.REGRESSED
+    assert case.figures is not None
+    assert case.figures.method == "sessions"
+    (same,) = compare(base, [one("b", 101.0, 98)]).cases
+    assert same.verdict is Verdict.PASS
+
+
+def test_across_machines_there_is_an_effect_and_no_verdict():
+    there = msgspec.structs.replace(one("b", 60.0, 2), machine=fake.machine("b", cpu="AMD EPYC"))
+    found = compare([one()], [there])
+    (case,) = found.cases
+    assert case.verdict is None
+    assert case.figures is not None
+    assert "across machines" in case.reason
+    assert found.exit_code == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("other", "fact"),
+    [
+        (fake.train(facts=fake.TINY), "size differs (small | tiny)"),
+        (fake.train(precision="bf16"), "precision differs (fp32 | bf16)"),
+        (fake.train(batch_size=64), "batch size differs (32 | 64)"),
+        (fake.infer(), "phase differs (train | infer)"),
+        (fake.train("cuda", "cuda:0"), "backend differs (cpu | cuda)"),
+    ],
+)
+def test_records_without_a_common_case_are_refused_with_the_fact_that_differs(other, fact):
+    with pytest.raises(NotComparableError) as refused:
+        compare([one()], [one("b", case=other)])
+    assert fact in str(refused.value)
+
+
+def test_another_specification_of_the_same_name_is_not_comparable():
+    changed = msgspec.structs.replace(fake.SMALL, digest="0" * 64)
+    there = msgspec.structs.replace(one("b", 100.0, 2), workloads=[changed])
+    (case,) = compare([one()], [there]).cases
+    assert case.verdict is Verdict.NOT_COMPARABLE
+    assert "workload differs" in case.reason
+
+
+def test_another_framework_is_compared_only_when_it_is_under_test():
+    cpu = msgspec.structs.replace(fake.CPU, versions={"torch": "2.14.0"})
+    there = msgspec.structs.replace(one("b", 100.0, 2), devices=[cpu])
+    (refused,) = compare([one()], [there]).cases
+    assert refused.verdict is Verdict.NOT_COMPARABLE
+    assert "torch 2.13.0" in refused.reason
+    found = compare([one()], [there], vary=("framework",))
+    assert found.cases[0].figures is not None
+    assert any("framework" in line for line in found.differences)
+
+
+def test_another_driver_changes_the_fingerprint_and_is_compared_when_it_is_under_test():
+    machine = fake.machine("b", gpus=[{"name": "NVIDIA H200", "driver": "999"}])
+    base = [one(f"a{seed}", 100.0, seed) for seed in range(6)]
+    there = msgspec.structs.replace(one("b", 100.0, 50), machine=machine)
+    (case,) = compare(base, [there], vary=("driver",)).cases
+    assert case.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE}
+    (without,) = compare(base, [there]).cases
+    assert without.verdict is None
+
+
+def test_a_case_on_one_side_only_is_never_a_silent_pass():
+    both = fake.record("a", [fake.Script(fake.train(), 100.0), fake.Script(fake.infer(), 300.0)], labels={})
+    found = compare([both], [one("b", 100.0, 2)])
+    assert [case.verdict for case in found.cases] == [Verdict.INCONCLUSIVE, Verdict.NOT_COMPARABLE]
+    assert "not measured in B" in found.cases[1].reason
+    assert found.exit_code == ExitCode.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"checks": fake.FAILED}, "could not be proven: first losses"),
+        ({"checks": ()}, "no check was made"),
+        ({"status": "crashed", "reason": "SIGSEGV"}, "crashed: SIGSEGV"),
+        ({"trials": 1}, "1 trials on one side"),
+        ({"change": {"samples": [float("nan")] * 50}}, "NaN"),
+        ({"change": {"samples": [0.0] * 50}}, "every sample must take time"),
+    ],
+)
+def test_trials_that_cannot_be_used_give_no_verdict(change, words):
+    script = with_changes(fake.Script(fake.train(), 100.0, trials=10), **change)
+    found = compare([one()], [fake.record("b", [script], labels={})])
+    assert found.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_COMPARABLE}
+    assert words in found.cases[0].reason
+
+
+def test_unequal_numbers_of_trials_pair_as_far_as_they_go():
+    base, candidate = pair(100.0)
+    shorter = msgspec.structs.replace(candidate, trials=[t for t in candidate.trials if t.number < 7])
+    (case,) = compare([base], [shorter]).cases
+    assert case.figures is not None
+    assert case.figures.effect.n == 7
+
+
+def test_records_that_do_not_belong_together_are_refused():
+    cpu = msgspec.structs.replace(fake.CPU, versions={"torch": "1.0"})
+    with pytest.raises(NotComparableError, match="do not belong together"):
+        compare([one(), msgspec.structs.replace(one("b"), devices=[cpu])], [one("c")])
+
+
+def test_the_stage_that_moved_is_named():
+    slow = fake.Script(fake.train(), 100.0, trials=10, cold=60.0, change={"host_memory": 2_600_000_000})
+    (case,) = compare([one()], [fake.record("b", [slow], seed=2, labels={})]).cases
+    moved = {stage.name for stage in case.stages if stage.moved}
+    assert moved == {"host memory"}
+
+
+def test_the_gravest_verdict_counts():
+    assert gravest([Verdict.PASS, Verdict.REGRESSED, Verdict.NOT_COMPARABLE]) is Verdict.REGRESSED
+    assert gravest([Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARABLE]) is Verdict.NOT_COMPARABLE
+    assert gravest([Verdict.PASS, Verdict.IMPROVED]) is Verdict.PASS
+    assert gravest([]) is None
+
+
+def test_every_format_says_the_verdict():
+    from junitparser import Failure, JUnitXml
+
+    found = compare([pair(85.0)[0]], [pair(85.0)[1]])
+    for page in (terminal_page(sections(found, "Check"), 120), markdown_page(sections(found, "Check"))):
+        assert "regressed" in page
+        assert "+17." in page or "+18." in page
+    data = msgspec.json.decode(as_json(found))
+    assert data["verdict"] == "regressed"
+    assert data["exit_code"] == 5
+    xml = JUnitXml.fromstring(as_junit(found, "bench check").encode())
+    (suite,) = list(xml)
+    (case,) = list(suite)
+    assert isinstance(case.result[0], Failure)
+    assert suite.failures == 1

@@ -1,0 +1,50 @@
+"""Series of records: change points with the record and commit that brought them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.comparison.history import history
+from bench.record.schema import Record
+from tests.support import records as fake
+
+
+def series(rates: list[float]) -> list[Record]:
+    return [
+        fake.record(
+            f"r{number:02d}",
+            [fake.Script(fake.train(), rate, between=0.003)],
+            seed=number,
+            created=f"2026-01-{number + 1:02d}T10:00:00Z",
+            bench={"version": "0.1.0", "commit": f"commit{number:02d}"},
+        )
+        for number, rate in enumerate(rates)
+    ]
+
+
+def test_a_lasting_change_is_marked_with_the_record_that_brought_it():
+    (line,) = history(list(reversed(series([100.0] * 8 + [90.0] * 6))))
+    (change,) = line.changes
+    assert line.points[change.at].commit == "commit08"
+    assert change.log_ratio == pytest.approx(0.105, abs=0.01)
+    assert line.changed_in_last(6)
+    assert not line.changed_in_last(5)
+
+
+def test_noise_is_no_change():
+    (line,) = history(series([100.0] * 14))
+    assert line.changes == ()
+
+
+def test_a_change_that_nobody_need_hear_of_is_none():
+    (line,) = history(series([100.0] * 8 + [99.0] * 8))
+    assert line.changes == ()
+
+
+def test_machines_and_unusable_trials_are_kept_apart():
+    records = series([100.0] * 3)
+    other = fake.record("other", [fake.Script(fake.train(), 50.0)], on=fake.machine("b"))
+    broken = fake.record("broken", [fake.Script(fake.train(), 50.0, checks=fake.FAILED)], created="2027-01-01T00:00:00Z")
+    lines = history([*records, other, broken])
+    assert sorted(len(line.points) for line in lines) == [1, 3]
+    assert history([]) == []
