@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.machine.host import hashed
+
+T = TypeVar("T")
 
 
 def describe_gpus() -> list[dict[str, str]]:
@@ -24,7 +26,7 @@ def describe_gpus() -> list[dict[str, str]]:
         }
         return _asked(nvml, facts)
 
-    return _each(one)
+    return each_gpu(one)
 
 
 def sample_gpus() -> dict[str, float]:
@@ -41,10 +43,11 @@ def sample_gpus() -> dict[str, float]:
         }
         return _asked(nvml, facts)
 
-    return {f"gpu{index}.{name}": value for index, facts in enumerate(_each(one)) for name, value in facts.items()}
+    return {f"gpu{index}.{name}": value for index, facts in enumerate(each_gpu(one)) for name, value in facts.items()}
 
 
-def _each(one: Callable[[Any, Any], dict[str, Any]]) -> list[dict[str, Any]]:
+def each_gpu(one: Callable[[Any, Any], T]) -> list[T]:
+    """``one(nvml, handle)`` of every GPU, in NVML's order."""
     try:
         import pynvml as nvml
 

@@ -9,7 +9,7 @@ import platform
 import sys
 from pathlib import Path
 
-CGROUP = Path("/sys/fs/cgroup")
+ROOT = Path("/")
 SYSTEM_CPU = Path("/sys/devices/system/cpu")
 
 
@@ -25,10 +25,10 @@ def usable_cores() -> int:
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
 
 
-def cgroup_quota() -> float | None:
+def cgroup_quota(root: Path = ROOT) -> float | None:
     """CPUs that the cgroup (version 2 or 1) allows, the tightest on the way up; None without a limit."""
     quotas = []
-    for folder in _cgroup_folders():
+    for folder in cgroup_folders(root):
         words = _read(folder / "cpu.max").split()
         if len(words) == 2 and words[0] != "max":
             quotas.append(int(words[0]) / int(words[1]))
@@ -41,24 +41,25 @@ def cgroup_quota() -> float | None:
 def out_of_memory_kills() -> int:
     """How often the kernel has killed a process of this cgroup for memory."""
     kills = 0
-    for folder in _cgroup_folders()[:1]:
+    for folder in cgroup_folders()[:1]:
         for line in _read(folder / "memory.events").splitlines():
             if line.startswith("oom_kill "):
                 kills += int(line.split()[1])
     return kills
 
 
-def _cgroup_folders() -> list[Path]:
+def cgroup_folders(root: Path = ROOT) -> list[Path]:
     """This process's cgroup and its parents, in the version 2 hierarchy and version 1's cpu controller."""
+    tree = root / "sys/fs/cgroup"
     folders = []
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
+    for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
-        root = CGROUP / "cpu" if controllers else CGROUP
-        folder = root / path.lstrip("/")
-        folders += [folder, *[parent for parent in folder.parents if root in (parent, *parent.parents)]]
-    return folders or [CGROUP]
+        top = tree / "cpu" if controllers else tree
+        folder = top / path.lstrip("/")
+        folders += [folder, *[parent for parent in folder.parents if top in (parent, *parent.parents)]]
+    return folders or [tree]
 
 
 def available_memory() -> int:
@@ -86,7 +87,10 @@ def facts() -> dict[str, str]:
     return {name: value for name, value in found.items() if value.strip()}
 
 
-_AMBIENT = ("OMP_", "KMP_", "MKL_", "OPENBLAS_", "XLA_", "JAX_", "TORCH_", "CUDA_", "NVIDIA_", "MALLOC_", "GLIBC_", "LD_")
+_AMBIENT = (
+    "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_",
+    "CUDNN_", "NVIDIA_", "HIP_", "ROCR_", "MIOPEN_", "MALLOC_", "GLIBC_", "LD_",
+)  # fmt: skip
 
 
 def _ambient_variables() -> list[str]:

@@ -8,6 +8,7 @@ import os
 import platform
 
 from bench.machine.gpu import describe_gpus
+from bench.machine.health import findings
 from bench.machine.host import facts, hashed, usable_cores
 from bench.record.schema import Machine
 
@@ -42,5 +43,6 @@ def describe_machine(keep_host_name: bool = False) -> Machine:
         cores_online=os.cpu_count() or 1,
         memory=memory,
         facts=system,
+        findings=findings(),
         gpus=gpus,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -28,11 +29,18 @@ def write_record(record: Record, path: Path) -> None:
     body = msgspec.json.encode(record)
     digest = hashlib.sha256(body).hexdigest().encode()
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(_PREFIX % (VERSION, digest) + body + b"}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(_PREFIX % (VERSION, digest) + body + b"}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise RecordError(
+            f"cannot write {path}: {error.strerror}; everything measured is kept: make room, then bench run --resume {path.parent}"
+        ) from None
 
 
 def read_record(path: Path) -> Record:

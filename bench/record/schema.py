@@ -79,7 +79,18 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     host_memory: int = 0  # peak resident bytes of the worker
     device_memory: int = 0
     package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
-    telemetry: dict[str, dict[str, float | None]] = {}  # "before" and "after": GPU clocks, power, temperature, load
+    telemetry: dict[
+        str, dict[str, float | None]
+    ] = {}  # "before", and "after" the last block: GPU clocks, power, temperature
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about the machine that spoils measurements, or may."""
+
+    name: str
+    severity: Literal["warning", "note"]
+    found: str
+    remedy: str
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +105,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores_online: int
     memory: int
     facts: dict[str, str] = {}  # governor, cgroup quota, huge pages, load, libc, python, …
+    findings: list[Finding] = []  # what ``bench doctor`` says, just before the run
     gpus: list[dict[str, str]] = []  # name, uuid (hashed), driver, memory, power limit, …
 
 

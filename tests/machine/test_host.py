@@ -15,7 +15,7 @@ def cgroup(tmp_path, monkeypatch):
     """A version 2 hierarchy of our own, three levels deep."""
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
-    monkeypatch.setattr(host, "_cgroup_folders", lambda: [inner, inner.parent, tmp_path])
+    monkeypatch.setattr(host, "cgroup_folders", lambda root=None: [inner, inner.parent, tmp_path])
     return tmp_path
 
 
