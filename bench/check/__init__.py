@@ -1,0 +1,1 @@
+"""The gate: steering a check from its budget to its verdict. Wires ``bench.run`` to ``bench.comparison``."""

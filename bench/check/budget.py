@@ -1,0 +1,53 @@
+"""What a time budget buys: pairs, looks at them, and the smallest slow-down they can find."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.errors import UsageError
+from bench.statistics import LOOKS, Look, detectable_with, plan_looks
+
+ASSUMED_SCATTER = 0.02
+"""Standard deviation of d over pairs where nothing has been measured yet."""
+
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """So many pairs of each case at most, and what they can tell."""
+
+    most_pairs: int
+    looks: tuple[Look, ...]
+    pair_seconds: float  # all cases together
+    detectable: float  # fraction, for pairs that scatter by ``scatter``
+    scatter: float
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90s``, ``10m``, ``1h`` or a bare number of seconds. Raises UsageError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", text)
+    if found is None or float(found[1]) <= 0:
+        raise UsageError(f"--budget {text} is not a time; expected something like 90s, 10m or 1h")
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def plan_budget(
+    pair_seconds: Sequence[float], seconds: float | None, most_pairs: int, scatter: float = ASSUMED_SCATTER
+) -> Budget:
+    """Looks that fit into ``seconds`` (None: no limit) at ``pair_seconds`` for a pair of each case.
+
+    Raises UsageError where not even the smallest look fits.
+    """
+    each = sum(pair_seconds)
+    fitting = most_pairs if seconds is None else min(most_pairs, int(seconds / each))
+    if fitting < LOOKS[0]:
+        needed = f"{LOOKS[0]} pairs of {len(pair_seconds)} case{'s' if len(pair_seconds) > 1 else ''} take {each * LOOKS[0]:.0f} s"
+        given = f"{most_pairs} pairs" if seconds is None or most_pairs < LOOKS[0] else f"{seconds:.0f} s"
+        raise UsageError(
+            f"{given} are too little for the smallest look: {needed}; give more, or fewer cases, or shorter trials with --seconds"
+        )
+    looks = plan_looks(fitting, len(pair_seconds))
+    return Budget(fitting, looks, each, detectable_with(fitting, scatter, looks[-1].level), scatter)

@@ -1,0 +1,136 @@
+"""``bench check --against``: pairs of both arms, looked at a few times, until every case is decided or the budget is spent."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.check.budget import ASSUMED_SCATTER, Budget, plan_budget
+from bench.comparison import Comparison, compare
+from bench.comparison.compare import ARM, CHECK, LEVEL, paired, usable
+from bench.errors import NotComparableError
+from bench.record.schema import Trial
+from bench.run.arms import Arm, PairedCase, Pairs
+from bench.statistics import NoFigure, Verdict, effect_of, judge
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Gate:
+    """A check in progress."""
+
+    pairs: Pairs
+    id: str
+    seconds: float | None  # what is left of the budget when the pilots begin
+    most_pairs: int
+    say: Say
+    scatter: Mapping[str, float] = field(default_factory=dict)  # what ``bench doctor`` measured here, by case label
+    levels: dict[str, float] = field(default_factory=dict)  # error level at which each case was decided, by label
+
+    def run(self) -> Comparison:
+        """Measure, judge, seal."""
+        begun = time.monotonic()
+        cases = self.pairs.pilots()
+        if not cases:
+            raise NotComparableError(f"nothing could be measured in both environments: {self._why_nothing()}")
+        left = None if self.seconds is None else self.seconds - (time.monotonic() - begun)
+        known = [self.scatter[case.label] for case in cases if case.label in self.scatter]
+        scatter = max(known) if len(known) == len(cases) else ASSUMED_SCATTER
+        budget = plan_budget([self._expected(case) for case in cases], left, self.most_pairs, scatter)
+        self.say(describe(budget, len(cases)))
+        self._measure(cases, budget)
+        labels = {arm.name: self._labels(arm) for arm in (self.pairs.base, self.pairs.candidate)}
+        base, candidate = self.pairs.seal(labels)
+        return compare([base], [candidate], vary=("framework", "settings"), names=("base", "candidate"))
+
+    def _measure(self, cases: Sequence[PairedCase], budget: Budget) -> None:
+        undecided, number = list(cases), 0
+        deadline = None if self.seconds is None else time.monotonic() + budget.pair_seconds * budget.most_pairs
+        rng = random.Random(number)
+        for look in budget.looks:
+            while number < look.pairs:
+                for case in rng.sample(undecided, len(undecided)):
+                    self.pairs.measure(case, number)
+                number += 1
+            undecided = [case for case in undecided if not self._decided(case, look.level)]
+            if undecided and look is not budget.looks[-1]:
+                self.say(f"after {number} pairs: {len(undecided)} of {len(cases)} cases undecided")
+            if not undecided or (deadline is not None and time.monotonic() > deadline):
+                return
+
+    def _decided(self, case: PairedCase, level: float) -> bool:
+        """Whether a look at this level decides the case."""
+        self.levels[case.label] = level
+        trials = [
+            usable(trials_of(arm, index))[0]
+            for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate))
+        ]
+        try:
+            return judge(effect_of(paired(*trials), level)) is not Verdict.INCONCLUSIVE
+        except NoFigure:
+            return False
+
+    def _expected(self, case: PairedCase) -> float:
+        """Seconds of one pair of a case: what its pilots took, less what only pilots do, and the planned steady state."""
+        total = 0.0
+        for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate)):
+            pilot = arm.runner.journal.pilot(index)
+            assert pilot is not None
+            cold = pilot.trial.stages.get("compile", 0.0)
+            total += pilot.trial.wall - cold - pilot.trial.stages.get("steady", 0.0) + 1.4 * arm.runner.plan.seconds
+        return total
+
+    def _labels(self, arm: Arm) -> Mapping[str, str]:
+        index = "base" if arm is self.pairs.base else "candidate"
+        own = {CHECK: self.id, ARM: arm.name}
+        for case in self.pairs.cases:
+            if case.label in self.levels:
+                own[f"{LEVEL}.{getattr(case, index)}"] = repr(self.levels[case.label])
+        return own
+
+    def _why_nothing(self) -> str:
+        for arm in (self.pairs.base, self.pairs.candidate):
+            for trial in arm.runner.journal.trials:
+                if trial.status != "ok":
+                    return f"{arm.name}: {trial.reason}"
+        return "the two environments share no case"
+
+
+def trials_of(arm: Arm, index: int) -> list[Trial]:
+    """Trials of one case so far, pilots aside."""
+    return [trial for trial in arm.runner.journal.trials if trial.role == "trial" and trial.case == index]
+
+
+def describe(budget: Budget, cases: int) -> str:
+    """What the check will do, and what it can find."""
+    looks = ", ".join(str(look.pairs) for look in budget.looks)
+    seconds = budget.pair_seconds * budget.most_pairs
+    return (
+        f"up to {budget.most_pairs} pairs of {cases} case{'s' if cases > 1 else ''}, about {seconds / 60:.1f} min, with looks after "
+        f"{looks}; where pairs scatter by {100 * budget.scatter:.1f} %, a slow-down of {100 * budget.detectable:.1f} % is found "
+        "four times in five"
+    )
+
+
+def refuse_same_code(base: Arm, candidate: Arm, folder: Path) -> None:
+    """Raises NotComparableError where two interpreters measured the very same code in the very same versions."""
+    if base.python == candidate.python:
+        return  # meant: unchanged against unchanged
+    code = [_code(arm) for arm in (base, candidate)]
+    if code[0] and code[0] == code[1]:
+        raise NotComparableError(
+            f"{base.python} measures the same code and versions as this environment, so nothing is under test; install what the "
+            f"base should be there (the trials are kept in {folder})"
+        )
+
+
+def _code(arm: Arm) -> tuple[object, ...]:
+    """What really ran, from the workers' own reports, and the frameworks' versions."""
+    packages = {tuple(sorted(trial.package.items())) for trial in arm.runner.journal.trials if trial.package}
+    versions = {(d.backend, d.id): tuple(sorted(d.versions.items())) for d in arm.runner.plan.devices}
+    python = arm.runner.plan.machine.facts.get("python", "")
+    return (tuple(sorted(packages)), tuple(sorted(versions.items())), python) if packages else ()

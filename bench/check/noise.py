@@ -1,0 +1,132 @@
+"""How much this machine's measurements scatter: unchanged code against itself, in pairs, for a given time."""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from bench.check.gate import Say, trials_of
+from bench.comparison.compare import log_time_of, paired, steady, usable
+from bench.errors import NotComparableError, UsageError
+from bench.record.schema import Trial
+from bench.run.arms import ARMS, PairedCase, Pairs, start_arm
+from bench.run.folders import cache_folder
+from bench.run.lock import locked
+from bench.run.plan import Wishes
+from bench.run.progress import Progress
+from bench.run.session import interruptible, make_plan
+from bench.statistics import LOOKS, detectable_with, plan_looks, samples_per_trial, variation
+
+FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Of one case. Scatters are standard deviations of ln(time)."""
+
+    label: str
+    pairs: int
+    pair_seconds: float
+    scatter: float  # of d over pairs
+    apart: float  # between two processes that did not take turns
+    samples: int  # per trial, for the narrowest interval in a given time
+    best_seconds: float  # of steady state, the same
+    detectable: dict[int, float]  # slow-down, by pairs
+
+
+def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: Say) -> list[Noise]:
+    """Pairs of the present environment with itself for about ``seconds``; kept for later checks on this machine.
+
+    Raises UsageError where the time is too short to tell anything, NotComparableError where nothing can be measured.
+    """
+    begun = time.monotonic()
+    plan = make_plan(wishes, {})
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-doctor-") as folder,
+        locked([planned.physical for planned in plan.cases], wait),
+        interruptible(),
+        Progress(0, quiet) as progress,
+    ):
+        say(f"measuring this machine's noise for about {seconds:.0f} s …")
+        arms = [start_arm(name, sys.executable, plan, Path(folder), progress) for name in ARMS]
+        pairs = Pairs(arms, progress, wishes.seed)
+        cases = pairs.pilots()
+        if not cases:
+            reasons = [trial.reason for trial in arms[0].runner.journal.trials if trial.reason]
+            raise NotComparableError(f"nothing could be measured: {'; '.join(reasons[:1]) or 'no case'}")
+        number = 0
+        while number < 2 or time.monotonic() - begun + sum(pairs.seconds.values()) < seconds:
+            for case in cases:
+                pairs.measure(case, number)
+            number += 1
+        found = [_noise(pairs, case) for case in cases]
+    if number < FEWEST:
+        raise UsageError(f"{seconds:.0f} s are enough for {number} pairs only; give --budget more, or name one --backend")
+    _remember(plan.machine.fingerprint, found)
+    return found
+
+
+def _noise(pairs: Pairs, case: PairedCase) -> Noise:
+    base, candidate = (
+        list(usable(trials_of(arm, index))[0]) for arm, index in ((pairs.base, case.base), (pairs.candidate, case.candidate))
+    )
+    differences = paired(base, candidate)
+    if len(differences) < 2:
+        raise NotComparableError(f"{case.label}: too few trials could be used; bench run shows what is wrong")
+    planned = pairs.candidate.runner.plan.cases[case.candidate].case
+    logs = np.array(
+        [[log_time_of(planned, one), log_time_of(planned, two)] for one, two in zip(base, candidate, strict=True)]
+    )
+    # The base of one pair against the candidate of the next: what a comparison without turns would see.
+    apart = float(np.diff(logs.ravel()[1:-1]).reshape(-1)[::2].std(ddof=1)) if len(logs) > 2 else math.nan
+    scatter = float(np.std(differences, ddof=1))
+    each = pairs.seconds[case.label]
+    sample = float(np.mean([np.mean(steady(trial)) for trial in candidate]))
+    best = samples_per_trial(
+        variation([_ratios(one, two) for one, two in zip(base, candidate, strict=True)]), 2 * sample, _fixed(each, candidate)
+    )
+    return Noise(
+        label=case.label,
+        pairs=len(differences),
+        pair_seconds=each,
+        scatter=scatter,
+        apart=apart,
+        samples=best,
+        best_seconds=best * sample,
+        detectable={count: detectable_with(count, scatter, plan_looks(count)[-1].level) for count in LOOKS[:6]},
+    )
+
+
+def _ratios(one: Trial, two: Trial) -> list[float]:
+    return [b / a for a, b in zip(steady(one), steady(two), strict=True)]
+
+
+def _fixed(pair_seconds: float, trials: list[Trial]) -> float:
+    """Seconds of a pair that do not grow with its samples."""
+    return max(pair_seconds - 2 * float(np.mean([sum(steady(trial)) for trial in trials])), 0.1)
+
+
+def _path(fingerprint: str) -> Path:
+    return cache_folder() / "noise" / f"{fingerprint}.json"
+
+
+def _remember(fingerprint: str, found: list[Noise]) -> None:
+    path = _path(fingerprint)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = recall(fingerprint) | {noise.label: noise.scatter for noise in found}
+    path.write_bytes(msgspec.json.encode(known))
+
+
+def recall(fingerprint: str) -> dict[str, float]:
+    """Scatter of d over pairs that ``bench doctor`` has measured on this machine, by case."""
+    try:
+        return msgspec.json.decode(_path(fingerprint).read_bytes(), type=dict[str, float])
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return {}

@@ -1,0 +1,83 @@
+"""A whole check of two environments: plan both, prepare, lock, measure in pairs, compare."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.check.gate import Gate, refuse_same_code
+from bench.check.noise import recall
+from bench.comparison import Comparison
+from bench.errors import NotComparableError
+from bench.machine.host import hashed
+from bench.run.arms import ARMS, Pairs, refuse_different_work, start_arm
+from bench.run.discovery import survey
+from bench.run.folders import made
+from bench.run.lock import locked
+from bench.run.plan import Wishes
+from bench.run.progress import Progress
+from bench.run.session import interruptible, make_plan
+
+
+def check_environments(
+    wishes: Wishes,
+    python: str,
+    expected: Path | None,
+    output: Path,
+    seconds: float | None,
+    wait: bool,
+    quiet: bool,
+    say: Callable[[str], None],
+) -> Comparison:
+    """Measure the environment of ``python`` (the base) and the present one side by side.
+
+    ``expected``: a folder that the base's code must lie in. Raises UsageError and NotComparableError before anything is
+    measured where the two cannot be held against each other.
+    """
+    begun = time.monotonic()
+    if expected is not None:
+        _refuse_strangers(python, expected)
+    pythons = dict(zip(ARMS, (python, sys.executable), strict=True))
+    plans = {name: make_plan(wishes, {}, python=pythons[name]) for name in ARMS}
+    identity = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    folder = output / f"check-{identity}"
+    made(output, "results")
+    physical = [planned.physical for plan in plans.values() for planned in plan.cases]
+    with locked(physical, wait), interruptible(), Progress(0, quiet) as progress:
+        progress.say("preparing images …")
+        arms = [start_arm(name, pythons[name], plans[name], folder, progress) for name in ARMS]
+        refuse_different_work(*arms)
+        pairs = Pairs(arms, progress, wishes.seed)
+        left = None if seconds is None else seconds - (time.monotonic() - begun)
+        gate = Gate(pairs, identity, left, wishes.trials, say, recall(plans[ARMS[1]].machine.fingerprint))
+        result = gate.run()
+    refuse_same_code(arms[0], arms[1], folder)
+    say(f"records: {folder}/base and {folder}/candidate")
+    return replace(result, base=f"{_name(python)}", candidate="this environment")
+
+
+def _name(python: str) -> str:
+    """An interpreter by its environment's folder."""
+    place = Path(python)
+    return place.parent.parent.name if place.parent.name in {"bin", "Scripts"} else place.name
+
+
+def _refuse_strangers(python: str, expected: Path) -> None:
+    """Raises NotComparableError where the base would not run the code that was checked out for it."""
+    found = survey(python)
+    roots = (expected / "src", expected)
+    there = {
+        name: {hashed(str((root / end).resolve())) for root in roots for end in (name, f"{name}.py")}
+        for name in found.folders
+    }
+    inside = [name for name, folder in found.folders.items() if folder in there[name]]
+    if not inside:
+        raise NotComparableError(
+            f"the environment made for the ref does not run the code checked out in {expected}: none of "
+            f"{', '.join(found.folders)} lies there"
+        )

@@ -1,0 +1,200 @@
+"""``bench check``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.compare import FORMATS, VARIABLE
+from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
+
+if TYPE_CHECKING:
+    from bench.comparison import Comparison
+    from bench.run.plan import Wishes
+
+SKIP, ABORT = 125, 128
+"""What ``git bisect run`` takes for "cannot be tested" and for "stop here"."""
+
+
+@click.command(name="check")
+@click.option("--against", metavar="PYTHON", help="Measure this interpreter's environment beside the present one.")
+@click.option("--against-ref", metavar="REF", help="The same, for an environment made from a git ref of this repository.")
+@click.option("--baseline", metavar="RECORD", help="Hold a new run against stored records of this machine.")
+@click.option(
+    "--vary", multiple=True, type=click.Choice(VARIABLE), help="With --baseline: the fact under test (repeatable)."
+)
+@device_options
+@click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: tiny.")
+@click.option(
+    "--phase", "phases", multiple=True, metavar="PHASE", help="preprocess, train or infer (repeatable). Default: train."
+)
+@click.option("--precision", "precisions", multiple=True, metavar="NAME", help="fp32, bf16, … (repeatable). Default: fp32.")
+@click.option("--batch-size", type=int, metavar="N", help="Default: the workload's.")
+@click.option("--budget", metavar="TIME", help="Time to spend, such as 90s or 10m; decides how many looks fit.")
+@click.option("--pairs", "most_pairs", type=int, default=10, show_default=True, metavar="N", help="Pairs of a case at most.")
+@click.option("--seconds", type=float, default=3.0, show_default=True, metavar="S", help="Steady state in each trial.")
+@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
+@data_options
+@plugin_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
+@click.option(
+    "--inconclusive",
+    type=click.Choice(["warn", "fail"]),
+    default="fail",
+    show_default=True,
+    help="Exit with 0 and a warning, or with 3, where no verdict is possible.",
+)
+@click.option("--bisect", is_flag=True, help="Exit codes for git bisect run: 125 where there is no verdict.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Of the output.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write JSON.")
+@click.option(
+    "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per check."
+)
+@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(**values: Any) -> None:
+    """Say whether something has become slower, with an exit code to rely on.
+
+    With --against, processes of both environments are measured side by side, block by block, in this one job: the only thing
+    to trust on shared machines. With --baseline, a new run is held against records of earlier sessions on the same machine.
+    Exit codes: 0 pass or improved, 3 inconclusive, 4 not comparable, 5 regressed.
+
+    \b
+    bench check --against ../main/.venv/bin/python --backend cpu
+    bench check --against-ref main --budget 10m --junit check.xml
+    git bisect run bench check --against-ref v1.0 --bisect
+    """
+    from bench.errors import BenchError, ExitCode
+
+    try:
+        result = _check(values)
+    except BenchError as error:
+        if not values["bisect"]:
+            raise
+        click.echo(f"bench: {error}", err=True)
+        sys.exit(SKIP if error.exit_code in {ExitCode.NOT_COMPARABLE, ExitCode.INCONCLUSIVE} else ABORT)
+    except Exception:
+        if not values["bisect"]:
+            raise
+        import traceback
+
+        traceback.print_exc()
+        sys.exit(ABORT)  # 1 would tell git that the commit is bad
+    _publish(result, values)
+    sys.exit(_exit_code(result, values))
+
+
+def _check(values: dict[str, Any]) -> Comparison:
+    from bench.errors import UsageError
+
+    ways = [name for name in ("against", "against_ref", "baseline") if values[name]]
+    if len(ways) != 1:
+        given = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "none"
+        raise UsageError(f"a check needs one of --against, --against-ref and --baseline; found {given}")
+    if values["baseline"]:
+        return _against_records(values)
+    if values["vary"]:
+        raise UsageError("--vary goes with --baseline; with --against, what the two environments differ in is under test")
+    return _against_environment(values)
+
+
+def _wishes(values: dict[str, Any], trials: int) -> Wishes:
+    from bench.run.plan import Wishes
+
+    return Wishes(
+        backends=values["backends"],
+        devices=values["devices"],
+        workload=values["workload"],
+        sizes=values["sizes"] or ("tiny",),
+        phases=values["phases"] or ("train",),
+        precisions=values["precisions"] or ("fp32",),
+        batch_size=values["batch_size"],
+        trials=trials,
+        seconds=values["seconds"],
+        seed=values["seed"],
+        threads=values["threads"],
+        data=data_spec(values, values["seed"]),
+        options=pairs(values["options"], "--option"),
+        ceilings=False,
+        command=["bench", *sys.argv[1:]],
+    )
+
+
+def _against_environment(values: dict[str, Any]) -> Comparison:
+    from bench.check.budget import parse_duration
+    from bench.check.refs import environment_of
+    from bench.check.session import check_environments
+    from bench.errors import UsageError
+
+    seconds = None if values["budget"] is None else parse_duration(values["budget"])
+    most_pairs = values["most_pairs"]
+    if seconds is not None and not _given("most_pairs"):
+        most_pairs = 80  # the budget is the limit
+    say = (lambda text: None) if values["quiet"] else (lambda text: click.echo(text, err=True))
+    expected = None
+    if values["against_ref"]:
+        python, expected = environment_of(values["against_ref"], Path.cwd(), say)
+    else:
+        python = values["against"]
+        if not (Path(python).is_file() and os.access(python, os.X_OK)):
+            raise UsageError(f"--against {python}: there is no such interpreter")
+        python = str(Path(python).absolute())
+    if values["interpreter_words"]:
+        raise UsageError("--interpreter cannot be combined with --against: each side runs in an environment of its own")
+    wishes = _wishes(values, most_pairs)
+    return check_environments(
+        wishes, python, expected, Path(values["output"]), seconds, values["wait"], values["quiet"], say
+    )
+
+
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
+
+
+def _against_records(values: dict[str, Any]) -> Comparison:
+    from bench.cli.compare import read_group
+    from bench.comparison import compare
+    from bench.errors import UsageError
+    from bench.run.session import make_plan, start_run
+
+    if values["budget"] is not None:
+        raise UsageError("--budget goes with --against; a run for a baseline has --pairs trials of --seconds")
+    records = read_group(values["baseline"])
+    plan = make_plan(_wishes(values, min(values["most_pairs"], 5)), interpreters(values["interpreter_words"]))
+    record = start_run(plan, Path(values["output"]) / plan.id, values["wait"], values["quiet"])
+    return compare(records, [record], values["vary"], ("the baseline", "now"))
+
+
+def _publish(result: Comparison, values: dict[str, Any]) -> None:
+    """Print the table, and write the files asked for; on GitHub, the job's summary too."""
+    from bench.cli.compare import rendered
+    from bench.cli.report import write
+
+    write(rendered(result, values["style"], "Check"), None)
+    for style, place in (("junit", values["junit"]), ("json", values["json_file"])):
+        if place is not None:
+            write(rendered(result, style, "Check"), place)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(rendered(result, "markdown", "Check") + "\n")
+
+
+def _exit_code(result: Comparison, values: dict[str, Any]) -> int:
+    from bench.errors import ExitCode
+
+    code = result.exit_code
+    if result.verdict is None:
+        code = ExitCode.NOT_COMPARABLE  # a gate without a verdict is not a pass
+    if values["bisect"]:
+        return SKIP if code in {ExitCode.INCONCLUSIVE, ExitCode.NOT_COMPARABLE} else int(code)
+    if code == ExitCode.INCONCLUSIVE and values["inconclusive"] == "warn":
+        click.echo("bench: inconclusive; not taken for a failure, as asked", err=True)
+        return 0
+    return int(code)

@@ -1,0 +1,144 @@
+"""Two environments measured side by side: pairs of workers, one of each arm, alive at once and working in turns.
+
+Processes one after the other differ by what the machine did in between: on a shared two-core machine a pair of unchanged
+training processes scattered by 5 % when they ran one after the other, by 1.8 % when they took turns every quarter of a second.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.errors import NotComparableError
+from bench.record.schema import Record
+from bench.run.journal import Journal
+from bench.run.plan import Plan, PlannedCase
+from bench.run.process import Launch, work_in_turns
+from bench.run.progress import Progress
+from bench.run.runner import Runner
+from bench.run.seal import seal
+from bench.run.session import prepare_plan
+from bench.worker.answers import Prepared
+from bench.worker.jobs import Blocks
+
+ARMS = ("base", "candidate")
+
+
+@dataclass
+class Arm:
+    """One environment of a check, and its part of the run."""
+
+    name: str
+    python: str
+    runner: Runner
+    prepared: Mapping[str, Prepared]
+
+
+@dataclass(frozen=True)
+class PairedCase:
+    """A case that both arms can measure: its place in either plan."""
+
+    label: str
+    base: int
+    candidate: int
+
+
+class Pairs:
+    """A check in progress: arms, the cases they share, and the pairs measured so far."""
+
+    def __init__(self, arms: Sequence[Arm], progress: Progress, seed: int) -> None:
+        self.base, self.candidate = arms
+        self._progress = progress
+        self._rng = random.Random(seed)
+        self.cases = shared_cases(self.base.runner.plan, self.candidate.runner.plan)
+        self.seconds: dict[str, float] = {}  # of the last pair, by case
+
+    def pilots(self) -> list[PairedCase]:
+        """Run the pilots of both arms; the cases that can be measured, cut into samples alike on both sides."""
+        for arm in (self.base, self.candidate):
+            arm.runner.pilots()
+        good = []
+        for case in self.cases:
+            pilots = self.base.runner.journal.pilot(case.base), self.candidate.runner.journal.pilot(case.candidate)
+            if all(pilot is not None and pilot.blocks is not None for pilot in pilots):
+                good.append(case)
+        return good
+
+    def measure(self, case: PairedCase, number: int) -> None:
+        """One pair of a case, journalled on both sides."""
+        blocks = self._blocks(case)
+        sides = [(self.base, case.base), (self.candidate, case.candidate)]
+        if self._rng.random() < 0.5:
+            sides.reverse()
+        launches = [_launch(arm, index, number, blocks) for arm, index in sides]
+        self._progress.start(f"pair {number + 1} {case.label}", 0.0)
+        outcomes = work_in_turns(launches, self._progress.hear)
+        self._progress.finish()
+        for (arm, index), outcome in zip(sides, outcomes, strict=True):
+            if outcome.status != "ok":
+                self._progress.say(f"  {arm.name}: {outcome.status}: {outcome.reason}")
+            arm.runner.keep_trial(outcome, index, number)
+        self.seconds[case.label] = sum(outcome.wall for outcome in outcomes) / 2
+
+    def _blocks(self, case: PairedCase) -> Blocks:
+        """Both arms cut their time into blocks alike: as the pilot did whose blocks have fewer steps, that of the slower arm."""
+        pilots = self.base.runner.journal.pilot(case.base), self.candidate.runner.journal.pilot(case.candidate)
+        blocks = [pilot.blocks for pilot in pilots if pilot is not None and pilot.blocks is not None]
+        return min(blocks, key=lambda cut: cut.steps)
+
+    def seal(self, labels: Mapping[str, Mapping[str, str]]) -> tuple[Record, Record]:
+        """Both arms' records, with labels by arm."""
+        records = []
+        for arm in (self.base, self.candidate):
+            arm.runner.tidy()
+            plan = msgspec.structs.replace(arm.runner.plan, labels=arm.runner.plan.labels | dict(labels[arm.name]))
+            records.append(seal(plan, arm.runner.journal, arm.prepared, complete=True))
+        return records[0], records[1]
+
+
+def _launch(arm: Arm, index: int, number: int, blocks: Blocks) -> Launch:
+    own = arm.runner.journal.pilot(index)
+    assert own is not None
+    job = arm.runner.trial_job(index, number, msgspec.structs.replace(own, blocks=blocks))
+    job = msgspec.structs.replace(job, in_turns=True)
+    return arm.runner.launch(arm.runner.plan.cases[index], job, f"case{index:02d}-pair{number}")
+
+
+def shared_cases(base: Plan, candidate: Plan) -> list[PairedCase]:
+    """Cases planned on both sides, in the candidate's order."""
+    known = {planned.case.label: index for index, planned in enumerate(base.cases)}
+    return [
+        PairedCase(planned.case.label, known[planned.case.label], index)
+        for index, planned in enumerate(candidate.cases)
+        if planned.case.label in known
+    ]
+
+
+def start_arm(name: str, python: str, plan: Plan, folder: Path, progress: Progress) -> Arm:
+    """Prepare an arm's images and open its journal. No pilot chooses a batch size: both arms run the middle candidate."""
+    plan = msgspec.structs.replace(plan, cases=[_settled(planned) for planned in plan.cases])
+    plan, prepared = prepare_plan(plan, lambda event: None, python)
+    journal = Journal.create(folder / name, plan)
+    return Arm(name, python, Runner(plan, journal, prepared, progress), prepared)
+
+
+def _settled(planned: PlannedCase) -> PlannedCase:
+    if not planned.candidates:
+        return planned
+    case = msgspec.structs.replace(planned.case, batch_size=planned.candidates[len(planned.candidates) // 2])
+    return msgspec.structs.replace(planned, case=case, candidates=())
+
+
+def refuse_different_work(base: Arm, candidate: Arm) -> None:
+    """Raises NotComparableError where the two arms would compute different things on a workload of one name."""
+    for name, prepared in candidate.prepared.items():
+        other = base.prepared.get(name)
+        if other is not None and other.workload.digest != prepared.workload.digest:
+            raise NotComparableError(
+                f"{name} is another computation in the base (specification {other.workload.digest[:12]}) than in the candidate "
+                f"({prepared.workload.digest[:12]}); their times cannot be compared"
+            )

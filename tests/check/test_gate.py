@@ -1,0 +1,176 @@
+"""``bench check`` between real environments: equal ones, a slower one, one that lacks everything, and a git ref."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from bench.record.files import read_record
+from tests.support.site import bench, environment, install_misbehaving
+
+CHECK = [
+    "check", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64", "--quiet",
+    "--seconds", "0.1", "--pairs", "6",
+]  # fmt: skip
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    install_misbehaving(folder)
+    return folder
+
+
+def make_environment(folder: Path, slower: float = 0.0) -> str:
+    """A virtual environment that sees this one's packages; with a plugin of its own that sleeps in every step."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    seen = [sysconfig.get_path("purelib"), str(Path(__file__).parents[2])]
+    install_misbehaving(packages)
+    plugin = packages / "misbehaving_plugin.py"
+    text = plugin.read_text()
+    assert "time.sleep(self.pause)" in text
+    plugin.write_text(text.replace("time.sleep(self.pause)", f"time.sleep({slower} * len(block))"))
+    (packages / "seen.pth").write_text("\n".join(seen) + "\n")
+    return str(folder / "bin" / "python")
+
+
+def test_unchanged_code_passes_and_leaves_two_records(tmp_path, site):
+    junit, as_json, summary = (tmp_path / name for name in ("check.xml", "check.json", "summary.md"))
+    run = [sys.executable, "-m", "bench", *CHECK, "--against", sys.executable, "--junit", str(junit), "--json", str(as_json)]
+    # Only that nothing is called a regression of 50 %: this test's machine may be busy.
+    done = subprocess.run(
+        [*run, "--inconclusive", "warn"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=environment(tmp_path, site) | {"GITHUB_STEP_SUMMARY": str(summary)},
+    )  # fmt: skip
+    assert done.returncode in {0, 5}, done.stderr
+    found = json.loads(as_json.read_text())
+    (case,) = found["cases"]
+    assert case["figures"]["method"] == "pairs"
+    assert case["figures"]["effect"]["n"] == 6
+    assert abs(case["figures"]["effect"]["log_ratio"]) < 0.4
+    assert "dots-small train" in summary.read_text()
+    assert "<testsuite" in junit.read_text()
+    (check,) = (tmp_path / "bench-results").iterdir()
+    base, candidate = (read_record(check / arm) for arm in ("base", "candidate"))
+    assert base.labels["check"] == candidate.labels["check"]
+    assert {trial.number for trial in base.trials if trial.role == "trial"} == set(range(6))
+    again = bench(["compare", str(check / "base"), str(check / "candidate"), "--format", "json"], tmp_path, site)
+    assert json.loads(again.stdout)["cases"][0]["figures"] == case["figures"]
+
+
+def test_a_slower_environment_is_a_regression(tmp_path):
+    slow = make_environment(tmp_path / "slow", slower=0.002)
+    quick = make_environment(tmp_path / "quick")
+    done = subprocess.run(
+        [slow, "-m", "bench", *CHECK, "--against", quick], cwd=tmp_path, env=environment(tmp_path),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "regressed" in done.stdout
+
+
+def test_an_environment_that_lacks_the_package_is_refused(tmp_path, site):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "empty")], check=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    done = bench([*CHECK, "--against", str(python)], tmp_path, site)
+    assert done.returncode == 2
+    assert "No module named" in done.stderr
+    assert "install accelbench" in done.stderr
+    assert not (tmp_path / "bench-results").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--against", "/nowhere/python"], 2, "no such interpreter"),
+        ([], 2, "one of --against, --against-ref and --baseline"),
+        (["--against", "x", "--baseline", "y"], 2, "found --against and --baseline"),
+        (["--against", sys.executable, "--budget", "soon"], 2, "something like 90s"),
+        (["--against", sys.executable, "--budget", "1s"], 2, "too little for the smallest look"),
+        (["--against", sys.executable, "--pairs", "3"], 2, "too little for the smallest look"),
+        (["--against", sys.executable, "--vary", "framework"], 2, "--vary goes with --baseline"),
+        (["--against-ref", "no-such-ref"], 2, "not in a git repository"),
+        (["--baseline", "nowhere"], 2, "there is no record at nowhere"),
+    ],
+)
+def test_wrong_use_is_one_sentence(tmp_path, site, options, code, words):
+    done = bench([*CHECK, *options], tmp_path, site)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bisect_gets_exit_codes_that_git_understands(tmp_path, site):
+    wrong = bench([*CHECK, "--against", "/nowhere/python", "--bisect"], tmp_path, site)
+    assert wrong.returncode == 128
+    first = bench(
+        ["run", *CHECK[1:9], "--seconds", "0.1", "--trials", "2", "--phase", "train", "--no-ceilings", "--quiet"],
+        tmp_path,
+        site,
+    )
+    assert first.returncode == 0, first.stderr
+    undecided = bench([*CHECK, "--baseline", "bench-results", "--bisect", "-o", "now"], tmp_path, site)
+    assert undecided.returncode == 125, undecided.stderr
+    assert "holds 1 session;" in " ".join(undecided.stdout.split())
+
+
+def git(folder: Path, *words: str) -> None:
+    settings = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *settings, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_git_ref_is_measured_as_it_was(tmp_path):
+    """A plugin package whose last commit sleeps in every step."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "misbehaving"\nversion = "1.0"\n[project.entry-points.bench]\nmisbehaving = "misbehaving_plugin"\n'
+        '[tool.setuptools]\npy-modules = ["misbehaving_plugin"]\n'
+    )
+    source = (Path(__file__).parents[1] / "support" / "misbehaving.py").read_text()
+    plugin = project / "misbehaving_plugin.py"
+    plugin.write_text(source)
+    git(project, "init")
+    git(project, "add", "-A")
+    git(project, "commit", "-m", "quick")
+    git(project, "tag", "quick")
+    plugin.write_text(source.replace("time.sleep(self.pause)", "time.sleep(0.002 * len(block))"))
+    git(project, "commit", "-am", "slow")
+    site = tmp_path / "site"
+    install_misbehaving(site)
+    (site / "misbehaving_plugin.py").unlink()  # the present environment runs the working tree
+    paths = os.pathsep.join([str(site), str(project)])
+    run = [sys.executable, "-m", "bench", *CHECK, "--against-ref", "quick"]
+
+    def check() -> subprocess.CompletedProcess[str]:
+        # PYTHONPATH would reach the other environment too, and hide the ref's code: it is refused, not measured.
+        return subprocess.run(
+            run, cwd=project, env=environment(tmp_path) | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
+        )
+
+    hidden = check()
+    assert hidden.returncode == 4, hidden.stdout + hidden.stderr
+    assert "does not run the code checked out" in hidden.stderr
+    own = make_environment(tmp_path / "own")
+    packages = next((tmp_path / "own" / "lib").glob("python*/site-packages"))
+    (packages / "misbehaving_plugin.py").unlink()
+    (packages / "project.pth").write_text(f"{project}\n")
+    done = subprocess.run(
+        [own, *run[1:]], cwd=project, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "regressed" in done.stdout
+    unknown = subprocess.run(
+        [*run[:-1], "nonsense"], cwd=project, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert unknown.returncode == 2
+    assert "no git ref 'nonsense'" in unknown.stderr
