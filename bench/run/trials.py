@@ -1,0 +1,85 @@
+"""One case, measured trial by trial for somebody else's harness."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+from bench.record.schema import Trial
+from bench.run.journal import Journal
+from bench.run.plan import Wishes
+from bench.run.process import run_worker
+from bench.run.progress import Progress
+from bench.run.results import proven
+from bench.run.runner import Runner
+from bench.run.session import make_plan, prepare_plan
+
+_NAMES = {"backend": "backends", "device": "devices", "size": "sizes", "phase": "phases", "precision": "precisions"}
+_PLAIN = ("workload", "batch_size", "seconds", "threads", "options", "seed")
+
+
+class SingleCase:
+    """Plans, prepares and runs the pilot; every ``measure`` is then one fresh process.
+
+    Raises UsageError where the wishes make no case or several, NotComparableError where the machine cannot run it, AssertionError
+    where the pilot failed.
+    """
+
+    def __init__(self, folder: Path, wishes: dict[str, Any]) -> None:
+        plan = make_plan(_wishes(wishes), {})
+        plan, prepared = prepare_plan(plan, lambda event: None)
+        if len(plan.cases) != 1:
+            labels = ", ".join(planned.case.label for planned in plan.cases)
+            raise UsageError(
+                f"these wishes make {len(plan.cases)} cases ({labels}); name device, phase and precision so that one is left"
+            )
+        journal = Journal.create(folder / plan.id, plan)
+        self._runner = Runner(plan, journal, prepared, Progress(0, quiet=True))
+        self._runner.pilots()
+        self._pilot = journal.pilot(0)
+        self._number = 0
+        if self._pilot is None or self._pilot.blocks is None:
+            reason = self._pilot.trial.reason if self._pilot is not None else "no pilot"
+            raise AssertionError(f"{plan.cases[0].case.label} cannot be measured: {reason}")
+        case = plan.cases[0].case
+        device = next((d for d in plan.devices if d.id == case.devices[0] and d.backend == case.backend), None)
+        self.facts = {
+            "case": case.label,
+            "device": f"{case.devices[0]} {device.name}".strip() if device is not None else case.devices[0],
+            "versions": {} if device is None else dict(device.versions),
+        }
+
+    def measure(self) -> float:
+        """Steady seconds per image of one trial, per pixel where decoding is measured. Raises AssertionError where it failed, or
+        could not be proven."""
+        assert self._pilot is not None
+        job = self._runner.trial_job(0, self._number, self._pilot)
+        launch = self._runner.launch(self._runner.plan.cases[0], job, f"trial{self._number}")
+        self._runner.keep_trial(run_worker(launch), 0, self._number)
+        self._number += 1
+        trial = self._runner.journal.trials[-1]
+        if trial.status != "ok":
+            raise AssertionError(f"{job.case.label}: the trial {trial.status}: {trial.reason}")
+        if not proven(trial):
+            failed = "; ".join(f"{check.name}: {check.detail}" for check in trial.checks if not check.passed)
+            raise AssertionError(f"{job.case.label}: the trial could not be proven: {failed or 'no check was made'}")
+        return seconds_per_item(trial)
+
+
+def seconds_per_item(trial: Trial) -> float:
+    """Steady seconds per image, or per pixel where pixels were counted."""
+    steady = trial.samples[trial.warmup :]
+    items = sum(trial.pixels_per_sample[trial.warmup :]) or trial.images_per_sample * len(steady)
+    return sum(steady) / items
+
+
+def _wishes(given: dict[str, Any]) -> Wishes:
+    unknown = sorted(set(given) - set(_NAMES) - set(_PLAIN))
+    if unknown:
+        raise UsageError(f"bench_case knows no '{unknown[0]}'; it takes {', '.join([*_NAMES, *_PLAIN, 'rounds'])}")
+    fields: dict[str, Any] = {"sizes": ("tiny",), "phases": ("train",), "precisions": ("fp32",), "seconds": 1.0}
+    for name, value in given.items():
+        fields[_NAMES.get(name, name)] = (value,) if name in _NAMES else value
+    return Wishes(ceilings=False, command=["pytest", os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]], **fields)

@@ -1,0 +1,56 @@
+"""The fixture under the real pytest-benchmark: saving, comparing, JSON, and refusing another machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.site import environment, install_misbehaving
+
+TEST = """
+def test_dots(bench_case):
+    seconds = bench_case(backend="misbehaving", workload="dots", size="small", precision="float64", seconds=0.05, rounds=3)
+    assert len(seconds) == 3
+
+
+def test_unknown_backends_skip_nothing_silently(bench_case):
+    bench_case(backend="misbehaving", workload="dots", size="small", precision="float64", seconds=0.05, rounds=1,
+               options={"fault": "raise"})
+"""
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    site = folder / "site"
+    if not site.exists():
+        install_misbehaving(site)
+        (folder / "test_speed.py").write_text(TEST)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-storage", str(folder / "saved"), *options],
+        cwd=folder, env=environment(folder, site), capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+
+
+def test_a_case_is_a_benchmark_with_the_processes_own_times(tmp_path):
+    done = run(tmp_path, "-k", "dots", "--benchmark-json", "out.json", "--benchmark-save", "first")
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = json.loads((tmp_path / "out.json").read_text())
+    (benchmark,) = data["benchmarks"]
+    assert benchmark["stats"]["rounds"] == 3
+    assert 0 < benchmark["stats"]["max"] < 0.01, "seconds per image, not per process"
+    assert benchmark["extra_info"]["case"].startswith("misbehaving test:0 dots-small train")
+    assert data["machine_info"]["accelbench"]["devices"] == {"test:0 test processor": {"oracle": "1"}}
+    again = run(tmp_path, "-k", "dots", "--benchmark-compare")
+    assert again.returncode == 0, again.stdout + again.stderr
+    (saved,) = (tmp_path / "saved").rglob("*.json")
+    saved.write_text(saved.read_text().replace(data["machine_info"]["accelbench"]["fingerprint"], "0" * 16))
+    other = run(tmp_path, "-k", "dots", "--benchmark-compare")
+    assert other.returncode != 0
+    assert "made on another machine" in other.stdout + other.stderr
+
+
+def test_a_trial_that_fails_fails_the_test(tmp_path):
+    done = run(tmp_path, "-k", "unknown")
+    assert done.returncode == 1
+    assert "the kernel launch failed" in done.stdout
