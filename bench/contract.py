@@ -144,6 +144,7 @@ class Backend(Protocol):
         ...
 
     # May also have:  environment: Mapping[str, str]   variables set in the worker before anything is imported
+    #                 options: Sequence[str]           names that --option may set, found in settings.options
 
 
 class UnsupportedLayer(Exception):

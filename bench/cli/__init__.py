@@ -15,6 +15,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bench.cli.run", "Measure preprocessing, training and inference, and seal the samples into a record."),
     "verify": ("bench.cli.verify", "Prove that backends compute the same function as the specification."),
     "report": ("bench.cli.report", "Print days versus hours from one or many records."),
+    "compare": ("bench.cli.compare", "Hold two records, or two groups of records, against each other."),
+    "check": ("bench.cli.check", "Say whether something has become slower, with an exit code to rely on."),
+    "history": ("bench.cli.history", "How each case's rate has moved over the records of a folder."),
+    "doctor": ("bench.cli.doctor", "What on this machine would spoil a measurement, and the remedy."),
     "train": ("bench.cli.train", "Train to the end on real or synthetic images and report the test AUC, seed by seed."),
 }
 
@@ -67,5 +71,15 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return bench.main(args=arguments, prog_name="bench", standalone_mode=True)
     except BenchError as error:
-        click.echo(f"bench: {error}", err=True)
+        _say(str(error))
         sys.exit(int(error.exit_code))
+    except OSError as error:  # a disk that is full, a name that is too long: the user's to mend, wherever it showed
+        place = f" {error.filename}" if error.filename else ""
+        _say(f"the system refused{place}: {error.strerror or error}; expected a place that can be read and written")
+        sys.exit(2)
+
+
+def _say(text: str) -> None:
+    """One printable line on standard error, whatever a file's name or a plugin's words hold."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    click.echo(f"bench: {' '.join(line.split())[:2000]}", err=True)

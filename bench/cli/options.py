@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from bench.worker.jobs import DataSpec
+
+MOST_IMAGES = 1_000_000
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,8 +79,8 @@ def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
 
     path, labels = values.pop("data"), values.pop("labels")
     count = values.pop("count")
-    if count < 1:
-        raise UsageError(f"--images {count} is not possible; expected 1 or more")
+    if not 1 <= count <= MOST_IMAGES:
+        raise UsageError(f"--images {count} is not possible; expected 1 to {MOST_IMAGES:,}")
     columns = {name: values.pop(name) for name in ("image_column", "label_column", "group_column")}
     if path is None and (labels or any(columns.values())):
         raise UsageError("--labels and the column options describe your own images; say where they are with --data PATH")
@@ -118,6 +121,6 @@ def interpreters(words: Sequence[str]) -> dict[str, str]:
 
     chosen = pairs(words, "--interpreter")
     for plugin, python in chosen.items():
-        if not Path(python).is_file():
+        if not (Path(python).is_file() and os.access(python, os.X_OK)):
             raise UsageError(f"--interpreter {plugin}={python}: there is no such interpreter")
     return {plugin: str(Path(python).absolute()) for plugin, python in chosen.items()}

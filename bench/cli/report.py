@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from bench.record.schema import Record
 
-FORMATS = ("terminal", "markdown", "csv", "json")
+FORMATS = ("terminal", "markdown", "csv", "json", "pytest-benchmark")
 DEFAULT_FOLDER = "bench-results"
 JOURNAL = "journal.jsonl"
 _BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json"}
@@ -133,10 +133,13 @@ def write(text: str, output: Path | None) -> None:
         return
     from bench.errors import UsageError
 
+    if output.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder; expected a file's name")
     temporary = output.with_name(output.name + ".part")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(output)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UsageError(f"cannot write {output}: {error.strerror}") from None

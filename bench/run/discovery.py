@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 
 from bench.entry_points import find_plugins
-from bench.errors import PluginError, UsageError
+from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.run.process import Launch, Outcome, run_worker
-from bench.worker.answers import BackendInfo, PluginInfo, WorkloadInfo
-from bench.worker.jobs import Describe, PluginRef
+from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
+from bench.worker.jobs import PROTOCOL, Describe, PluginRef, Survey
 
-DESCRIBE_STALL = 120.0
+DESCRIBE_STALL = 60.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class FoundWorkload:
 
     plugin: PluginRef
     info: WorkloadInfo
+    interpreter: str
     version: str
 
 
@@ -58,7 +59,8 @@ class Discovery:
                 return found
         if name in self.broken:
             raise PluginError(self.broken[name])
-        raise UsageError(unknown("backend", name, [found.info.name for found in self.backends]))
+        reasons = f"; plugins that cannot be used: {'; '.join(self.broken.values())}" if self.broken else ""
+        raise UsageError(unknown("backend", name, [found.info.name for found in self.backends]) + reasons)
 
     def workload(self, name: str, size: str) -> FoundWorkload:
         """Raises UsageError naming the near and the available ones."""
@@ -80,20 +82,22 @@ def unknown(what: str, given: str, known: Sequence[str]) -> str:
     return f"unknown {what} '{given}'; there are: {', '.join(known) or 'none'}{hint}"
 
 
-def discover(probe: Sequence[str] | None = None, interpreters: Mapping[str, str] | None = None) -> Discovery:
-    """Describe every installed plugin; probe all backends, or those named.
+def discover(
+    probe: Sequence[str] | None = None, interpreters: Mapping[str, str] | None = None, python: str = sys.executable
+) -> Discovery:
+    """Describe every plugin installed for the interpreter ``python``; probe all backends, or those named.
 
     Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
     """
     interpreters = interpreters or {}
     wanted = None if probe is None else tuple(probe)
-    plugins = find_plugins()
+    plugins = find_plugins() if python == sys.executable else survey(python).plugins
     environment = worker_environment(usable_cores(), {})
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ThreadPoolExecutor(2) as pool:
 
         def ask(plugin: PluginRef) -> Outcome:
-            interpreter = interpreters.get(plugin.name, sys.executable)
-            log = Path(folder) / f"{plugin.name}.log"
+            interpreter = interpreters.get(plugin.name, python)
+            log = Path(folder) / f"{plugins.index(plugin)}.log"
             return run_worker(Launch(Describe(plugin=plugin, probe=wanted), log, environment, interpreter, DESCRIBE_STALL))
 
         outcomes = list(pool.map(ask, plugins))
@@ -102,21 +106,42 @@ def discover(probe: Sequence[str] | None = None, interpreters: Mapping[str, str]
         if outcome.status != "ok":
             broken[plugin.name] = _why(plugin, outcome)
             continue
-        info = msgspec.json.decode(outcome.value, type=PluginInfo)
-        interpreter = interpreters.get(plugin.name, sys.executable)
+        try:
+            info = msgspec.json.decode(outcome.value, type=PluginInfo)
+        except msgspec.ValidationError as error:
+            broken[plugin.name] = f"plugin '{plugin.name}' ({plugin.module}) describes itself in the wrong types: {error}"
+            continue
+        interpreter = interpreters.get(plugin.name, python)
         backends += [FoundBackend(plugin, backend, interpreter, info.version) for backend in info.backends]
-        workloads += [FoundWorkload(plugin, workload, info.version) for workload in info.workloads]
+        workloads += [FoundWorkload(plugin, workload, interpreter, info.version) for workload in info.workloads]
         reporters += [(name, plugin.name) for name in info.reporters]
     _refuse_twins([(found.info.name, found.plugin) for found in backends], "backend")
     _refuse_twins([(f"{found.info.name}-{found.info.size}", found.plugin) for found in workloads], "workload")
     return Discovery(backends, workloads, reporters, broken)
 
 
+def survey(python: str) -> Surveyed:
+    """What another interpreter would measure with. Raises UsageError where it cannot run this harness."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        launch = Launch(Survey(), Path(folder) / "log", worker_environment(usable_cores(), {}), python, DESCRIBE_STALL)
+        outcome = run_worker(launch)
+    if outcome.status != "ok":
+        last = outcome.log_tail.splitlines()[-1:] or [outcome.reason]
+        raise UsageError(f"{python} cannot measure: {last[0]}; install accelbench and the plugins for that interpreter too")
+    found = msgspec.json.decode(outcome.value, type=Surveyed)
+    if found.protocol != PROTOCOL:
+        raise NotComparableError(
+            f"accelbench {found.version} of {python} speaks protocol {found.protocol}, this one {PROTOCOL}: its trials cannot be "
+            "steered from here; compare records of separate runs with 'bench compare'"
+        )
+    return found
+
+
 def _why(plugin: PluginRef, outcome: Outcome) -> str:
     if outcome.failure is not None and outcome.failure.kind == "usage":
         return outcome.reason
-    last = outcome.log_tail.splitlines()[-1:] or [""]
-    return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}" + (f" ({last[0]})" if last[0] else "")
+    last = (outcome.log_tail.splitlines()[-1:] or [""])[0][:200]
+    return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}" + (f" ({last})" if last else "")
 
 
 def _refuse_twins(offers: Sequence[tuple[str, PluginRef]], what: str) -> None:

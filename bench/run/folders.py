@@ -13,7 +13,7 @@ def cache_folder() -> Path:
     """Decoded images, synthetic files and ceilings: ``$BENCH_CACHE``, else ``$XDG_CACHE_HOME/accelbench``."""
     chosen = os.environ.get("BENCH_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(chosen) if chosen else Path(base) / "accelbench"
+    folder = (Path(chosen) if chosen else Path(base) / "accelbench").absolute()  # workers run elsewhere
     return made(folder, "cache")
 
 
@@ -23,6 +23,13 @@ def lock_folder() -> Path:
     if not folder.exists():
         made(folder, "lock").chmod(0o1777)
     return folder
+
+
+def fresh_log(name: str) -> Path:
+    """A log of that name in the cache, empty: its tail must be the next worker's."""
+    log = made(cache_folder() / "logs", "cache") / f"{name}.log"
+    log.unlink(missing_ok=True)
+    return log
 
 
 def made(folder: Path, what: str) -> Path:

@@ -15,6 +15,19 @@ from bench.worker.jobs import Blocks
 PLAN, JOURNAL = "plan.json", "journal.jsonl"
 
 
+DAMAGE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError)
+
+
+def checked(plan: Plan) -> Plan:
+    """The plan, if it can be carried out. Raises ValueError saying what is wrong with it."""
+    if not plan.cases or plan.trials < 1:
+        raise ValueError(f"{len(plan.cases)} cases of {plan.trials} trials")
+    for planned in plan.cases:
+        if not Path(planned.interpreter).is_file():
+            raise ValueError(f"interpreter {planned.interpreter} is not there")
+    return plan
+
+
 class Pilot(msgspec.Struct, frozen=True, kw_only=True, tag="pilot"):
     """A pilot's trial and what it decided; without blocks the case cannot be measured."""
 
@@ -41,6 +54,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, tag="skip"):
     """Something that turned out not to be possible."""
 
     skip: Skip
+    case: int = -1  # the case that is skipped, if it is one
 
 
 Entry = Pilot | Done | Ceilings | Skipped
@@ -69,19 +83,24 @@ class Journal:
     def open(cls, folder: Path) -> tuple[Journal, Plan]:
         """An interrupted run. Raises RecordError where there is none; a torn last line is forgotten."""
         try:
-            plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
+            plan = checked(msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan))
             content = (folder / JOURNAL).read_bytes() if (folder / JOURNAL).exists() else b""
         except OSError as error:
             raise RecordError(f"{folder} holds no run to resume ({error.strerror}); expected a {PLAN} in it") from None
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise RecordError(f"{folder / PLAN} is damaged: {error}") from None
+        except DAMAGE as error:
+            raise RecordError(f"{folder / PLAN} is damaged: {error}; start a new run") from None
         journal = cls(folder)
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                journal.entries.append(msgspec.json.decode(line, type=Entry))
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
-                raise RecordError(f"{folder / JOURNAL} line {number} is damaged: {error}") from None
+                entry = msgspec.json.decode(line, type=Entry)
+                if isinstance(entry, Pilot | Done) and not 0 <= entry.trial.case < len(plan.cases):
+                    raise ValueError(f"a trial of case {entry.trial.case}, but the plan has {len(plan.cases)}")
+                if isinstance(entry, Done) and journal.has_trial(entry.trial.case, entry.trial.number):
+                    raise ValueError(f"trial {entry.trial.number} of case {entry.trial.case} is there twice")
+            except DAMAGE as error:
+                raise RecordError(f"{folder / JOURNAL} line {number} is damaged: {error}; start a new run") from None
+            journal.entries.append(entry)
         if len(whole) < len(content):
             os.truncate(folder / JOURNAL, len(whole))
         return journal, plan
@@ -110,6 +129,10 @@ class Journal:
     def pilot(self, case: int) -> Pilot | None:
         """What the pilot of a case decided, if it has run."""
         return next((e for e in self.entries if isinstance(e, Pilot) and e.trial.case == case), None)
+
+    def skipped(self, case: int) -> bool:
+        """Whether a case turned out not to be possible."""
+        return any(isinstance(entry, Skipped) and entry.case == case for entry in self.entries)
 
     def has_trial(self, case: int, number: int) -> bool:
         """Whether that trial has run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -20,7 +21,7 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
     folder = lock_folder()
     with ExitStack() as stack:
         for processor in sorted(set(processors)):
-            path = folder / f"{processor.replace(':', '-')}.lock"
+            path = folder / f"{re.sub(r'[^A-Za-z0-9]', '-', processor)[:60]}.lock"
             try:
                 stack.enter_context(FileLock(path, timeout=-1 if wait else 0, mode=0o666))
             except Timeout:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -75,14 +74,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cases: list[PlannedCase]
     skips: list[Skip]
     labels: dict[str, str]
+    bench: str = ""  # version of the harness
+    images: dict[str, str] = {}  # fingerprint of the images, by workload and size
 
 
 def check_wishes(wishes: Wishes) -> None:
     """Raises UsageError for what no machine could run."""
-    if wishes.batch_size is not None and wishes.batch_size < 1:
-        raise UsageError(f"batch size {wishes.batch_size} is not possible; expected 1 or more")
-    if wishes.trials < 1:
-        raise UsageError(f"{wishes.trials} trials measure nothing; expected 1 or more, and 3 or more for an interval")
+    if wishes.batch_size is not None and not 1 <= wishes.batch_size <= LARGEST_BATCH:
+        raise UsageError(f"batch size {wishes.batch_size} is not possible; expected 1 to {LARGEST_BATCH:,}")
+    if not 1 <= wishes.trials <= MOST_TRIALS:
+        raise UsageError(
+            f"{wishes.trials} trials are not possible; expected 1 to {MOST_TRIALS:,}, and 3 or more for an interval"
+        )
+    if not 1 <= wishes.stall <= 86400:
+        raise UsageError(f"a stall timeout of {wishes.stall:g} s is not possible; expected 1 second to a day")
     if not 0 < wishes.seconds < 86400:
         raise UsageError(f"{wishes.seconds:g} seconds per trial are not possible; expected more than 0 and less than a day")
     cores = usable_cores()
@@ -115,6 +120,14 @@ def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend
         if not named:
             raise UsageError(f"none of the backends asked for has device {', '.join(wishes.devices)}")
     return named, skips
+
+
+def check_options(wishes: Wishes, backends: Sequence[FoundBackend]) -> None:
+    """Raises UsageError for an option that none of the backends has."""
+    known = sorted({name for backend in backends for name in backend.info.options})
+    for name in wishes.options:
+        if name not in known:
+            raise UsageError(unknown("option", name, known))
 
 
 def plan_cases(
@@ -179,7 +192,7 @@ def _device_cases(
                 precision=precision,
                 batch_size=batch_size,
                 threads=threads,
-                options=wishes.options,
+                options={name: value for name, value in wishes.options.items() if name in backend.info.options},
                 environment=environment,
             )
             planned = _planned(case, backend, workload)
@@ -191,6 +204,9 @@ def default_precisions(device: DeviceInfo) -> tuple[str, ...]:
     """fp32, which every device is compared in, and bf16 where the device computes it."""
     return tuple(precision for precision in ("fp32", "bf16") if precision in device.precisions)
 
+
+LARGEST_BATCH, MOST_TRIALS = 65_536, 10_000
+"""Far beyond what any device holds, or anybody waits for: more is a slip of the pen."""
 
 Shape = tuple[Phase, Scenario, int, tuple[int, ...]]
 
@@ -215,7 +231,7 @@ def _planned(case: Case, backend: FoundBackend | None, workload: FoundWorkload) 
         case=case,
         backend=None if backend is None else backend.plugin,
         workload=workload.plugin,
-        interpreter=sys.executable if backend is None else backend.interpreter,
+        interpreter=workload.interpreter if backend is None else backend.interpreter,
     )
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,6 +180,27 @@ class Worker:
                 if time.monotonic() - last > self.launch.stall:
                     self._stalled = f"no sign of life for {self.launch.stall:g} s in stage '{self._stage}'"
                     return
+
+
+def work_in_turns(launches: Sequence[Launch], listen: Listener = _ignore) -> list[Outcome]:
+    """Workers that are alive at once and work one at a time: first each until it is ready, then turn by turn, the order reversed
+    every round, so that whatever the machine does meanwhile hits all alike. Outcomes in the order of ``launches``."""
+    with contextlib.ExitStack() as stack:
+        workers: list[Worker] = []
+        going: list[Worker] = []
+        for launch in launches:
+            worker = stack.enter_context(Worker(launch))
+            workers.append(worker)
+            if worker.work(listen):
+                going.append(worker)
+        while going:
+            for worker in list(going):
+                worker.give_turn()
+                if not worker.work(listen):
+                    worker.end()
+                    going.remove(worker)
+            going.reverse()
+        return [worker.end() for worker in workers]
 
 
 def _decode(line: bytes) -> Event | None:

@@ -36,13 +36,21 @@ class Runner:
     def run(self) -> None:
         """Do whatever the journal does not hold yet."""
         self._measure_ceilings()
-        for index in range(len(self.plan.cases)):
-            if self.journal.pilot(index) is None:
-                self._pilot(index)
+        self.pilots()
         for index, number in trial_order(len(self.plan.cases), self.plan.trials, self.plan.seed):
             pilot = self.journal.pilot(index)
             if pilot is not None and pilot.blocks is not None and not self.journal.has_trial(index, number):
                 self._trial(index, number, pilot)
+        self.tidy()
+
+    def pilots(self) -> None:
+        """The pilots that are still to come."""
+        for index in range(len(self.plan.cases)):
+            if self.journal.pilot(index) is None and not self.journal.skipped(index):
+                self._pilot(index)
+
+    def tidy(self) -> None:
+        """Remove compiled programs, which nobody needs any more."""
         shutil.rmtree(self._compiled, ignore_errors=True)
 
     @property
@@ -91,7 +99,14 @@ class Runner:
     def _pilot(self, index: int) -> None:
         planned = self.plan.cases[index]
         job = self._job(planned.case, planned, seed=self.plan.seed)
-        outcome = self._work(planned, job, f"pilot  {planned.case.label}", f"case{index:02d}-pilot")
+        title, log = f"pilot  {planned.case.label}", f"case{index:02d}-pilot"
+        outcome = self._work(planned, job, title, log)
+        if outcome.failure is not None and outcome.failure.kind == "unsupported":
+            self.journal.add(Skipped(skip=Skip(what=planned.case.label, reason=outcome.reason), case=index))
+            return
+        if outcome.status == "killed":  # from outside: a whole case is worth a second try
+            self.progress.say("  the pilot is tried once more")
+            outcome = self._work(planned, job, title, f"{log}-again")
         trial, measured = self._trial_of(outcome, index, 0, "pilot")
         if measured is None:
             self.journal.add(Pilot(trial=trial, blocks=None))
@@ -101,11 +116,24 @@ class Runner:
 
     def _trial(self, index: int, number: int, pilot: Pilot) -> None:
         planned = self.plan.cases[index]
-        case = settled_case(planned.case, pilot)
-        job = self._job(case, planned, seed=self.plan.seed + 1 + number)
-        job = msgspec.structs.replace(job, blocks=pilot.blocks, candidates=(), cached=bool(pilot.trial.compile))
-        title = f"trial {number + 1} {case.label}"
+        job = self.trial_job(index, number, pilot)
+        title = f"trial {number + 1} {job.case.label}"
         outcome = self._work(planned, job, title, f"case{index:02d}-trial{number}")
+        self.keep_trial(outcome, index, number)
+
+    def trial_job(self, index: int, number: int, pilot: Pilot) -> Measure:
+        """The job of one trial of a case, as its pilot settled it."""
+        planned = self.plan.cases[index]
+        job = self._job(settled_case(planned.case, pilot), planned, seed=self.plan.seed + 1 + number)
+        return msgspec.structs.replace(job, blocks=pilot.blocks, candidates=(), cached=bool(pilot.trial.compile))
+
+    def launch(self, planned: PlannedCase, job: Job, log: str) -> Launch:
+        """How a worker of this run is started."""
+        place = self.journal.folder / "logs" / f"{log}.log"
+        return Launch(job, place, planned.case.environment, planned.interpreter, self.plan.stall)
+
+    def keep_trial(self, outcome: Outcome, index: int, number: int) -> None:
+        """Put a finished trial into the journal."""
         self.journal.add(Done(trial=self._trial_of(outcome, index, number, "trial")[0]))
 
     def _job(self, case: Case, planned: PlannedCase, seed: int) -> Measure:
@@ -124,14 +152,7 @@ class Runner:
 
     def _work(self, planned: PlannedCase, job: Job, title: str, log: str) -> Outcome:
         self.progress.start(title, self._expected())
-        launch = Launch(
-            job,
-            self.journal.folder / "logs" / f"{log}.log",
-            planned.case.environment,
-            planned.interpreter,
-            self.plan.stall,
-        )
-        outcome = run_worker(launch, self.progress.hear)
+        outcome = run_worker(self.launch(planned, job, log), self.progress.hear)
         self.progress.finish("" if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}")
         return outcome
 

@@ -10,6 +10,7 @@ from bench.record.files import NAME, write_record
 from bench.record.schema import VERSION, Record
 from bench.run.journal import Ceilings, Journal, Skipped
 from bench.run.plan import Plan
+from bench.run.privacy import Scrub
 from bench.run.runner import settled_case
 from bench.worker.answers import Prepared
 
@@ -39,5 +40,6 @@ def seal(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], complet
         labels=plan.labels,
         complete=complete,
     )
+    record = Scrub(plan.data).record(record)
     write_record(record, journal.folder / NAME)
     return record

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,15 +13,17 @@ from types import FrameType
 
 import msgspec
 
+from bench import __version__
 from bench.errors import BenchError, ExitCode, NotComparableError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
-from bench.run.folders import cache_folder, made
+from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.journal import Journal
 from bench.run.lock import locked
-from bench.run.plan import Plan, PlannedCase, Wishes, check_wishes, choose_backends, device_facts, plan_cases
+from bench.run.plan import Plan, PlannedCase, Wishes, check_options, check_wishes, choose_backends, device_facts, plan_cases
+from bench.run.privacy import private_command
 from bench.run.process import Launch, run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner, ceiling_cases
@@ -37,11 +39,10 @@ class FailedWorkerError(BenchError):
     """A worker that everything else depends on did not do its job."""
 
 
-def ask_worker(job: Job, listen: Listener = lambda event: None, stall: float = 600.0) -> bytes:
+def ask_worker(job: Job, listen: Listener = lambda event: None, stall: float = 600.0, python: str = sys.executable) -> bytes:
     """The JSON answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
-    log = made(cache_folder() / "logs", "cache") / f"{type(job).__name__.lower()}.log"
-    log.unlink(missing_ok=True)
-    outcome = run_worker(Launch(job, log, worker_environment(usable_cores(), {}), stall=stall), listen)
+    log = fresh_log(type(job).__name__.lower())
+    outcome = run_worker(Launch(job, log, worker_environment(usable_cores(), {}), python, stall), listen)
     if outcome.status == "ok":
         return outcome.value
     if outcome.failure is not None and outcome.failure.kind == "usage":
@@ -50,18 +51,24 @@ def ask_worker(job: Job, listen: Listener = lambda event: None, stall: float = 6
     raise FailedWorkerError(f"the {type(job).__name__.lower()} worker {outcome.status}: {outcome.reason}; see {log}")
 
 
-def make_plan(wishes: Wishes, interpreters: Mapping[str, str], keep_host_name: bool = False) -> Plan:
+def make_plan(
+    wishes: Wishes, interpreters: Mapping[str, str], keep_host_name: bool = False, python: str = sys.executable
+) -> Plan:
     """Discover and plan. Raises UsageError or NotComparableError before anything has started."""
     check_wishes(wishes)
-    found = discover(wishes.backends or None, interpreters)
+    found = discover(wishes.backends or None, interpreters, python)
     needs_backends = any(phase != "preprocess" for phase in wishes.phases)
     backends, skips = choose_backends(wishes, found) if needs_backends else ([], [])
+    check_options(wishes, backends)
     workloads = [found.workload(wishes.workload, size) for size in wishes.sizes]
     cases, more = plan_cases(wishes, backends, workloads)
     if not cases:
-        reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in skips + more) or "no phase was asked for"
+        reasons = (
+            "; ".join(f"{skip.what}: {skip.reason}" for skip in skips + more)
+            or "no device offers a precision that was asked for"
+        )
         raise NotComparableError(f"nothing can be measured here: {reasons}")
-    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=keep_host_name)), type=Machine)
+    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=keep_host_name), python=python), type=Machine)
     now = datetime.now(UTC)
     return Plan(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
@@ -78,35 +85,36 @@ def make_plan(wishes: Wishes, interpreters: Mapping[str, str], keep_host_name: b
         cases=cases,
         skips=skips + more,
         labels=wishes.labels,
+        bench=__version__,
     )
 
 
-def private_command(command: Sequence[str]) -> list[str]:
-    """The command with every path cut down to ``…``: records get published."""
-    return [re.sub(r"^(--[\w-]+=)?.*[/\\].*$", lambda found: (found[1] or "") + "…", word) for word in command]
-
-
 def prepare_data(
-    workloads: Sequence[tuple[PluginRef, str, str]], data: DataSpec, phases: Sequence[str], listen: Listener
+    workloads: Sequence[tuple[PluginRef, str, str]],
+    data: DataSpec,
+    phases: Sequence[str],
+    listen: Listener,
+    python: str = sys.executable,
 ) -> dict[str, Prepared]:
     """Decoded images for every workload and size; keys are ``melanoma-small``."""
     prepared = {}
     for plugin, name, size in workloads:
         job = Prepare(plugin=plugin, workload=name, size=size, data=data, cache=str(cache_folder()), phases=tuple(phases))
-        prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen), type=Prepared)
+        prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen, python=python), type=Prepared)
     return prepared
 
 
-def prepare_plan(plan: Plan, listen: Listener) -> tuple[Plan, dict[str, Prepared]]:
+def prepare_plan(plan: Plan, listen: Listener, python: str = sys.executable) -> tuple[Plan, dict[str, Prepared]]:
     """Prepare the plan's images; cases without files to decode become skips."""
     needed = {(p.workload, p.case.workload, p.case.size): None for p in plan.cases}
     phases = sorted({p.case.phase for p in plan.cases})
-    prepared = prepare_data(list(needed), plan.data, phases, listen)
+    prepared = prepare_data(list(needed), plan.data, phases, listen, python)
 
     def possible(planned: PlannedCase) -> bool:
         return planned.case.phase != "preprocess" or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
 
     missing = [planned for planned in plan.cases if not possible(planned)]
+    plan = msgspec.structs.replace(plan, images={name: facts.data.fingerprint for name, facts in prepared.items()})
     if not missing:
         return plan, prepared
     reasons = {f"{p.case.workload}-{p.case.size}": "" for p in missing}
@@ -120,7 +128,7 @@ def prepare_plan(plan: Plan, listen: Listener) -> tuple[Plan, dict[str, Prepared
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
     """Measure a fresh plan into ``folder``."""
     made(folder.parent, "results")
-    with locked([planned.physical for planned in plan.cases], wait), _interruptible():
+    with locked([planned.physical for planned in plan.cases], wait), interruptible():
         progress = Progress(0, quiet)
         progress.say("preparing images …")
         plan, prepared = prepare_plan(plan, _told(progress))
@@ -129,16 +137,41 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
 
 def resume_run(folder: Path, wait: bool, quiet: bool) -> Record:
     """Finish an interrupted run. Raises NotComparableError on another machine than the one it began on."""
-    journal, plan = Journal.open(folder)
-    with locked([planned.physical for planned in plan.cases], wait), _interruptible():
+    _, plan = Journal.open(folder)
+    with locked([planned.physical for planned in plan.cases], wait), interruptible():
+        journal, plan = Journal.open(folder)  # another process may have resumed it while this one waited
         machine = msgspec.json.decode(ask_worker(Identify()), type=Machine)
         if machine.fingerprint != plan.machine.fingerprint:
             raise NotComparableError(
                 f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "
                 f"{machine.fingerprint}); resume it there, or start a new run here"
             )
-        _, prepared = prepare_plan(plan, lambda event: None)
+        found, prepared = prepare_plan(plan, lambda event: None)
+        _refuse_other_software(plan, found, folder)
         return _measure(plan, journal, prepared, quiet)
+
+
+def _refuse_other_software(plan: Plan, now: Plan, folder: Path) -> None:
+    """Raises NotComparableError where images, harness or frameworks are not what the run began with."""
+    changes = []
+    if now.images != plan.images:
+        changes.append("the images are not the same")
+    if plan.bench != __version__:
+        changes.append(f"accelbench was {plan.bench or 'older'} and is {__version__}")
+    backends = discover(sorted({device.backend for device in plan.devices})).backends if plan.devices else ()
+    versions = {found.info.name: found.info.versions for found in backends}
+    for device in plan.devices:
+        there = versions.get(device.backend, {})
+        if there != device.versions and not any(device.backend in change for change in changes):
+            changes.append(f"{device.backend} had {_say(device.versions)} and has {_say(there)}")
+    if changes:
+        raise NotComparableError(
+            f"the run in {folder} cannot be resumed: {'; '.join(changes)}; put things back as they were, or start a new run"
+        )
+
+
+def _say(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or "nothing"
 
 
 def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
@@ -169,7 +202,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """SIGTERM and SIGHUP end a run as Ctrl-C does: the worker's group is ended and the journal kept."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -11,9 +11,9 @@ from bench.errors import NotComparableError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.run.discovery import FoundBackend, discover
-from bench.run.folders import cache_folder, made
+from bench.run.folders import fresh_log
 from bench.run.lock import locked
-from bench.run.plan import Wishes, check_wishes, choose_backends
+from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
 from bench.run.process import Launch, run_worker
 from bench.run.session import prepare_data
 from bench.worker.answers import DeviceInfo, Prepared, Trained
@@ -47,6 +47,7 @@ def train_all(
         raise UsageError(f"{seeds} seeds of {epochs} epochs train nothing; expected at least 1 of each")
     found = discover(wishes.backends or None, interpreters)
     chosen, _ = choose_backends(wishes, found)
+    check_options(wishes, chosen)
     workload = found.workload(wishes.workload, wishes.sizes[0])
     precision = wishes.precisions[0] if wishes.precisions else "fp32"
     jobs = [
@@ -94,14 +95,14 @@ def _train(
         prepared=prepared.folder,
         epochs=epochs,
         seed=seed,
-        options=wishes.options,
+        options={name: value for name, value in wishes.options.items() if name in backend.info.options},
     )
 
     def listen(event: Stage | Beat) -> None:
         if isinstance(event, Beat):
             say(f"  {device.id} seed {seed}: epoch {event.done:.0f} of {event.total:.0f}, {event.text}")
 
-    log = made(cache_folder() / "logs", "cache") / "train.log"
+    log = fresh_log("train")
     environment = worker_environment(threads, backend.info.environment)
     outcome = run_worker(Launch(job, log, environment, backend.interpreter, wishes.stall), listen)
     trained = msgspec.json.decode(outcome.value, type=Trained) if outcome.status == "ok" else None

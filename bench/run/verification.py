@@ -12,8 +12,8 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Check
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
-from bench.run.folders import cache_folder, made
-from bench.run.plan import Wishes, check_wishes, choose_backends
+from bench.run.folders import fresh_log
+from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
 from bench.run.process import Launch, run_worker
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo, Verified
@@ -41,10 +41,13 @@ def verify_all(
     interpreters: Mapping[str, str],
 ) -> Iterator[Verification]:
     """Results as they come. Raises UsageError for unknown names, NotComparableError where nothing can be verified."""
-    wishes = Wishes(backends=backends, devices=devices, workload=workload, sizes=sizes, precisions=precisions)
+    wishes = Wishes(
+        backends=backends, devices=devices, workload=workload, sizes=sizes, precisions=precisions, options=dict(options)
+    )
     check_wishes(wishes)
     found = discover(backends or None, interpreters)
     chosen, skips = choose_backends(wishes, found)
+    check_options(wishes, chosen)
     workloads = [found.workload(workload, size) for size in sizes]
     cases = [
         (backend, device, size, precision)
@@ -78,9 +81,9 @@ def _verify(
         size=workload.info.size,
         precision=precision,
         threads=threads,
-        options=dict(options),
+        options={name: value for name, value in options.items() if name in backend.info.options},
     )
-    log = made(cache_folder() / "logs", "cache") / "verify.log"
+    log = fresh_log("verify")
     environment = worker_environment(threads, backend.info.environment)
     outcome = run_worker(Launch(job, log, environment, backend.interpreter))
     if outcome.status != "ok":

@@ -14,18 +14,22 @@ from statistics import median
 
 import numpy as np
 
-from bench.contract import Pending
+from bench.contract import Pending, Workload
 from bench.record.schema import Check
 from bench.spec import initial_weights
 from bench.testing.predicting import Questions
-from bench.verify.batches import Images
+from bench.verify.batches import Batch, Images
 from bench.verify.equivalence import Subject, compiled
 from bench.verify.timed import check_predictions, check_timed_losses, first_steps
-from bench.verify.witness import Timed, unforeseen_batch, unforeseen_images, witness_predictions, witness_training
+from bench.verify.witness import Timed, unforeseen_images, witness_predictions, witness_training
 from bench.worker.timing import time_pipelined
 
 ATTEMPTS = 3
-BY_THE_CLOCK = ("checked blocks as quick as timed ones", "every step of a block takes its time")
+BY_THE_CLOCK = (
+    "checked blocks as quick as timed ones",
+    "every step of a block takes its time",
+    "ordinary batches take as long",
+)
 SAMPLES, STEPS = 5, 8
 BATCHES = 10
 """They come round again, as they do in a long trial: a device that remembers them is quicker than it will be as a witness."""
@@ -69,7 +73,7 @@ def _training_trial(subject: Subject) -> list[Check]:
     for batch in start.batches:
         losses += trainer.wait(trainer.run([trainer.stage(*batch)])).losses.tolist()
     rng = np.random.default_rng(31)
-    feed = cycle([unforeseen_batch(workload, settings.batch_size, rng).fed for _ in range(BATCHES)])
+    feed = cycle([_ordinary_batch(workload, settings.batch_size, rng) for _ in range(BATCHES)])
     done = len(losses)
 
     def launch(steps: int) -> Pending:
@@ -79,12 +83,18 @@ def _training_trial(subject: Subject) -> list[Check]:
 
     steps = _steps(lambda count: trainer.wait(launch(count)))
     timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES, clock=time.perf_counter)
-    seen = Timed(settings.batch_size, steps, median(timed.samples), done)
+    seen = Timed(settings.batch_size, steps, median(timed.samples), done, lambda: next(feed))
     return [
         start.check(losses, settings.precision),
         check_timed_losses(timed.results, steps),
         *witness_training(trainer, workload, settings.precision, seen, rng),
     ]
+
+
+def _ordinary_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Batch:
+    """Images that are all different, as those of a data set are; a witness batch repeats a few."""
+    labels = rng.integers(0, workload.network.classes, batch_size).astype(np.int32)
+    return unforeseen_images(workload, batch_size, rng), labels
 
 
 def _inference_trial(subject: Subject) -> list[Check]:
@@ -106,7 +116,7 @@ def _inference_trial(subject: Subject) -> list[Check]:
     rows = rng.integers(0, settings.batch_size, len(asked))
     images = [batch[row] for batch, row in zip(asked, rows, strict=True)]
     predictions = [answer[row] for answer, row in zip(timed.results, rows, strict=True)]
-    seen = Timed(settings.batch_size, steps, median(samples))
+    seen = Timed(settings.batch_size, steps, median(samples), ordinary=lambda: (next(feed), np.zeros(0, np.int32)))
     return [
         check_predictions(workload.network, weights, images, predictions, settings.precision),
         *witness_predictions(predictor, workload, weights, settings.precision, seen, 2, rng),

@@ -72,7 +72,7 @@ def _unending(workload: Workload, steps: int) -> Workload:
     and nothing can be proven. Behind a warm-up, the first steps keep their rates and the golden curve holds.
     """
     schedule = workload.optimizer.schedule
-    if schedule.total_steps is None or schedule.total_steps > steps:
+    if schedule.total_steps is None or schedule.total_steps >= 2 * steps:
         return workload
     return replace(workload, optimizer=replace(workload.optimizer, schedule=replace(schedule, total_steps=2 * steps)))
 

@@ -39,6 +39,10 @@ MOST_TRIES, PATIENCE_SECONDS = 40, 20.0
 judged, since one undisturbed block is enough."""
 
 SHORTER = 8
+SLOWER_SIDE_BY_SIDE = 1.3
+"""How much longer a witness block may take than an ordinary one beside it: the quickest of several each, one after the other, so
+that a busy machine hits both. A backend that tells the two apart and does less on ordinary batches shows here."""
+
 SLOWER_THAN_TIMED = 2.5
 """How much longer the quickest witness block may take than the median timed one: room for a noisy machine, none for a
 backend that skips most of its work while it is timed."""
@@ -52,6 +56,8 @@ class Timed:
     steps: int  # optimizer steps, or batches, per sample
     seconds: float  # the median sample
     done: int = 0  # optimizer steps that the trainer has made so far
+    ordinary: Callable[[], Batch] | None = None  # the next batch of those that were timed
+    beat: Callable[[], None] = lambda: None  # called after each block: checking may take a while
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def witness_training(
     trainer: Trainer, workload: Workload, precision: str, timed: Timed, rng: np.random.Generator | None = None
 ) -> list[Check]:
     """Every check on a trainer that has just been timed; ``rng`` only where a test must repeat itself."""
-    subject = _Subject(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done)
+    subject = _Subject(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done, timed.beat)
     chosen = int(subject.rng.integers(BLOCKS))
     seconds, moved, checks = [], [], []
     after = trainer.weights()
@@ -119,6 +125,9 @@ def witness_training(
     checks.append(_as_slow(quickest, timed.seconds))
     if timed.steps > 1:
         checks.append(_every_step(_short_step(subject, timed), timed.seconds / timed.steps))
+    if timed.ordinary is not None:
+        few, ordinary = -(-timed.steps // SHORTER), timed.ordinary
+        checks.append(_side_by_side(lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1]))
     checks.append(check_updates(workload, subject.walk()))
     return checks
 
@@ -132,15 +141,21 @@ class _Subject:
     batch_size: int
     rng: np.random.Generator
     done: int
+    beat: Callable[[], None]
 
     def run(self, steps: int) -> tuple[list[Unforeseen], Progress, float]:
         """A block of so many steps on unforeseen batches, and the seconds it took."""
         block = [unforeseen_batch(self.workload, self.batch_size, self.rng) for _ in range(steps)]
+        return block, *self.feed([batch.fed for batch in block])
+
+    def feed(self, batches: Sequence[Batch]) -> tuple[Progress, float]:
+        """A block of these batches, and the seconds it took."""
         started = time.perf_counter()
-        progress = self.trainer.wait(self.trainer.run([self.trainer.stage(*batch.fed) for batch in block]))
+        progress = self.trainer.wait(self.trainer.run([self.trainer.stage(*batch) for batch in batches]))
         elapsed = time.perf_counter() - started
-        self.done += steps
-        return block, progress, elapsed
+        self.done += len(batches)
+        self.beat()
+        return progress, elapsed
 
     def walk(self) -> Walk:
         """Two blocks of one step, and the weights around them."""
@@ -232,10 +247,24 @@ def _every_step(short: float, timed: float) -> Check:
     )
 
 
-def _by_the_clock(name: str, witness: float, timed: float, detail: str) -> Check:
+def _side_by_side(witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
+    """Blocks of both kinds one after the other, the order reversed every time."""
+    ones: list[float] = []
+    others: list[float] = []
+    for tries in range(1, MOST_TRIES + 1):
+        for run, seconds in ((witness, ones), (ordinary, others))[:: 1 if tries % 2 else -1]:
+            seconds.append(run())
+        enough = min(ones) <= SLOWER_SIDE_BY_SIDE * min(others)
+        if tries >= BLOCKS and (enough or sum(ones) + sum(others) > PATIENCE_SECONDS):
+            break
+    detail = f"a checked block takes {min(ones):.3g} s, an ordinary one beside it {min(others):.3g} s"
+    return _by_the_clock("ordinary batches take as long", min(ones), min(others), detail, SLOWER_SIDE_BY_SIDE)
+
+
+def _by_the_clock(name: str, witness: float, timed: float, detail: str, allowed: float = SLOWER_THAN_TIMED) -> Check:
     ratio = witness / timed
-    slower = ratio > SLOWER_THAN_TIMED
-    return Check(name=name, passed=not slower, found=ratio, allowed=SLOWER_THAN_TIMED, detail=detail if slower else "")
+    slower = ratio > allowed
+    return Check(name=name, passed=not slower, found=ratio, allowed=allowed, detail=detail if slower else "")
 
 
 def witness_predictions(
@@ -253,18 +282,31 @@ def witness_predictions(
     batches: list[Images] = []
     answers: list[NDArray[np.floating]] = []
 
-    def run() -> float:
-        batches[:] = [_shifted(few, timed.batch_size, rng) for _ in range(timed.steps)]
+    def run(steps: int = timed.steps) -> float:
+        batches[:] = [_shifted(few, timed.batch_size, rng) for _ in range(steps)]
         started = time.perf_counter()
         answers[:] = _predict(predictor, batches, in_flight)
-        return time.perf_counter() - started
+        elapsed = time.perf_counter() - started
+        timed.beat()
+        return elapsed
 
     quickest = _tried_again(min(run() for _ in range(BLOCKS)), SLOWER_THAN_TIMED * timed.seconds, run)
     picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(IMAGES_CHECKED)]
     images = [batches[batch][row] for batch, row in picked]
     predictions = [answers[batch][row] for batch, row in picked]
+    beside = []
+    if timed.ordinary is not None:
+        ordinary, short = timed.ordinary, -(-timed.steps // SHORTER)
+
+        def usual() -> float:
+            known = [ordinary()[0] for _ in range(short)]
+            started = time.perf_counter()
+            _predict(predictor, known, in_flight)
+            return time.perf_counter() - started
+
+        beside = [_side_by_side(lambda: run(short), usual)]
     right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
-    return [right, _as_slow(quickest, timed.seconds)]
+    return [right, _as_slow(quickest, timed.seconds), *beside]
 
 
 def _shifted(images: Images, count: int, rng: np.random.Generator) -> Images:

@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from bench.errors import BenchError
-from bench.worker.channel import Channel, Failure
+from bench.machine.host import usable_cores
+from bench.worker.channel import Channel, Failure, out_of_memory
 from bench.worker.jobs import Job, Measure
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
 HANDLERS = {
     "Describe": "bench.worker.describe:describe",
+    "Survey": "bench.worker.describe:survey",
     "Identify": "bench.worker.describe:identify",
     "Prepare": "bench.worker.prepare:prepare",
     "Measure": "bench.worker.measure:measure",
@@ -64,9 +66,7 @@ def explain(error: BaseException) -> Failure:
         return Failure("usage", str(error), int(error.exit_code))
     if type(error).__name__ == "UnsupportedLayer":
         return Failure("unsupported", str(error))
-    # Frameworks have exceptions of their own for this: torch.OutOfMemoryError, XlaRuntimeError RESOURCE_EXHAUSTED.
-    words = f"{type(error).__name__} {error}".lower()
-    if isinstance(error, MemoryError) or "outofmemory" in words or "out of memory" in words or "resource_exhausted" in words:
+    if out_of_memory(error):
         return Failure("out of memory", text)
     return Failure("failed", text)
 
@@ -74,10 +74,9 @@ def explain(error: BaseException) -> Failure:
 def _limit_cores(job: Job) -> None:
     """Bind to as many cores as the job was given, before any library starts its threads."""
     threads = job.case.threads if isinstance(job, Measure) else getattr(job, "threads", 0)
-    if threads and hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        if threads < len(allowed):
-            os.sched_setaffinity(0, allowed[:threads])
+    # Not where a cgroup's quota is the limit: every container would then sit on the same first cores.
+    if threads and hasattr(os, "sched_setaffinity") and threads < usable_cores():
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def _die_with_parent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bench.record.schema import Check, DataFacts, WorkloadFacts
-from bench.worker.jobs import Blocks
+from bench.worker.jobs import Blocks, PluginRef
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,7 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[DeviceInfo] = []
     versions: dict[str, str] = {}
     reason: str = ""
+    options: tuple[str, ...] = ()
 
 
 class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,15 @@ class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):
     workloads: list[WorkloadInfo]
     reporters: list[str]
     version: str
+
+
+class Surveyed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interpreter would measure with."""
+
+    protocol: int
+    version: str
+    plugins: list[PluginRef]
+    folders: dict[str, str]  # hashed folder of ``bench`` and of each plugin's top package, by package name
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):

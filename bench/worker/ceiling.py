@@ -30,7 +30,7 @@ from bench.spec import (
 )
 from bench.verify.equivalence import compiled
 from bench.worker.answers import Reached
-from bench.worker.channel import Channel
+from bench.worker.channel import Channel, out_of_memory
 from bench.worker.jobs import MeasureCeiling
 from bench.worker.plugins import find_backend
 from bench.worker.timing import seconds_per_step
@@ -88,6 +88,10 @@ def _rates(backend: Backend, job: MeasureCeiling, shape: _Shape) -> Iterator[Rea
             step = _seconds(backend, job, network, batch_size)
         except UnsupportedLayer:
             return
+        except Exception as error:
+            if out_of_memory(error):
+                return  # what smaller batches reached still counts
+            raise
         per_image = forward_flops(network) if shape.kind == "arithmetic" else network.height * network.width * 3
         rate = batch_size * per_image / step
         yield Reached(shape.kind, rate, f"{shape.name}, batch {batch_size}, {job.name}")

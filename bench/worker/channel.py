@@ -47,6 +47,13 @@ class Result(msgspec.Struct, tag="result"):
 Event = Stage | Beat | Ready | Failure | Result
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says so, in whatever words: torch.OutOfMemoryError, XlaRuntimeError RESOURCE_EXHAUSTED, …"""
+    words = f"{type(error).__name__} {error}".lower()
+    phrases = ("outofmemory", "out of memory", "resource_exhausted")
+    return isinstance(error, MemoryError) or any(phrase in words for phrase in phrases)
+
+
 class Channel:
     """The writing end, in the worker."""
 

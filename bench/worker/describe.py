@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import bench
 from bench.contract import Backend, Probe, Workload
+from bench.entry_points import find_plugins
 from bench.machine.identity import describe_machine
 from bench.record.schema import Machine
-from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, WorkloadInfo
+from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
-from bench.worker.jobs import Describe, Identify
+from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
+from bench.worker.measured import package_folder
 from bench.worker.plugins import load_plugin
 
 
@@ -26,8 +30,10 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
 
 def _backend(backend: Backend, probe: bool) -> BackendInfo:
     environment = {str(k): str(v) for k, v in getattr(backend, "environment", {}).items()}
+    options = tuple(map(str, getattr(backend, "options", ())))
     if not probe:
-        return BackendInfo(name=backend.name, environment=environment, probed=False)
+        return BackendInfo(name=backend.name, environment=environment, probed=False, options=options)
+    os.environ.update(environment)  # probing must find, and leave alone, what measuring would
     try:
         found = backend.probe()
     except Exception as error:  # the contract forbids it, but one plugin must not hide the others
@@ -39,6 +45,7 @@ def _backend(backend: Backend, probe: bool) -> BackendInfo:
         devices=[_device(device) for device in found.devices],
         versions={str(name): str(version) for name, version in found.versions.items()},
         reason=found.reason,
+        options=options,
     )
 
 
@@ -61,6 +68,18 @@ def _workload(workload: Workload) -> WorkloadInfo:
         summary=workload.summary,
         batch_size=workload.batch_size,
         epochs=workload.epochs,
+    )
+
+
+def survey(job: Survey, channel: Channel) -> Surveyed:
+    """The plugins' names and folders."""
+    plugins = find_plugins()
+    packages = dict.fromkeys(["bench", *(plugin.module.split(".")[0] for plugin in plugins)])
+    return Surveyed(
+        protocol=PROTOCOL,
+        version=bench.__version__,
+        plugins=plugins,
+        folders={name: package_folder(name) for name in packages},
     )
 
 

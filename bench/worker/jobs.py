@@ -28,6 +28,10 @@ class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
+PROTOCOL = 1
+"""Raised whenever jobs or answers change so that a parent and a worker of different releases no longer understand each other."""
+
+
 class Common(msgspec.Struct, frozen=True, kw_only=True, tag_field="job"):
     """Every job says when it was spawned, on the system-wide monotonic clock."""
 
@@ -39,6 +43,10 @@ class Describe(Common, frozen=True, kw_only=True, tag="describe"):
 
     plugin: PluginRef
     probe: tuple[str, ...] | None = None  # backends to probe; None: all
+
+
+class Survey(Common, frozen=True, kw_only=True, tag="survey"):
+    """List the plugins that this interpreter has installed, importing none."""
 
 
 class Identify(Common, frozen=True, kw_only=True, tag="identify"):
@@ -125,4 +133,4 @@ class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):
     size: str
 
 
-Job = Describe | Identify | Prepare | Measure | MeasureCeiling | Verify | Train | MakeGolden
+Job = Describe | Survey | Identify | Prepare | Measure | MeasureCeiling | Verify | Train | MakeGolden

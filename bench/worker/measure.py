@@ -27,6 +27,7 @@ class Bench:
     workload: Workload
     backend: Backend | None
     stages: dict[str, float] = field(default_factory=dict)
+    telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
 
     @property
     def folder(self) -> Path:
@@ -53,6 +54,11 @@ class Bench:
         if self.job.in_turns:
             self.channel.turn()
 
+    def timed(self) -> None:
+        """The last timed block is over: look at the devices before they cool down, and wait for the turn to check."""
+        self.telemetry = telemetry()
+        self.turn()
+
     def compile(self, made: Trainer | Predictor) -> Literal["", "cold", "cached"]:
         """Build the executables as a stage of its own, where the backend has one; which kind it was."""
         if not hasattr(made, "compile"):
@@ -77,7 +83,7 @@ def measure(job: Measure, channel: Channel) -> Measured:
     before = telemetry()
     measured = _phase(bench)
     measured.stages = bench.stages
-    measured.telemetry = {name: facts for name, facts in (("before", before), ("after", telemetry())) if facts}
+    measured.telemetry = {name: facts for name, facts in (("before", before), ("after", bench.telemetry)) if facts}
     measured.package = package_facts(job.backend)
     return measured
 

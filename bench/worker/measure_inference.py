@@ -18,6 +18,7 @@ from bench.record.schema import Check
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import Timed, witness_predictions
 from bench.worker.answers import Measured
+from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
@@ -27,8 +28,8 @@ from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, choose_blocks, 
 PILOT_SECONDS = 0.6
 CHOICE_SECONDS = 12.0
 MOST_QUERIES = 4000  # plenty for a 99th percentile's interval; more would only swell the record
-WORTH_TRYING = 1.02
-"""A bigger batch must be at least this much faster, or the pilot stops looking."""
+WORTH_TRYING, CLEARLY_SLOWER = 1.02, 0.8
+"""A bigger batch must be so much faster to be chosen; only one that is so much slower ends the search, for pilots are noisy."""
 
 Answers = list[tuple[int, NDArray[np.floating]]]  # where each batch began in the feed, and its predictions
 
@@ -130,30 +131,43 @@ def measure_offline(bench: Bench) -> Measured:
 
 
 def _choose_batch(bench: Bench) -> Measured:
-    """Try the candidates in rising order while they get faster, within a time limit; suggest the fastest."""
+    """Try the candidates in rising order, until one is clearly slower, memory is out or the time is up; suggest the fastest."""
     candidates = bench.job.candidates or (bench.job.case.batch_size,)
     begun = perf_counter()
-    best: tuple[float, int, _Rig, Measured, dict[str, float]] | None = None
+    best: tuple[float, Measured, dict[str, float]] | None = None
     tried = []
     for size in sorted(candidates):
-        rig, measured = _start(bench, size)
-        with bench.stage("steady"):
-            rig.run(1)
-            step = seconds_per_step(rig.run, PILOT_SECONDS)
+        try:
+            step, measured = _pilot(bench, size)
+        except Exception as error:
+            if best is None or not out_of_memory(error):
+                raise
+            break
         rate = size / step
         tried.append(size)
-        faster = best is None or rate > best[0] * WORTH_TRYING
-        if faster:
-            measured.blocks = choose_blocks(step, bench.job.seconds)
-            best = rate, size, rig, measured, bench.stages
         bench.channel.beat(len(tried), len(candidates), f"batch {size}: {rate:.0f} images/s")
-        if not faster or perf_counter() - begun > CHOICE_SECONDS:
+        if best is not None and (rate < best[0] * CLEARLY_SLOWER):
+            break
+        if best is None or rate > best[0] * WORTH_TRYING:
+            best = rate, measured, bench.stages
+        if perf_counter() - begun > CHOICE_SECONDS:
             break
     assert best is not None
-    _, size, rig, measured, bench.stages = best
-    measured.batch_size = size
+    _, measured, bench.stages = best
     measured.chosen = f"pilot over {', '.join(map(str, tried))}" if len(candidates) > 1 else ""
-    return _finish(bench, rig, measured, [])
+    return measured
+
+
+def _pilot(bench: Bench, size: int) -> tuple[float, Measured]:
+    """Seconds per batch of this size, and what would be recorded; the predictor is gone afterwards."""
+    rig, measured = _start(bench, size)
+    with bench.stage("steady"):
+        rig.run(1)
+        step = seconds_per_step(rig.run, PILOT_SECONDS)
+    measured.blocks, measured.batch_size = choose_blocks(step, bench.job.seconds), size
+    measured.host_memory = peak_memory()
+    measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
+    return step, measured
 
 
 def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
@@ -178,12 +192,19 @@ def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
 def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Measured:
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
-    bench.turn()
+    bench.timed()
     with bench.stage("check"):
         measured.checks = [_check(bench, rig, answers or [rig.wait(rig.launch())])]
         if measured.samples:
             case, in_flight = bench.job.case, 1 if bench.job.case.scenario == "single-stream" else 2
-            seen = Timed(case.batch_size, measured.steps_per_sample, median(measured.samples[measured.warmup :]))
+            typical = median(measured.samples[measured.warmup :])
+            seen = Timed(
+                case.batch_size,
+                measured.steps_per_sample,
+                typical,
+                ordinary=rig.feed.next,
+                beat=lambda: bench.channel.beat(0, 0, "checking"),
+            )
             weights = load_calibrated(bench.folder)
             measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, in_flight)
     return measured

@@ -37,10 +37,12 @@ def measure_preprocessing(bench: Bench) -> Measured:
     pool = ThreadPoolExecutor(case.threads)
     endless: Iterator[Path] = cycle(files)
 
+    def decode_all(some: list[Path]) -> int:
+        return sum(reader.decode(file, height, width)[1] for file in some)
+
     def run(steps: int) -> int:
-        """Decode ``steps`` groups of one file per thread; the pixels that the files hold."""
-        group = islice(endless, steps * case.threads)
-        return sum(pixels for _, pixels in pool.map(lambda file: reader.decode(file, height, width), group))
+        """Decode ``steps`` files per thread; the pixels that the files hold."""
+        return sum(pool.map(decode_all, [list(islice(endless, steps)) for _ in range(case.threads)]))
 
     with bench.stage("first_step"):
         run(1)
@@ -51,7 +53,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
         else:
             _sample(measured, bench.job.blocks, run, bench)
     measured.host_memory = peak_memory()
-    bench.turn()
+    bench.timed()
     with bench.stage("check"):
         measured.checks = [_check(reader.decode(files[0], height, width), height, width)]
     return measured

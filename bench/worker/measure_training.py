@@ -54,13 +54,13 @@ def measure_training(bench: Bench) -> Measured:
         measured.images_per_sample = blocks.steps * case.batch_size
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
-    bench.turn()
+    bench.timed()
     with bench.stage("check"):
         measured.checks = [start.check(losses, case.precision)]
         if blocks is not None:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
-            seen = Seen(case.batch_size, blocks.steps, typical, done)
+            seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, lambda: channel.beat(0, 0, "checking"))
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured

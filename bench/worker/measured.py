@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import bench
@@ -24,12 +25,16 @@ def telemetry() -> dict[str, float | None]:
 
 
 def package_facts(plugin: PluginRef | None) -> dict[str, str]:
-    """The code that really ran: version, hashed folder and commit of the harness, and the plugin's distribution."""
+    """The code that really ran: version, hashed folder and commit of the harness, and the same of the plugin."""
     from importlib.metadata import PackageNotFoundError, version
 
-    folder = Path(bench.__file__).parent
-    facts = {"bench": bench.__version__, "folder": hashed(str(folder)), "commit": commit_of(folder)}
-    if plugin is not None and plugin.distribution:
+    facts = {"bench": bench.__version__, "folder": package_folder("bench"), "commit": commit_of(Path(bench.__file__).parent)}
+    if plugin is None:
+        return facts
+    package = plugin.module.split(".")[0]
+    facts["plugin folder"] = package_folder(package)
+    facts["plugin commit"] = "" if (folder := _folder(package)) is None else commit_of(folder)
+    if plugin.distribution:
         try:
             facts["plugin"] = f"{plugin.distribution} {version(plugin.distribution)}"
         except PackageNotFoundError:
@@ -37,20 +42,41 @@ def package_facts(plugin: PluginRef | None) -> dict[str, str]:
     return facts
 
 
+def package_folder(package: str) -> str:
+    """Where a top-level package or module is imported from, hashed; empty where it cannot be found."""
+    folder = _folder(package)
+    return "" if folder is None else hashed(str(folder))
+
+
+def _folder(package: str) -> Path | None:
+    found = find_spec(package)
+    if found is None:
+        return None
+    places = list(found.submodule_search_locations or [])
+    place = places[0] if places else found.origin
+    return None if place is None else Path(place).resolve()
+
+
 def commit_of(folder: Path) -> str:
     """The commit checked out above ``folder``, read from git's files; empty where there is none."""
     for parent in folder.parents:
-        head = parent / ".git" / "HEAD"
-        if not head.is_file():
-            continue
-        content = head.read_text().strip()
-        if not content.startswith("ref: "):
-            return content
-        name = content.removeprefix("ref: ")
-        loose = parent / ".git" / name
-        if loose.is_file():
-            return loose.read_text().strip()
-        packed = parent / ".git" / "packed-refs"
-        lines = packed.read_text().splitlines() if packed.is_file() else []
-        return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
+        git = parent / ".git"
+        if git.is_file():  # a worktree keeps its head apart from the repository's refs
+            git = parent / git.read_text().removeprefix("gitdir:").strip()
+        if (git / "HEAD").is_file():
+            return _head(git)
     return ""
+
+
+def _head(git: Path) -> str:
+    content = (git / "HEAD").read_text().strip()
+    if not content.startswith("ref: "):
+        return content
+    name = content.removeprefix("ref: ")
+    shared = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+    for place in (git / name, shared / name):
+        if place.is_file():
+            return place.read_text().strip()
+    packed = shared / "packed-refs"
+    lines = packed.read_text().splitlines() if packed.is_file() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")

@@ -32,7 +32,7 @@ from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare
 PLUGINS = {plugin.name: plugin for plugin in find_plugins()}
 BATCH = {"tiny": 64, "small": 32}
 # Steps per sample and samples: about ten seconds of steady state on two cores.
-BLOCKS = {"tiny": Blocks(steps=8, warmup=4, samples=40), "small": Blocks(steps=2, warmup=4, samples=30)}
+BLOCKS = {"tiny": Blocks(steps=15, warmup=2, samples=20), "small": Blocks(steps=3, warmup=3, samples=20)}
 
 
 def start_harness(size: str, prepared: str, environment: dict[str, str], folder: Path) -> Worker:

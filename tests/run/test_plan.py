@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bench.errors import NotComparableError, UsageError
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload
 from bench.run.plan import Wishes, choose_backends, plan_cases
+from bench.run.privacy import private_command
 from bench.run.runner import trial_order
-from bench.run.session import private_command
 from bench.worker.answers import BackendInfo, DeviceInfo, WorkloadInfo
 from bench.worker.jobs import PluginRef
 
@@ -26,7 +26,9 @@ def backend(name, *devices, reason=""):
     return FoundBackend(PluginRef(name, name), info, "python", "1")
 
 
-WORKLOAD = FoundWorkload(PluginRef("w", "w"), WorkloadInfo(name="w", size="s", summary="", batch_size=32, epochs=3), "1")
+WORKLOAD = FoundWorkload(
+    PluginRef("w", "w"), WorkloadInfo(name="w", size="s", summary="", batch_size=32, epochs=3), "python", "1"
+)
 CPU = backend("cpu", device("cpu", ("float64", "fp32", "bf16")))
 GPU = backend("gpu", device("gpu:0", ("fp32", "tf32", "bf16"), "gpu"), device("gpu:1", ("fp32",), "gpu"))
 CHIP = backend("chip", device("chip", ("fp32",), trains=False))

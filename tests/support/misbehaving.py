@@ -28,6 +28,7 @@ class Misbehaving:
     """Device ``test:0`` runs the oracle; ``--option fault=NAME`` breaks training in a way of its own."""
 
     name = "misbehaving"
+    options = ("fault", "marker", "pause")
 
     def probe(self):
         return Probe((Device("test:0", "cpu", "test processor", ("float64",), "host"),), {"oracle": "1"})

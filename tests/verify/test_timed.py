@@ -52,7 +52,7 @@ def test_without_warm_up_the_stretched_schedule_gets_a_curve_of_its_own():
 
 
 def test_a_schedule_that_lasts_is_left_alone():
-    _, trained = first_steps(RESIDUAL, 16, "float64", steps=399)
+    _, trained = first_steps(RESIDUAL, 16, "float64", steps=200)
     assert trained is RESIDUAL
     _, constant = first_steps(with_schedule(Schedule(0.1)), 16, "float64", steps=10**6)
     assert constant.optimizer.schedule == Schedule(0.1)

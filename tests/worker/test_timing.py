@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.worker.timing import FEWEST_SAMPLES, choose_blocks, seconds_per_step, time_one_by_one, time_pipelined
+from bench.worker.timing import (
+    FEWEST_SAMPLES,
+    SAMPLE_SECONDS,
+    choose_blocks,
+    seconds_per_step,
+    time_one_by_one,
+    time_pipelined,
+)
 
 
 class FakeDevice:
@@ -71,7 +78,7 @@ def test_seconds_per_step_needs_no_more_than_twice_the_budget_after_the_first_st
 @given(st.floats(1e-6, 1000), st.floats(0.01, 60))
 def test_blocks_are_long_enough_and_there_are_enough_of_them(step, seconds):
     blocks = choose_blocks(step, seconds)
-    assert blocks.steps * step >= 0.2 * (1 - 1e-9)
+    assert blocks.steps * step >= min(SAMPLE_SECONDS, seconds / FEWEST_SAMPLES) * (1 - 1e-9)
     assert blocks.samples >= FEWEST_SAMPLES
     assert blocks.samples * blocks.steps * step >= seconds * (1 - 1e-9)
     assert blocks.warmup >= 2

@@ -81,6 +81,8 @@ def _is_folder(path: Path) -> bool:
             return True
         if not path.exists():
             raise DataError(f"{path} does not exist: expected a folder of images or an npz file; check --data")
+        if not path.is_file():
+            raise DataError(f"{path} is neither a file nor a folder: expected a folder of images or an npz file")
         with path.open("rb") as stream:
             head = stream.read(4)
     except OSError as error:

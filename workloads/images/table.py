@@ -79,11 +79,14 @@ def read_table(file: Path, request: DataRequest) -> Table:
 
 
 def describes_images(file: Path) -> bool:
-    """Whether a file is a table with a column of images and one of labels, by its header alone."""
+    """Whether a file is a table with a column of images and one of labels, by its header alone.
+
+    Whatever encoding the rest is in: ``read_table`` refuses what is not UTF-8, rather than nobody reading it.
+    """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
             header = _begin(stream, file)[1]
-    except (OSError, UnicodeDecodeError, csv.Error, DataError):
+    except (OSError, csv.Error, DataError):
         return False
     return _find(header, None, IMAGE_COLUMNS) is not None and _find(header, None, LABEL_COLUMNS) is not None
 

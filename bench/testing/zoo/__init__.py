@@ -162,6 +162,7 @@ CHEATS: dict[str, Cheat] = {
         timed.ForwardOnly, "updates follow the gradient", precision="fp32", workload="kit-assorted"
     ),
     "then half of each batch": _trainer(timed.HalfOfLaterBatches, "witness loss"),
+    "then half of ordinary batches": _trainer(timed.HalfOfOrdinaryBatches, "ordinary batches take as long"),
     "then one of each repeated image": _trainer(timed.FewOfLaterBatches, "witness loss"),
     "then the first step of each block only": _trainer(timed.FirstStepOfLaterBlocks, "every step of a block takes its time"),
     "then nothing until weights are asked for": _trainer(timed.HonestOnceAsked, "checked blocks as quick as timed ones"),
@@ -175,6 +176,7 @@ CHEATS: dict[str, Cheat] = {
     "predictor gives its first answer again": _predictor(
         predictors.FirstAnswerAgain, "another batch after it", "timed predictions"
     ),
+    "predictor remembers images": _predictor(predictors.RemembersImages, "ordinary batches take as long"),
     "predictor remembers batches": _predictor(predictors.RemembersBatches, "checked blocks as quick as timed ones"),
     "predictor knows the golden batches": _predictor(
         predictors.KnowsGoldenBatches, "unforeseen images", "timed predictions", "witness predictions"

@@ -69,6 +69,16 @@ class HalfOfLaterBatches(_Afterwards):
         return super().step(images[:count], labels[:count])
 
 
+class HalfOfOrdinaryBatches(_Afterwards):
+    """Knows witness batches by their repeated images, works on them as it should, and on half of any other."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """Half the work wherever nobody looks."""
+        repeats = len(np.unique(images.reshape(len(images), -1), axis=0)) < len(images)
+        count = len(labels) if self.watched or repeats else len(labels) // 2
+        return super().step(images[:count], labels[:count])
+
+
 class FewOfLaterBatches(_Afterwards):
     """Notices that a batch repeats its images, and trains on each of them once, with the first label it comes with."""
 

@@ -1,0 +1,89 @@
+"""What must not leave the machine in a record: paths, and names of people's files. The journal and the logs, which stay, keep them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bench.record.schema import Check, Record, Skip, Trial
+from bench.worker.jobs import DataSpec
+
+CUT = "…"
+
+_PRIVATE_OPTIONS = (
+    "--data",
+    "--labels",
+    "--output",
+    "-o",
+    "--against",
+    "--baseline",
+    "--interpreter",
+    "--resume",
+    "--json",
+    "--junit",
+)
+_PATH = re.compile(r"""~?[^\s"'()\[\]<>:,;=]*/[^\s"'()\[\]<>:,;=]*""")
+_CODE = re.compile(r"[\w.-]+\.(?:py|pyx|so|c|cc|cpp|cu|h|hpp)\Z")
+_DATA = re.compile(r"""[^\s"'()\[\]<>:,;=/\\]+\.(?:jpe?g|png|npz|npy|csv|tsv|dcm|tiff?|bmp|webp)\b""", re.IGNORECASE)
+
+
+def private_command(command: Sequence[str]) -> list[str]:
+    """The command with every path, and every value of an option that names a file, cut down to ``…``."""
+    kept, hide = [], False
+    for word in command:
+        option, sign, _ = word.partition("=")
+        if hide:
+            kept.append(CUT)
+        elif sign and (option in _PRIVATE_OPTIONS or "/" in word or "\\" in word):
+            kept.append(f"{option}={CUT}")
+        else:
+            kept.append(CUT if "/" in word or "\\" in word else word)
+        hide = not hide and word in _PRIVATE_OPTIONS
+    return kept
+
+
+class Scrub:
+    """Cuts private words out of free text."""
+
+    def __init__(self, data: DataSpec) -> None:
+        whole = [place for place in (data.path, data.labels) if place is not None]
+        self._words = sorted(
+            {*whole, *(Path(place).name for place in whole), str(Path.home())} - {"", "/"}, key=len, reverse=True
+        )
+
+    def text(self, text: str) -> str:
+        """The text without the data's places, other folders, and names of data files; of code files the name is kept."""
+        for word in self._words:
+            text = text.replace(word, CUT)
+        return _DATA.sub(CUT, _PATH.sub(_last_part, text))
+
+    def record(self, record: Record) -> Record:
+        """The record with every free text scrubbed."""
+        return msgspec.structs.replace(
+            record,
+            trials=[self._trial(trial) for trial in record.trials],
+            skips=[Skip(what=self.text(skip.what), reason=self.text(skip.reason)) for skip in record.skips],
+            cases=[
+                msgspec.structs.replace(case, options={name: self.text(value) for name, value in case.options.items()})
+                for case in record.cases
+            ],
+        )
+
+    def _trial(self, trial: Trial) -> Trial:
+        checks = [self._check(check) for check in trial.checks]
+        return msgspec.structs.replace(
+            trial, reason=self.text(trial.reason), log_tail=self.text(trial.log_tail), checks=checks
+        )
+
+    def _check(self, check: Check) -> Check:
+        return msgspec.structs.replace(check, detail=self.text(check.detail)) if check.detail else check
+
+
+def _last_part(found: re.Match[str]) -> str:
+    last = found[0].rsplit("/", 1)[-1]
+    if not re.search(r"\w", found[0]) or re.fullmatch(r"[\w.%]+/(?:s|[\w.%]+)", found[0]):
+        return found[0]  # "images/s", "and/or": no path
+    return f"{CUT}/{last}" if _CODE.match(last) else CUT
