@@ -28,7 +28,7 @@ from bench.record.schema import Check
 from bench.spec import Weights, tensor_shapes, trainable
 from bench.verify.batches import Batch, Images, Labels, base_size
 from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
-from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY
+from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY
 from bench.verify.golden import steps_and_images
 from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
 from bench.verify.updates import Walk, check_updates
@@ -203,7 +203,8 @@ def _witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found
         allowed = FLOAT64_TOLERANCE * max(1.0, abs(truth))
     else:
         drawn = [oracle.training_loss(*arguments, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
-        allowed = max(SAFETY * max(abs(value - truth) for value in drawn), FLOOR[precision])
+        spread = SAFETY * max(abs(value - truth) for value in drawn)
+        allowed = max(spread, LOSS_FLOOR[precision] * max(1.0, abs(truth)))  # random labels on a trained net: a large loss
     distance = abs(found - truth)
     detail = "" if distance <= allowed else f"loss {found:.9g} on an unforeseen batch, the oracle says {truth:.9g}"
     return Check(name="witness loss", passed=not detail, found=distance, allowed=allowed, detail=detail)
@@ -310,11 +311,16 @@ def witness_predictions(
 
 
 def _shifted(images: Images, count: int, rng: np.random.Generator) -> Images:
-    """``count`` different images at next to no cost: the few, rolled by random distances."""
+    """``count`` different images at next to no cost: the few, rolled by random distances and with some bits of their colours
+    turned over."""
     height, width = images.shape[1:3]
     copies = -(-count // len(images))
     shifts = zip(rng.integers(0, height, copies), rng.integers(0, width, copies), strict=True)
-    return np.concatenate([np.roll(images, shift, (1, 2)) for shift in shifts])[:count]
+    # Other colours too, lest a device that remembers images meets a small one again.
+    colours = rng.integers(0, 256, (copies, 3), dtype=np.uint8)
+    return np.concatenate([np.roll(images, shift, (1, 2)) ^ colour for shift, colour in zip(shifts, colours, strict=True)])[
+        :count
+    ]
 
 
 def _predict(predictor: Predictor, batches: Sequence[Images], in_flight: int) -> list[NDArray[np.floating]]:
