@@ -29,7 +29,7 @@ and of one rounded operand for the others."""
 
 LOSS_FLOOR = FLOOR | {"fp32": 1e-5}
 """The same for a single loss in the middle of a training: an honest fp32 step was seen 3.2e-6 off, where three draws of the
-rounding model, times ``SAFETY``, came to 2.7e-6. Operands rounded to tf32 are a hundred times as far off."""
+rounding model, times ``SAFETY``, came to 2.7e-6. The floor of tf32 is ten times as high."""
 
 STATISTICS_FLOOR = {"fp32": 1e-5, "tf32": 2e-4, "bf16": 2e-3}
 """The same for running statistics: sums in fp32 carry an error of their own, 1e-7 of the deviation in shallow networks."""
