@@ -36,8 +36,8 @@ def check_environments(
 ) -> Comparison:
     """Measure the environment of ``python`` (the base) and the present one side by side.
 
-    ``expected``: a folder that the base's code must lie in. Raises UsageError and NotComparableError before anything is
-    measured where the two cannot be held against each other.
+    ``expected``: a folder that the base's code must lie in. Raises UsageError and NotComparableError where the two cannot be
+    held against each other: before anything is measured, but for the same code in both, which only the workers can tell.
     """
     begun = time.monotonic()
     if expected is not None:

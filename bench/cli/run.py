@@ -164,8 +164,8 @@ def _finish(record: Record, folder: Path) -> None:
 
     code = verdict(record)
     if code == ExitCode.NOT_COMPARABLE:
-        failed = next(trial for trial in record.trials if trial.status != "ok")
-        raise NotComparableError(f"nothing could be measured: {failed.reason}; the logs are in {folder / 'logs'}")
+        reasons = [trial.reason for trial in record.trials if trial.status != "ok"] + [skip.reason for skip in record.skips]
+        raise NotComparableError(f"nothing could be measured: {reasons[0]}; the logs are in {folder / 'logs'}")
     write(render(build([record])), None)
     click.echo(f"record: {folder / 'record.json'}")
     if code == ExitCode.SOME_FAILED:

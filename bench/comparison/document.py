@@ -110,4 +110,4 @@ def as_junit(comparison: Comparison, name: str) -> str:
         suite.add_testcase(test)
     xml = JUnitXml()
     xml.add_testsuite(suite)
-    return str(xml.tostring().decode())  # type: ignore[no-untyped-call]
+    return str(xml.tostring().decode())

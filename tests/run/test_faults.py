@@ -222,12 +222,16 @@ def test_a_full_disk_keeps_what_is_there(tmp_path, site):
     assert 0 < len(journal) <= kibibytes * 1024
 
 
-def test_resuming_on_another_machine_is_refused(tmp_path, site):
-    process = start_bench([*TRAIN, "--trials", "8", "--option", "pause=0.05"], tmp_path, site)
-    wait_for_trials(tmp_path, 1)
+def plan_of_an_interrupted_run(folder: Path, site: Path) -> Path:
+    process = start_bench([*TRAIN, "--trials", "8", "--option", "pause=0.05"], folder, site)
+    wait_for_trials(folder, 1)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=30)
-    plan = the_run(tmp_path) / "plan.json"
+    return the_run(folder) / "plan.json"
+
+
+def test_resuming_on_another_machine_is_refused(tmp_path, site):
+    plan = plan_of_an_interrupted_run(tmp_path, site)
     plan.write_text(re.sub(r'"fingerprint": "\w+"', '"fingerprint": "0123456789abcdef"', plan.read_text(), count=1))
     done = bench(["run", "--resume", str(plan.parent), "--quiet"], tmp_path, site)
     assert done.returncode == 4
@@ -235,11 +239,7 @@ def test_resuming_on_another_machine_is_refused(tmp_path, site):
 
 
 def test_resuming_with_other_software_is_refused(tmp_path, site):
-    process = start_bench([*TRAIN, "--trials", "8", "--option", "pause=0.05"], tmp_path, site)
-    wait_for_trials(tmp_path, 1)
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
-    plan = the_run(tmp_path) / "plan.json"
+    plan = plan_of_an_interrupted_run(tmp_path, site)
     text = plan.read_text()
     for old, new, words in (
         ('"oracle": "1"', '"oracle": "0.9"', "misbehaving had oracle 0.9 and has oracle 1"),
@@ -251,6 +251,14 @@ def test_resuming_with_other_software_is_refused(tmp_path, site):
         done = bench(["run", "--resume", str(plan.parent), "--quiet"], tmp_path, site)
         assert done.returncode == 4, done.stderr
         assert words in done.stderr
+
+
+def test_a_layer_that_the_backend_lacks_is_a_skip_and_alone_nothing_to_measure(tmp_path, site):
+    done = bench([*TRAIN, "--trials", "1", "--option", "fault=unsupported"], tmp_path, site)
+    assert done.returncode == 4, done.stderr
+    assert "no LayerNorm" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [skip.reason for skip in the_record(tmp_path).skips] == ["no LayerNorm ('norm')"]
 
 
 def test_an_option_that_no_backend_has_is_refused(tmp_path, site):

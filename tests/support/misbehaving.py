@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.contract import Device, ImageSet, Probe, Progress, Workload, hookimpl
+from bench.contract import Device, ImageSet, Probe, Progress, UnsupportedLayer, Workload, hookimpl
 from bench.errors import DataError
 from bench.oracle import Oracle, predict
 from bench.spec import SGD, CrossEntropy, Dense, Flatten, Network, Schedule, sequential, trainable
@@ -97,6 +97,10 @@ def _raise():
     raise RuntimeError("the kernel launch failed\nsecond line")
 
 
+def _lack_a_layer():
+    raise UnsupportedLayer("no LayerNorm ('norm')")
+
+
 def _leave_child():
     if os.fork() == 0:
         time.sleep(600)
@@ -104,6 +108,7 @@ def _leave_child():
 
 
 FAULTS = {
+    "unsupported": _lack_a_layer,
     "segfault": lambda: ctypes.string_at(0),
     "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "abort": os.abort,
