@@ -70,9 +70,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     lowering: str = ""
     images_per_sample: int = 0
     steps_per_sample: int = 0
-    samples: list[float] = []  # seconds each; in single-stream one query each
+    samples: list[float] = []  # seconds each, in single-stream one query each; of a pilot: seconds per step of its blocks
     warmup: int = 0  # how many leading samples are warm-up
-    steady: Literal["", "assumed", "detected"] = ""
+    steady: Literal["", "assumed", "detected", "moving"] = ""  # moving: the samples after warm-up still became faster
     pixels_per_sample: list[int] = []  # preprocess only: pixels decoded in each sample
     losses: list[float | None] = []  # of the first optimizer steps; None where it was not a number
     checks: list[Check] = []

@@ -12,6 +12,7 @@ from bench.statistics import Estimate, LogRate, Percentile
 UNPROVEN = "unproven"
 ABOVE_CEILING = "above ceiling"
 STEADY_ASSUMED = "steady state assumed"
+STILL_MOVING = "still warming up"
 ONE_TRIAL = "one trial"
 NOT_COLD = "no cold compilation"
 LOWERINGS = "several lowerings"
@@ -22,6 +23,7 @@ MARKS = {  # mark: its sign, and what it means
     UNPROVEN: ("‡", "unproven: no check passed, or one failed; not used in any projection or speed-up"),
     ABOVE_CEILING: ("▲", "above ceiling: more than 1.1 times the measured ceiling; not used in any projection or speed-up"),
     STEADY_ASSUMED: ("~", "steady state assumed: too few samples to detect the end of warm-up, a fixed rule was used"),
+    STILL_MOVING: ("↘", "still warming up: most trials became faster to their end; give --seconds more"),
     ONE_TRIAL: ("¹", "one trial: no interval"),
     NOT_COLD: ("°", "no cold compilation was timed: the compile time is of a filled cache"),
     LOWERINGS: ("§", "trials of several lowerings are pooled"),

@@ -46,6 +46,7 @@ class Tally:
     broken: dict[str, str] = field(default_factory=dict)
     lowerings: set[str] = field(default_factory=set)
     steady_assumed: bool = False
+    moving: int = 0  # trials that had not reached their steady state
     host_memory: int = 0
     device_memory: int = 0
     records: set[str] = field(default_factory=set)
@@ -185,6 +186,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     tally.figures.append(_figure(tally.case, trial))
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
+    tally.moving += trial.steady == "moving"
     for check in trial.checks:
         tally.checks[check.name] = tally.checks.get(check.name, True) and check.passed
         if not check.passed:

@@ -1,8 +1,9 @@
 """Where a process's steady state begins.
 
-The times of a pilot are cut into segments at their change points; the steady state is the last segment and those before it
-that are as fast as it is (the method of Barrett et al., Virtual Machine Warmup Blows Hot and Cold, OOPSLA 2017, section 4).
-What the pilot finds is frozen for all trials that are compared, and looked at again in each.
+The times of a pilot are cut into segments at their change points (as Barrett et al. do, Virtual Machine Warmup Blows Hot and
+Cold, OOPSLA 2017, section 4). The steady state begins with the first segment that is as fast as the fastest lasting one:
+code becomes faster by warming up, while a machine's neighbours make it slower, and faster again, at any time. What the pilot
+finds is frozen for all trials that are compared, and each trial is looked at again.
 """
 
 from __future__ import annotations
@@ -21,18 +22,17 @@ FEWEST_STEADY = 5
 
 
 def steady_from(samples: Sequence[float]) -> int | None:
-    """Index of the first steady sample, seconds each; None where too few are left to tell, or the end is still moving."""
+    """Index of the first steady sample, seconds each; None where too few are left to tell, or the end still becomes faster."""
     values = np.log(np.asarray(samples, np.float64))
     cuts = [0, *change_points(values), len(values)]
     if len(values) < 2 * FEWEST_STEADY or not np.isfinite(values).all():
         return None
     segments = [values[start:stop] for start, stop in pairwise(cuts)]
-    last, deviation = segments[-1], spread_of(values)
-    first = len(segments) - 1
-    for at in range(first - 1, -1, -1):
-        segment = segments[at]
-        room = EQUAL + 2 * deviation * (1 / len(segment) + 1 / len(last)) ** 0.5
-        if abs(float(np.median(segment) - np.median(last))) > room:
-            break
-        first = at
-    return cuts[first] if len(values) - cuts[first] >= FEWEST_STEADY else None
+    deviation = spread_of(values)
+    lasting = [segment for segment in segments if len(segment) >= FEWEST_STEADY or segment is segments[-1]]
+    fastest = min(lasting, key=lambda segment: float(np.median(segment)))
+    for start, segment in zip(cuts, segments, strict=False):
+        room = EQUAL + 2 * deviation * (1 / len(segment) + 1 / len(fastest)) ** 0.5
+        if float(np.median(segment) - np.median(fastest)) <= room:
+            return start if len(values) - start >= FEWEST_STEADY else None
+    return None

@@ -72,6 +72,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     steps: int  # optimizer steps, batches or queries per sample
     warmup: int  # leading samples that are warm-up
     samples: int  # of steady state
+    detected: bool = False  # whether the pilot saw where warm-up ends, or a fixed rule was used
 
 
 class Measure(Common, frozen=True, kw_only=True, tag="measure"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +19,13 @@ from bench.verify.witness import Timed, witness_predictions
 from bench.worker.answers import Measured
 from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
-from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, choose_blocks, seconds_per_step, time_one_by_one
+from bench.worker.pilot import settle
+from bench.worker.timing import SAMPLE_SECONDS, Trace, steadiness, time_one_by_one, trace
 
-PILOT_SECONDS = 0.6
+PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
-MOST_QUERIES = 4000  # plenty for a 99th percentile's interval; more would only swell the record
 WORTH_TRYING, CLEARLY_SLOWER = 1.02, 0.8
 """A bigger batch must be so much faster to be chosen; only one that is so much slower ends the search, for pilots are noisy."""
 
@@ -67,17 +65,16 @@ def measure_single_stream(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            step = seconds_per_step(lambda queries: [rig.wait(rig.launch()) for _ in range(queries)], PILOT_SECONDS)
-        blocks = choose_blocks(step, bench.job.seconds, sample_seconds=0.0)
-        samples = min(blocks.samples, MOST_QUERIES)
-        measured.blocks = Blocks(steps=1, warmup=math.ceil(WARMUP_FRACTION * samples), samples=samples)
-        measured.batch_size = 1
-        return _finish(bench, rig, measured, [])
+            found = trace(lambda queries: [rig.wait(rig.launch()) for _ in range(queries)], PILOT_SECONDS)
+        measured = _finish(bench, rig, measured, [])
+        settle(measured, found, 1, bench.job.seconds, single=True)
+        return measured
     with bench.stage("steady"):
         count = blocks.warmup + blocks.samples
         timed = time_one_by_one(lambda: rig.wait(rig.launch()), count, before=_turn_now_and_then(bench))
     measured.samples, measured.warmup = timed.samples, blocks.warmup
     measured.steps_per_sample = measured.images_per_sample = 1
+    measured.steady = steadiness(measured.samples, blocks)
     return _finish(bench, rig, measured, timed.results)
 
 
@@ -127,6 +124,7 @@ def measure_offline(bench: Bench) -> Measured:
             rig.wait(queue.pop())
     measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
     measured.images_per_sample = blocks.steps * bench.job.case.batch_size
+    measured.steady = steadiness(measured.samples, blocks)
     return _finish(bench, rig, measured, answers)
 
 
@@ -134,40 +132,40 @@ def _choose_batch(bench: Bench) -> Measured:
     """Try the candidates in rising order, until one is clearly slower, memory is out or the time is up; suggest the fastest."""
     candidates = bench.job.candidates or (bench.job.case.batch_size,)
     begun = perf_counter()
-    best: tuple[float, Measured, dict[str, float]] | None = None
+    best: tuple[float, Measured, dict[str, float], Trace] | None = None
     tried = []
     for size in sorted(candidates):
         try:
-            step, measured = _pilot(bench, size)
+            found, measured = _pilot(bench, size)
         except Exception as error:
             if best is None or not out_of_memory(error):
                 raise
             break
-        rate = size / step
+        rate = size / median(found.step_seconds)
         tried.append(size)
         bench.channel.beat(len(tried), len(candidates), f"batch {size}: {rate:.0f} images/s")
         if best is not None and (rate < best[0] * CLEARLY_SLOWER):
             break
         if best is None or rate > best[0] * WORTH_TRYING:
-            best = rate, measured, bench.stages
+            best = rate, measured, bench.stages, found
         if perf_counter() - begun > CHOICE_SECONDS:
             break
     assert best is not None
-    _, measured, bench.stages = best
+    _, measured, bench.stages, found = best
+    settle(measured, found, measured.batch_size, bench.job.seconds)
     measured.chosen = f"pilot over {', '.join(map(str, tried))}" if len(candidates) > 1 else ""
     return measured
 
 
-def _pilot(bench: Bench, size: int) -> tuple[float, Measured]:
-    """Seconds per batch of this size, and what would be recorded; the predictor is gone afterwards."""
+def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
+    """The course of batches of this size, and what would be recorded; the predictor is gone afterwards."""
     rig, measured = _start(bench, size)
     with bench.stage("steady"):
-        rig.run(1)
-        step = seconds_per_step(rig.run, PILOT_SECONDS)
-    measured.blocks, measured.batch_size = choose_blocks(step, bench.job.seconds), size
+        found = trace(rig.run, PILOT_SECONDS)
+    measured.batch_size = size
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
-    return step, measured
+    return found, measured
 
 
 def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
@@ -195,7 +193,7 @@ def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Me
     bench.timed()
     with bench.stage("check"):
         measured.checks = [_check(bench, rig, answers or [rig.wait(rig.launch())])]
-        if measured.samples:
+        if bench.job.blocks is not None:
             case, in_flight = bench.job.case, 1 if bench.job.case.scenario == "single-stream" else 2
             typical = median(measured.samples[measured.warmup :])
             seen = Timed(

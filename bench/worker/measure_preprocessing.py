@@ -17,8 +17,11 @@ from bench.worker.answers import Measured
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
+from bench.worker.pilot import settle
 from bench.worker.prepare import FILES
-from bench.worker.timing import choose_blocks, seconds_per_step
+from bench.worker.timing import steadiness, trace
+
+PILOT_SECONDS = 1.2
 
 
 def measure_preprocessing(bench: Bench) -> Measured:
@@ -49,13 +52,15 @@ def measure_preprocessing(bench: Bench) -> Measured:
     measured = Measured(stages={}, batch_size=1)
     with bench.stage("steady"):
         if bench.job.blocks is None:
-            measured.blocks = choose_blocks(seconds_per_step(run, 0.6), bench.job.seconds)
+            found = trace(run, PILOT_SECONDS)
         else:
             _sample(measured, bench.job.blocks, run, bench)
     measured.host_memory = peak_memory()
     bench.timed()
     with bench.stage("check"):
         measured.checks = [_check(reader.decode(files[0], height, width), height, width)]
+        if bench.job.blocks is None:
+            settle(measured, found, 1, bench.job.seconds)
     return measured
 
 
@@ -70,6 +75,7 @@ def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench
         bench.channel.beat(done + 1, total)
     measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
     measured.images_per_sample = blocks.steps * bench.job.case.threads
+    measured.steady = steadiness(measured.samples, blocks)
 
 
 def _check(decoded: tuple[NDArray[np.uint8], int], height: int, width: int) -> Check:

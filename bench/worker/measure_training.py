@@ -15,9 +15,10 @@ from bench.worker.feed import Feed
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.timing import Timed, choose_blocks, seconds_per_step, time_in_turns, time_pipelined
+from bench.worker.pilot import settle
+from bench.worker.timing import Timed, steadiness, time_in_turns, time_pipelined, trace
 
-PILOT_SECONDS = 1.0
+PILOT_SECONDS = 2.0
 
 
 def measure_training(bench: Bench) -> Measured:
@@ -43,21 +44,22 @@ def measure_training(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            step = seconds_per_step(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS)
-        measured.blocks = choose_blocks(step, bench.job.seconds)
-        measured.batch_size = case.batch_size
+            found = trace(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS)
     else:
         with bench.stage("steady"):
             timed = _time(bench, trainer, feed, blocks)
         measured.samples, measured.warmup = timed.samples, blocks.warmup
         measured.steps_per_sample = blocks.steps
         measured.images_per_sample = blocks.steps * case.batch_size
+        measured.steady = steadiness(measured.samples, blocks)
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
     bench.timed()
     with bench.stage("check"):
         measured.checks = [start.check(losses, case.precision)]
-        if blocks is not None:
+        if blocks is None:
+            settle(measured, found, case.batch_size, bench.job.seconds)
+        else:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
             seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, lambda: channel.beat(0, 0, "checking"))

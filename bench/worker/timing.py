@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 from bench.worker.jobs import Blocks
 
@@ -18,6 +20,12 @@ WARMUP_SAMPLES, WARMUP_FRACTION = 2, 0.2
 """The fixed warm-up rule: at least this many samples, and this fraction of the steady ones."""
 
 FEWEST_SAMPLES = 5
+
+PILOT_BLOCKS, FEWEST_PILOT_BLOCKS = 40, 12
+"""Into how many blocks a pilot cuts its time, and how many it makes up to twice that time."""
+
+MOVING = 0.02
+"""A trial whose beginning is slower than its end by more, noise apart, has not reached its steady state."""
 
 
 @dataclass
@@ -91,6 +99,31 @@ def time_one_by_one(
     return timed
 
 
+@dataclass(frozen=True)
+class Trace:
+    """The course of a pilot: consecutive blocks of so many steps, and seconds per step in each."""
+
+    steps: list[int]
+    step_seconds: list[float]
+
+
+def trace(run: Callable[[int], object], budget: float, clock: Callable[[], float] = perf_counter) -> Trace:
+    """Time blocks of 1, 2, 4 … steps until one takes ``budget / PILOT_BLOCKS`` seconds, then equal ones to the end of the
+    budget; on to twice the budget where there would be fewer than ``FEWEST_PILOT_BLOCKS``."""
+    found = Trace([], [])
+    begun, steps = clock(), 1
+    while True:
+        started = clock()
+        run(steps)
+        now = clock()
+        found.steps.append(steps)
+        found.step_seconds.append((now - started) / steps)
+        if now - started < budget / PILOT_BLOCKS:
+            steps *= 2
+        if now - begun >= budget * (1 if len(found.steps) >= FEWEST_PILOT_BLOCKS else 2):
+            return found
+
+
 def seconds_per_step(run: Callable[[int], object], budget: float, clock: Callable[[], float] = perf_counter) -> float:
     """Seconds per step from runs of 1, 2, 4 … steps, the last of which takes at least half of ``budget``."""
     steps = 1
@@ -103,9 +136,34 @@ def seconds_per_step(run: Callable[[int], object], budget: float, clock: Callabl
         steps *= 2
 
 
-def choose_blocks(step_seconds: float, seconds: float, sample_seconds: float = SAMPLE_SECONDS) -> Blocks:
-    """How to cut ``seconds`` of steady state into samples of ``sample_seconds``, or shorter ones where there would be too few."""
+def choose_blocks(
+    step_seconds: float, seconds: float, warm: int | None = None, sample_seconds: float = SAMPLE_SECONDS
+) -> Blocks:
+    """How to cut ``seconds`` of steady state into samples of ``sample_seconds``, or shorter ones where there would be too few.
+
+    ``warm``: steps until the steady state, as far as a pilot could tell; one sample at least is warm-up.
+    """
     sample_seconds = min(sample_seconds, seconds / FEWEST_SAMPLES)
     steps = max(1, math.ceil(sample_seconds / step_seconds))
     samples = max(FEWEST_SAMPLES, math.ceil(seconds / (steps * step_seconds)))
-    return Blocks(steps=steps, warmup=max(WARMUP_SAMPLES, math.ceil(WARMUP_FRACTION * samples)), samples=samples)
+    if warm is None:
+        return Blocks(steps=steps, warmup=max(WARMUP_SAMPLES, math.ceil(WARMUP_FRACTION * samples)), samples=samples)
+    return Blocks(steps=steps, warmup=max(1, math.ceil(warm / steps)), samples=samples, detected=True)
+
+
+def steadiness(samples: Sequence[float], blocks: Blocks) -> Literal["assumed", "detected", "moving"]:
+    """What a trial's samples, warm-up included, say of its steady state."""
+    if moving(samples[blocks.warmup :]):
+        return "moving"
+    return "detected" if blocks.detected else "assumed"
+
+
+def moving(samples: Sequence[float]) -> bool:
+    """Whether a trial's steady samples, seconds each, still became faster: the median of the first third is slower than that
+    of the last half by more than ``MOVING`` and three deviations, which differences of neighbours give."""
+    if len(samples) < 6 or min(samples) <= 0:
+        return False
+    logs = [math.log(sample) for sample in samples]
+    head, tail = logs[: len(logs) // 3], logs[len(logs) // 2 :]
+    deviation = 1.4826 * median(abs(after - before) for before, after in pairwise(logs)) / math.sqrt(2)
+    return median(head) - median(tail) > MOVING + 3 * deviation * math.sqrt(1 / len(head) + 1 / len(tail))

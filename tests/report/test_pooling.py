@@ -15,6 +15,7 @@ from bench.report.model import (
     NOT_COLD,
     ONE_TRIAL,
     STEADY_ASSUMED,
+    STILL_MOVING,
     TRIALS_FAILED,
     UNCHECKED,
     UNPROVEN,
@@ -171,6 +172,8 @@ def test_a_broken_ceiling_is_no_ceiling(rate):
 def test_marks():
     assert ONE_TRIAL in one(trials=1).marks
     assert STEADY_ASSUMED in one(change={"steady": "assumed"}).marks
+    assert not {STEADY_ASSUMED, STILL_MOVING} & set(one(change={"steady": "detected"}).marks)
+    assert STILL_MOVING in one(change={"steady": "moving"}).marks
     assert LOWERINGS in only(build([trials_changed(fake.record(wanted=[TRAIN]), lowering="patches")])).marks
     record = trials_changed(fake.record(wanted=[TRAIN]), status="killed", reason="out of patience\nTraceback")
     report = build([record])

@@ -53,6 +53,9 @@ def test_too_few_values_tell_nothing():
         ([(0.5, 3), (0.2, 4), (0.0, 20)], 7),
         ([(0.0, 24)], 0),
         ([(0.0, 12), (0.004, 12)], 0),  # as fast as makes no difference
+        ([(0.0, 20), (0.2, 8)], 0),  # somebody else came: no warm-up of ours
+        ([(0.2, 4), (0.0, 10), (0.1, 6), (0.0, 8)], 4),
+        ([(0.1, 4), (0.0, 10), (0.2, 8)], 4),
     ],
 )
 def test_the_steady_state_begins_after_the_last_change(levels, first):
@@ -61,8 +64,8 @@ def test_the_steady_state_begins_after_the_last_change(levels, first):
     assert abs(found - first) <= 1
 
 
-def test_no_steady_state_where_the_end_still_moves_or_too_little_is_left():
-    assert steady_from(np.exp(series((0.0, 22), (0.5, 3), deviation=0.003)).tolist()) is None
+def test_no_steady_state_where_the_end_still_becomes_faster_or_too_little_is_left():
+    assert steady_from(np.exp(series((0.5, 22), (0.0, 3), deviation=0.003)).tolist()) is None
     assert steady_from([1.0] * 6) is None
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.worker.timing import (
+    FEWEST_PILOT_BLOCKS,
     FEWEST_SAMPLES,
     SAMPLE_SECONDS,
     choose_blocks,
+    moving,
     seconds_per_step,
     time_one_by_one,
     time_pipelined,
+    trace,
 )
 
 
@@ -73,6 +77,39 @@ def test_seconds_per_step_needs_no_more_than_twice_the_budget_after_the_first_st
 
     assert seconds_per_step(run, budget, clock=lambda: now) == pytest.approx(step)
     assert now <= max(step, 2 * budget) * 1.001
+
+
+@given(st.floats(1e-6, 100), st.floats(0.1, 20))
+def test_a_pilots_course_is_of_blocks_that_together_take_its_budget(step, budget):
+    now = 0.0
+
+    def run(steps):
+        nonlocal now
+        now += steps * step
+
+    found = trace(run, budget, clock=lambda: now)
+    assert found.step_seconds == pytest.approx([step] * len(found.steps))
+    assert now >= budget * (1 - 1e-9)
+    assert now <= max(step, 2 * budget + step) * 1.001
+    assert len(found.steps) >= FEWEST_PILOT_BLOCKS or now >= 2 * budget * (1 - 1e-9)
+
+
+@given(st.floats(1e-4, 1), st.integers(0, 2**32 - 1))
+def test_a_trial_that_only_wavers_is_not_moving_and_one_that_becomes_faster_is(seconds, seed):
+    rng = np.random.default_rng(seed)
+    wavering = seconds * np.exp(rng.uniform(-0.004, 0.004, 12))
+    assert not moving(wavering.tolist())
+    assert moving((wavering * np.linspace(1.3, 1.0, 12)).tolist())
+    assert not moving((wavering * np.linspace(1.0, 1.3, 12)).tolist())
+    assert not moving(wavering[:5].tolist())
+
+
+@given(st.floats(1e-6, 1000), st.floats(0.01, 60), st.integers(0, 10_000))
+def test_detected_warm_up_lasts_as_many_steps_as_the_pilot_needed(step, seconds, warm):
+    blocks = choose_blocks(step, seconds, warm)
+    assert blocks.detected
+    assert blocks.warmup * blocks.steps >= warm
+    assert (blocks.warmup - 1) * blocks.steps <= warm
 
 
 @given(st.floats(1e-6, 1000), st.floats(0.01, 60))

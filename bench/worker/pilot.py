@@ -1,0 +1,39 @@
+"""What a pilot finds out: how long a step takes, and after how many steps the times stay as they are."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from bench.worker.answers import Measured
+from bench.worker.jobs import Blocks
+from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, Trace, choose_blocks
+
+MOST_QUERIES = 4000  # plenty for a 99th percentile's interval; more would only swell the record
+
+
+def settle(measured: Measured, found: Trace, batch_size: int, seconds: float, single: bool = False) -> None:
+    """Put a pilot's course into its answer, and how to cut the trials: samples of blocks, or (``single``) of one query each.
+
+    The end of warm-up is where the change points of the course say; where they cannot tell, a fixed rule is used.
+    """
+    # SciPy comes with it: only pilots pay, and only once their times are taken.
+    from bench.statistics import steady_from
+
+    first = steady_from(found.step_seconds)
+    warm = None if first is None else sum(found.steps[:first])
+    step = median(found.step_seconds[len(found.steps) // 2 if first is None else first :])
+    measured.samples, measured.warmup = found.step_seconds, first or 0
+    measured.steady = "assumed" if first is None else "detected"
+    measured.steps_per_sample, measured.images_per_sample = 1, batch_size
+    measured.batch_size = batch_size
+    measured.blocks = _queries(step, seconds, warm) if single else choose_blocks(step, seconds, warm)
+
+
+def _queries(step: float, seconds: float, warm: int | None) -> Blocks:
+    blocks = choose_blocks(step, seconds, warm, sample_seconds=0.0)
+    samples = min(blocks.samples, MOST_QUERIES)
+    warmup = math.ceil(WARMUP_FRACTION * samples)
+    if warm is not None:
+        warmup = min(max(warm, math.ceil(SAMPLE_SECONDS / step)), max(warm, warmup))
+    return Blocks(steps=1, warmup=warmup, samples=samples, detected=blocks.detected)
