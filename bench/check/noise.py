@@ -6,6 +6,7 @@ import math
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,16 @@ from bench.run.session import interruptible, make_plan
 from bench.statistics import LOOKS, detectable_with, plan_looks, samples_per_trial, variation
 
 FEWEST = 4
+
+SHORTEST, LONGEST = 2.0, 10.0
+"""Seconds of steady state in a trial of a check: shorter ones cost more in starting than they save, longer ones leave no pairs."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is kept of a case for later checks on this machine."""
+
+    scatter: float
+    best_seconds: float
 
 
 @dataclass(frozen=True)
@@ -120,13 +131,20 @@ def _path(fingerprint: str) -> Path:
 def _remember(fingerprint: str, found: list[Noise]) -> None:
     path = _path(fingerprint)
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = recall(fingerprint) | {noise.label: noise.scatter for noise in found}
+    known = recall(fingerprint) | {noise.label: Known(noise.scatter, noise.best_seconds) for noise in found}
     path.write_bytes(msgspec.json.encode(known))
 
 
-def recall(fingerprint: str) -> dict[str, float]:
-    """Scatter of d over pairs that ``bench doctor`` has measured on this machine, by case."""
+def recall(fingerprint: str) -> dict[str, Known]:
+    """What ``bench doctor`` has measured on this machine, by case label."""
     try:
-        return msgspec.json.decode(_path(fingerprint).read_bytes(), type=dict[str, float])
+        return msgspec.json.decode(_path(fingerprint).read_bytes(), type=dict[str, Known])
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return {}
+
+
+def trial_seconds(known: Mapping[str, Known], labels: Sequence[str]) -> float | None:
+    """Steady state for the trials of these cases, by what was measured of each; None unless all are known."""
+    if not labels or not set(labels) <= set(known):
+        return None
+    return min(max(SHORTEST, *(known[label].best_seconds for label in labels)), LONGEST)

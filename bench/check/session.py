@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from bench.check.gate import Gate, refuse_same_code
-from bench.check.noise import recall
+from bench.check.noise import recall, trial_seconds
 from bench.comparison import Comparison
 from bench.errors import NotComparableError
 from bench.machine.host import hashed
@@ -30,13 +32,15 @@ def check_environments(
     expected: Path | None,
     output: Path,
     seconds: float | None,
+    trials_fixed: bool,
     wait: bool,
     quiet: bool,
     say: Callable[[str], None],
 ) -> Comparison:
     """Measure the environment of ``python`` (the base) and the present one side by side.
 
-    ``expected``: a folder that the base's code must lie in. Raises UsageError and NotComparableError where the two cannot be
+    ``expected``: a folder that the base's code must lie in. ``seconds``: the budget. ``trials_fixed``: ``wishes.seconds`` was
+    asked for, and is not a default that ``bench doctor`` may know better. Raises UsageError and NotComparableError where the two cannot be
     held against each other: before anything is measured, but for the same code in both, which only the workers can tell.
     """
     begun = time.monotonic()
@@ -44,6 +48,11 @@ def check_environments(
         _refuse_strangers(python, expected)
     pythons = dict(zip(ARMS, (python, sys.executable), strict=True))
     plans = {name: make_plan(wishes, {}, python=pythons[name]) for name in ARMS}
+    known = recall(plans[ARMS[1]].machine.fingerprint)
+    best = None if trials_fixed else trial_seconds(known, [planned.case.label for planned in plans[ARMS[1]].cases])
+    if best is not None:
+        say(f"trials of {best:.1f} s, as bench doctor found best here")
+        plans = {name: msgspec.structs.replace(plan, seconds=best) for name, plan in plans.items()}
     identity = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     folder = output / f"check-{identity}"
     made(output, "results")
@@ -54,7 +63,8 @@ def check_environments(
         refuse_different_work(*arms)
         pairs = Pairs(arms, progress, wishes.seed)
         left = None if seconds is None else seconds - (time.monotonic() - begun)
-        gate = Gate(pairs, identity, left, wishes.trials, say, recall(plans[ARMS[1]].machine.fingerprint))
+        scatter = {label: one.scatter for label, one in known.items()}
+        gate = Gate(pairs, identity, left, wishes.trials, say, scatter)
         result = gate.run()
     refuse_same_code(arms[0], arms[1], folder)
     say(f"records: {folder}/base and {folder}/candidate")

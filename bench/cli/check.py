@@ -36,7 +36,12 @@ SKIP, ABORT = 125, 128
 @click.option("--batch-size", type=int, metavar="N", help="Default: the workload's.")
 @click.option("--budget", metavar="TIME", help="Time to spend, such as 90s or 10m; decides how many looks fit.")
 @click.option("--pairs", "most_pairs", type=int, default=10, show_default=True, metavar="N", help="Pairs of a case at most.")
-@click.option("--seconds", type=float, default=3.0, show_default=True, metavar="S", help="Steady state in each trial.")
+@click.option(
+    "--seconds",
+    type=float,
+    metavar="S",
+    help="Steady state in each trial. Default: what 'bench doctor' found best here, else 3.",
+)
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
 @plugin_options
@@ -115,7 +120,7 @@ def _wishes(values: dict[str, Any], trials: int) -> Wishes:
         precisions=values["precisions"] or ("fp32",),
         batch_size=values["batch_size"],
         trials=trials,
-        seconds=values["seconds"],
+        seconds=3.0 if values["seconds"] is None else values["seconds"],
         seed=values["seed"],
         threads=values["threads"],
         data=data_spec(values, values["seed"]),
@@ -148,7 +153,15 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
         raise UsageError("--interpreter cannot be combined with --against: each side runs in an environment of its own")
     wishes = _wishes(values, most_pairs)
     return check_environments(
-        wishes, python, expected, Path(values["output"]), seconds, values["wait"], values["quiet"], say
+        wishes,
+        python,
+        expected,
+        Path(values["output"]),
+        seconds,
+        values["seconds"] is not None,
+        values["wait"],
+        values["quiet"],
+        say,
     )
 
 
