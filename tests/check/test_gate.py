@@ -6,18 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 from bench.record.files import read_record
+from tests.support.project import ENVIRONMENT_CHECK, git_project, make_environment
 from tests.support.site import bench, environment, install_misbehaving
 
-CHECK = [
-    "check", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64", "--quiet",
-    "--seconds", "0.1", "--pairs", "6",
-]  # fmt: skip
+CHECK = ["check", *ENVIRONMENT_CHECK]
 
 
 @pytest.fixture
@@ -25,21 +22,6 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     install_misbehaving(folder)
     return folder
-
-
-def make_environment(folder: Path, slower: float = 0.0) -> str:
-    """A virtual environment that sees this one's packages; with a plugin of its own that sleeps in every step."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
-    seen = [sysconfig.get_path("purelib"), str(Path(__file__).parents[2])]
-    install_misbehaving(packages)
-    plugin = packages / "misbehaving_plugin.py"
-    text = plugin.read_text()
-    assert "time.sleep(self.pause)" in text
-    plugin.write_text(text.replace("time.sleep(self.pause)", f"time.sleep({slower} * len(block))"))
-    (packages / "seen.pth").write_text("\n".join(seen) + "\n")
-    return str(folder / "bin" / "python")
 
 
 def test_unchanged_code_passes_and_leaves_two_records(tmp_path, site):
@@ -122,29 +104,8 @@ def test_bisect_gets_exit_codes_that_git_understands(tmp_path, site):
     assert "holds 1 session;" in " ".join(undecided.stdout.split())
 
 
-def git(folder: Path, *words: str) -> None:
-    settings = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *settings, *words], cwd=folder, check=True, capture_output=True)
-
-
 def test_a_git_ref_is_measured_as_it_was(tmp_path):
-    """A plugin package whose last commit sleeps in every step."""
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "misbehaving"\nversion = "1.0"\n[project.entry-points.bench]\nmisbehaving = "misbehaving_plugin"\n'
-        '[tool.setuptools]\npy-modules = ["misbehaving_plugin"]\n'
-    )
-    source = (Path(__file__).parents[1] / "support" / "misbehaving.py").read_text()
-    plugin = project / "misbehaving_plugin.py"
-    plugin.write_text(source)
-    git(project, "init")
-    git(project, "add", "-A")
-    git(project, "commit", "-m", "quick")
-    git(project, "tag", "quick")
-    plugin.write_text(source.replace("time.sleep(self.pause)", "time.sleep(0.002 * len(block))"))
-    git(project, "commit", "-am", "slow")
+    project, own = git_project(tmp_path)
     site = tmp_path / "site"
     install_misbehaving(site)
     (site / "misbehaving_plugin.py").unlink()  # the present environment runs the working tree
@@ -160,10 +121,6 @@ def test_a_git_ref_is_measured_as_it_was(tmp_path):
     hidden = check()
     assert hidden.returncode == 4, hidden.stdout + hidden.stderr
     assert "does not run the code checked out" in hidden.stderr
-    own = make_environment(tmp_path / "own")
-    packages = next((tmp_path / "own" / "lib").glob("python*/site-packages"))
-    (packages / "misbehaving_plugin.py").unlink()
-    (packages / "project.pth").write_text(f"{project}\n")
     done = subprocess.run(
         [own, *run[1:]], cwd=project, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
