@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import bench
@@ -41,10 +43,26 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
             _git(top, "worktree", "add", "--detach", str(tree), commit, trouble=f"cannot check out {ref}")
             _run([sys.executable, "-m", "venv", str(environment)], f"cannot make a virtual environment for {ref}")
             _see(environment, tree, top)
-            install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            _run([*install, "--no-build-isolation", "--no-index", "-e", str(tree)], f"cannot install {ref}")
+            _install(python, tree, ref)
             (place / READY).touch()
     return str(python), tree
+
+
+def _install(python: Path, tree: Path, ref: str) -> None:
+    """Built with what is installed here, without a network; where that lacks something, as pip does on its own.
+
+    Raises UsageError."""
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    if find_spec("setuptools") is not None:  # a new environment of Python 3.11 brings an old one, which would hide this one
+        _run([*pip, "uninstall", "--quiet", "--yes", "setuptools"], "cannot use the setuptools installed here")
+    install = [*pip, "install", "--quiet", "--no-deps", "-e", str(tree)]
+    try:
+        _run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}")
+    except UsageError as error:
+        try:
+            _run(install, f"cannot install {ref}")
+        except UsageError:
+            raise error from None
 
 
 def _see(environment: Path, tree: Path, top: Path) -> None:
@@ -74,6 +92,12 @@ def _run(command: Sequence[str], trouble: str) -> str:
     except FileNotFoundError:
         raise UsageError(f"{trouble}: {command[0]} is not installed") from None
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise UsageError(f"{trouble}{f': {words[-1]}' if words else ''}")
+        raise UsageError(f"{trouble}{_telling(done.stderr or done.stdout)}")
     return done.stdout.strip()
+
+
+def _telling(output: str) -> str:
+    """The first line that names an error, or the last one."""
+    lines = output.strip().splitlines()
+    named = [line for line in lines if re.match(r"\s*(\w+Error|error|fatal):", line)]
+    return f": {(named or lines[-1:])[0].strip()}" if lines else ""

@@ -115,8 +115,11 @@ def _calibrate(python: str, tree: Path, found: dict[str, object]) -> dict[float,
         return float(subprocess.run(words, cwd=tree, check=True, capture_output=True, text=True).stdout)
 
     each = cost(200, 60) / 200
-    counts = {slowdown: round(slowdown / each) for slowdown in sorted(set(CYCLE) - {0.0})}
-    real = {slowdown: cost(count, 150) for slowdown, count in counts.items()}
+    counts = {}
+    for slowdown in sorted(set(CYCLE) - {0.0}):
+        guess = round(slowdown / each)
+        counts[slowdown] = max(1, round(guess * slowdown / cost(guess, 120)))  # the first few cost more than the last
+    real = {slowdown: cost(count, 250) for slowdown, count in counts.items()}
     found["injected"] = {f"{slowdown:.0%}": f"{real[slowdown]:.2%}" for slowdown in counts}
     print(f"products of 96x96 a step: {counts}; really slower by {found['injected']}", file=sys.stderr)
     return counts
