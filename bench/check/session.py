@@ -29,6 +29,7 @@ from bench.run.session import interruptible, make_plan
 def check_environments(
     wishes: Wishes,
     python: str,
+    name: str,
     expected: Path | None,
     output: Path,
     seconds: float | None,
@@ -39,7 +40,7 @@ def check_environments(
 ) -> Comparison:
     """Measure the environment of ``python`` (the base) and the present one side by side.
 
-    ``expected``: a folder that the base's code must lie in. ``seconds``: the budget. ``trials_fixed``: ``wishes.seconds`` was
+    ``name``: what to call the base, "" for its environment's folder. ``expected``: a folder that the base's code must lie in. ``seconds``: the budget. ``trials_fixed``: ``wishes.seconds`` was
     asked for, and is not a default that ``bench doctor`` may know better. Raises UsageError and NotComparableError where the two cannot be
     held against each other: before anything is measured, but for the same code in both, which only the workers can tell.
     """
@@ -68,7 +69,7 @@ def check_environments(
         result = gate.run()
     refuse_same_code(arms[0], arms[1], folder)
     say(f"records: {folder}/base and {folder}/candidate")
-    return replace(result, base=f"{_name(python)}", candidate="this environment")
+    return replace(result, base=name or _name(python), candidate="this environment")
 
 
 def _name(python: str) -> str:

@@ -155,6 +155,7 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
     return check_environments(
         wishes,
         python,
+        values["against_ref"] or "",
         expected,
         Path(values["output"]),
         seconds,

@@ -2,7 +2,7 @@
 
     python tests/proof/regression.py [OPTION ...]
 
-In a copy of the repository PyTorch's fused optimizer is switched off and committed. The copy is checked against that commit, which
+In a copy of the repository the PyTorch backend's memory format channels_last is switched off and committed. The copy is checked against that commit, which
 is unchanged code, and against the one before. OPTIONs go to ``bench check``.
 """
 
@@ -21,15 +21,17 @@ CHECK = ("check", "--backend", "cpu", "--size", "tiny")
 
 
 def _switch_off(folder: Path) -> None:
-    before = "return torch.optim.SGD(groups, lr=rate, momentum=spec.momentum, nesterov=spec.nesterov, fused=True)"
-    replaced(folder / "backends" / "torch_engine.py", before, before.replace("True", "False"))
+    lowering = folder / "backends" / "torch_lowering.py"
+    replaced(lowering, "tensor.contiguous(memory_format=torch.channels_last)", "tensor.contiguous()")
+    images = "images.permute(0, 3, 1, 2).to(kinds.state)"
+    replaced(lowering, images, f"{images}.contiguous()")
 
 
 def main(options: list[str]) -> int:
     """Both checks; 0 where the unchanged ref passes and the change is found."""
     codes = []
     with tempfile.TemporaryDirectory() as name:
-        python, tree = changed_copy(Path(name) / "accelbench", "Train with the unfused optimizer", _switch_off)
+        python, tree = changed_copy(Path(name) / "accelbench", "Train without channels_last", _switch_off)
         for ref in ("HEAD", "HEAD~1"):
             words = [*CHECK, "--against-ref", ref, *options]
             print(f"\n$ bench {' '.join(words)}", flush=True)
