@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint benchmark proof golden clean
+.PHONY: run test lint benchmark proof proof-quiet proof-real proof-rules proof-ref golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -34,6 +34,23 @@ benchmark: $(VENV)/.test
 # The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
 proof: $(VENV)/.test
 	$(BIN)/python tests/proof/power.py 10000 --picture docs/power.svg
+
+# The other figures of docs/verdicts.md; on an otherwise idle machine. What makes processes differ (7 minutes):
+proof-quiet: $(VENV)/.test
+	$(BIN)/python tests/proof/quiet.py 4
+
+# Real checks of unchanged and of slower code, into tests/proof/traces.json:
+MINUTES ?= 60
+proof-real: $(VENV)/.test
+	$(BIN)/python tests/proof/real.py $(MINUTES)
+
+# Our rule and others' on those traces (seconds):
+proof-rules: $(VENV)/.test
+	$(BIN)/python tests/proof/rules.py
+
+# This project checked against its own last commit, unchanged and with a framework option switched off (5 minutes):
+proof-ref: $(VENV)/.test
+	$(BIN)/python tests/proof/regression.py
 
 golden: $(VENV)/.run
 	$(BIN)/bench verify --write-golden --size tiny --size small --size standard

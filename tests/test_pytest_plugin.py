@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.site import environment, install_misbehaving
+import pytest
+
+from bench.record.files import write_record
+from tests.support import records as fake
+from tests.support.site import bench, environment, install_misbehaving
 
 TEST = """
 def test_dots(bench_case):
@@ -50,6 +55,21 @@ def test_a_case_is_a_benchmark_with_the_processes_own_times(tmp_path):
     other = run(tmp_path, "-k", "dots", "--benchmark-compare")
     assert other.returncode != 0
     assert "made on another machine" in other.stdout + other.stderr
+
+
+def test_records_go_into_pytest_benchmarks_own_compare(tmp_path):
+    for name, rate in (("first", 100.0), ("second", 80.0)):
+        record = fake.record(name, [fake.Script(fake.train(), rate, between=0.01)])
+        write_record(record, tmp_path / f"{name}.json")
+        written = tmp_path / "saved" / "Linux-CPython" / f"000{len(name)}_{name}.json"
+        written.parent.mkdir(parents=True, exist_ok=True)
+        done = bench(["report", f"{name}.json", "--format", "pytest-benchmark", "-o", str(written)], tmp_path, tmp_path)
+        assert done.returncode == 0, done.stderr
+    compare = [sys.executable, "-m", "pytest_benchmark", "--storage", str(tmp_path / "saved"), "compare", "--csv", "out.csv"]
+    done = subprocess.run(compare, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert sorted(float(row["mean"]) for row in rows) == pytest.approx([1 / 100, 1 / 80], rel=0.05)
 
 
 def test_a_trial_that_fails_fails_the_test(tmp_path):

@@ -5,7 +5,8 @@
 Runs ``bench check`` over and over for so many minutes: unchanged code three times, then a slow-down of 5, 2 or 10 % in turn.
 The slower code is a copy of this repository whose PyTorch backend multiplies small matrices in every training step, as many as it
 takes; how much slower that really is, is measured within one process, with and without in turns. FILE (default
-tests/proof/traces.json) gets the steady blocks of every pair; ``rules.py`` holds other tools' rules against them.
+tests/proof/traces.json) gets the steady blocks of every pair, after those it already holds; ``rules.py`` holds other tools' rules
+against them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -72,25 +74,27 @@ print(median(ratios[len(ratios) // 10 :]) - 1)
 def main(minutes: float, file: Path) -> None:
     """Measure until the time is up; the file is complete after every check."""
     ends = time.monotonic() + 60 * minutes
-    found: dict[str, object] = {"command": " ".join(["bench", *CHECK]), "injected": {}, "checks": []}
-    checks: list[dict[str, object]] = []
+    found: dict[str, Any] = {"command": " ".join(["bench", *CHECK]), "checks": []}
+    if file.exists():
+        found = json.loads(file.read_text())
+        assert found["command"] == " ".join(["bench", *CHECK]), f"{file} holds checks of another kind"
+    checks = found["checks"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         slow, tree = changed_copy(folder / "slower", "Do needless work in every step", _call_extra_work)
-        counts = _calibrate(slow, tree, found)
+        counts, real = _calibrate(slow, tree)
         for slowdown in cycle(CYCLE):
             if time.monotonic() > ends:
                 return
-            python = sys.executable
+            python, known = sys.executable, {}
             if slowdown:
-                python = slow
+                python, known = slow, {"measured": real[slowdown]}
                 (tree / "backends" / "extra.py").write_text(EXTRA.format(count=counts[slowdown]))
-            checks.append({"slowdown": slowdown, **_check(python, folder / f"check{len(checks)}")})
+            checks.append({"slowdown": slowdown, **known, **_check(python, folder / f"check{len(checks)}")})
             last = checks[-1]
             print(
                 f"{slowdown:4.0%}: {last['verdict']} after {last['pairs']} pairs, {last['seconds']:.0f} s", file=sys.stderr
             )
-            found["checks"] = checks
             file.write_text(json.dumps(found).replace("}, {", "},\n{") + "\n")
 
 
@@ -107,8 +111,8 @@ def _call_extra_work(folder: Path) -> None:
     subprocess.run(["git", "-C", str(folder), "add", str(extra)], check=True)
 
 
-def _calibrate(python: str, tree: Path, found: dict[str, object]) -> dict[float, int]:
-    """Products a step for each slow-down; what they really cost goes into ``found``."""
+def _calibrate(python: str, tree: Path) -> tuple[dict[float, int], dict[float, float]]:
+    """Products a step for each slow-down, and what they really cost as a fraction of a step."""
 
     def cost(count: int, rounds: int) -> float:
         words = [python, "-c", CALIBRATE, str(count), str(rounds)]
@@ -118,14 +122,13 @@ def _calibrate(python: str, tree: Path, found: dict[str, object]) -> dict[float,
     counts = {}
     for slowdown in sorted(set(CYCLE) - {0.0}):
         guess = round(slowdown / each)
-        counts[slowdown] = max(1, round(guess * slowdown / cost(guess, 120)))  # the first few cost more than the last
-    real = {slowdown: cost(count, 250) for slowdown, count in counts.items()}
-    found["injected"] = {f"{slowdown:.0%}": f"{real[slowdown]:.2%}" for slowdown in counts}
-    print(f"products of 96x96 a step: {counts}; really slower by {found['injected']}", file=sys.stderr)
-    return counts
+        counts[slowdown] = max(1, round(guess * slowdown / cost(guess, 100)))  # the first few cost more than the last
+    real = {slowdown: round(cost(count, 150), 4) for slowdown, count in counts.items()}
+    print(f"products of 96x96 a step: {counts}; really slower by {real}", file=sys.stderr)
+    return counts, real
 
 
-def _check(python: str, folder: Path) -> dict[str, object]:
+def _check(python: str, folder: Path) -> dict[str, Any]:
     folder.mkdir()
     begun = time.monotonic()
     words = [python, "-m", "bench", *CHECK, "--against", sys.executable, "--json", "check.json", "-o", "results"]
