@@ -68,7 +68,7 @@ def test_records_go_into_pytest_benchmarks_own_compare(tmp_path):
     compare = [sys.executable, "-m", "pytest_benchmark", "--storage", str(tmp_path / "saved"), "compare", "--csv", "out.csv"]
     done = subprocess.run(compare, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert sorted(float(row["mean"]) for row in rows) == pytest.approx([1 / 100, 1 / 80], rel=0.05)
 
 
