@@ -75,12 +75,17 @@ class NotComparableError(BenchError):
     exit_code = ExitCode.NOT_COMPARABLE
 
 
+class NoDeviceError(NotComparableError):
+    """A backend that was named has no device on this machine."""
+
+
 __all__ = [
     "BenchError",
     "BusyError",
     "DataError",
     "ExitCode",
     "InconclusiveError",
+    "NoDeviceError",
     "NotComparableError",
     "PluginError",
     "RecordError",

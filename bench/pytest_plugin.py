@@ -94,7 +94,8 @@ def bench_case(benchmark: Any) -> Iterator[Callable[..., Sequence[float]]]:
     """``bench_case(backend=…, size=…, phase=…)``: measure one case; returns each round's seconds per image.
 
     Takes the names of ``bench run``'s options: backend, device, workload, size, phase, precision, batch_size, seconds, threads,
-    and rounds. Fails the test where a trial fails or cannot be proven; skips it where the backend has no device here.
+    and rounds. Fails the test where a trial fails or cannot be proven, or nothing can be measured; skips it, with the
+    backend's own reason, only where the backend that it names has no device here.
     """
     with tempfile.TemporaryDirectory(prefix="bench-pytest-") as folder:
 
@@ -105,14 +106,14 @@ def bench_case(benchmark: Any) -> Iterator[Callable[..., Sequence[float]]]:
 
 
 def _measure(benchmark: Any, folder: Path, rounds: int, wishes: dict[str, Any]) -> Sequence[float]:
-    from bench.errors import NotComparableError
+    from bench.errors import NoDeviceError, NotComparableError
     from bench.run.trials import SingleCase
 
     try:
         case = SingleCase(folder, wishes)
-    except NotComparableError as error:
+    except NoDeviceError as error:
         pytest.skip(str(error))
-    except AssertionError as error:
+    except (NotComparableError, AssertionError) as error:
         pytest.fail(str(error), pytrace=False)
     seconds: list[float] = []
 

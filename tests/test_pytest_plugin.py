@@ -23,6 +23,10 @@ def test_dots(bench_case):
 def test_unknown_backends_skip_nothing_silently(bench_case):
     bench_case(backend="misbehaving", workload="dots", size="small", precision="float64", seconds=0.05, rounds=1,
                options={"fault": "raise"})
+
+
+def test_precision(bench_case):
+    bench_case(backend="misbehaving", workload="dots", size="small", precision="fp32", seconds=0.05, rounds=1)
 """
 
 
@@ -55,6 +59,20 @@ def test_a_case_is_a_benchmark_with_the_processes_own_times(tmp_path):
     other = run(tmp_path, "-k", "dots", "--benchmark-compare")
     assert other.returncode != 0
     assert "made on another machine" in other.stdout + other.stderr
+
+
+def test_only_a_missing_device_skips_a_test_and_says_why(tmp_path):
+    refused = run(tmp_path, "-k", "precision")
+    assert refused.returncode == 1, "nothing was measured: not a skip"
+    assert "nothing can be measured here" in refused.stdout
+    plugin = tmp_path / "site" / "misbehaving_plugin.py"
+    text = plugin.read_text()
+    probe = next(line for line in text.splitlines() if "return Probe(" in line)
+    plugin.write_text(text.replace(probe, '        return Probe(reason="the chip is elsewhere")'))
+    skipped = run(tmp_path, "-k", "dots", "-rs")
+    assert skipped.returncode == 0
+    assert "1 skipped" in skipped.stdout
+    assert "has no device here: the chip is elsewhere" in " ".join(skipped.stdout.split())
 
 
 def test_records_go_into_pytest_benchmarks_own_compare(tmp_path):

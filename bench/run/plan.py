@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from bench.errors import NotComparableError, UsageError
+from bench.errors import NoDeviceError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, DeviceFacts, Machine, Phase, Scenario, Skip
@@ -104,7 +104,7 @@ def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend
     named = [found.backend(name) for name in wishes.backends]
     for backend in named:
         if not backend.info.devices:
-            raise NotComparableError(f"backend '{backend.info.name}' has no device here: {backend.info.reason}")
+            raise NoDeviceError(f"backend '{backend.info.name}' has no device here: {backend.info.reason}")
     skips = [] if named else [Skip(what=f"plugin {name}", reason=reason) for name, reason in found.broken.items()]
     for backend in () if named else found.backends:
         if backend.info.devices:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, stdev
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from scipy import stats
 from tabulate import tabulate
 
-from bench.statistics import Verdict
+from bench.statistics import Verdict, pair_difference
 
 Samples = Sequence[float]
 Pairs = Sequence[tuple[Samples, Samples]]
@@ -82,6 +82,18 @@ def _cell(alarms: list[bool], bounded: bool) -> str:
     return f"{text} (at most {100 * high:.0f} %)" if bounded else text
 
 
+def _scatter(checks: Sequence[dict[str, Any]]) -> str:
+    """What taking turns is worth: processes of unchanged code side by side, and one after the other."""
+    in_turns = [pair_difference(base, candidate) for check in checks for base, candidate in check["traces"]]
+    apart = [
+        math.log(mean(candidate) / mean(base)) for check in checks for (base, _), (_, candidate) in pairwise(check["traces"])
+    ]
+    return (
+        f"Unchanged code: pairs in turns scatter by {100 * stdev(in_turns):.1f} % ({len(in_turns)}), a process and one after it by "
+        f"{100 * stdev(apart):.1f} % ({len(apart)})."
+    )
+
+
 def _measured(checks: Sequence[dict[str, Any]]) -> str:
     values = {100 * check.get("measured", 0.0) for check in checks}
     return f"{min(values):.1f} %" if len(values) == 1 else f"{min(values):.1f} to {max(values):.1f} %"
@@ -101,7 +113,7 @@ def main(file: Path) -> None:
     columns = ["rule", *("alarms on unchanged code" if not one else f"found at {one:.0%}" for one in slowdowns)]
     print(f"{len(found['checks'])} checks, `{found['command']}`\n")
     print(tabulate(rows, columns, tablefmt="pipe", disable_numparse=True))
-    print("\nOf bench check's answers:\n")
+    print(f"\n{_scatter(by_slowdown[0.0])}\n\nOf bench check's answers:\n")
     verdicts = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.REGRESSED, Verdict.IMPROVED]
     rows = [
         [

@@ -47,6 +47,19 @@ class FakeDevice:
         return done
 
 
+class EvenSteps:
+    """Steps of one length under a clock that only they move."""
+
+    def __init__(self, step):
+        self.step, self.now = step, 0.0
+
+    def run(self, steps):
+        self.now += steps * self.step
+
+    def clock(self):
+        return self.now
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 @given(st.lists(st.floats(0.1, 10), min_size=3, max_size=30))
 def test_a_sample_is_one_blocks_time_on_either_kind_of_device(asynchronous, durations):
@@ -69,29 +82,19 @@ def test_queries_are_timed_one_by_one():
 
 @given(st.floats(1e-6, 100), st.floats(0.1, 20))
 def test_seconds_per_step_needs_no_more_than_twice_the_budget_after_the_first_step(step, budget):
-    now = 0.0
-
-    def run(steps):
-        nonlocal now
-        now += steps * step
-
-    assert seconds_per_step(run, budget, clock=lambda: now) == pytest.approx(step)
-    assert now <= max(step, 2 * budget) * 1.001
+    steady = EvenSteps(step)
+    assert seconds_per_step(steady.run, budget, clock=steady.clock) == pytest.approx(step)
+    assert steady.now <= max(step, 2 * budget) * 1.001
 
 
 @given(st.floats(1e-6, 100), st.floats(0.1, 20))
 def test_a_pilots_course_is_of_blocks_that_together_take_its_budget(step, budget):
-    now = 0.0
-
-    def run(steps):
-        nonlocal now
-        now += steps * step
-
-    found = trace(run, budget, clock=lambda: now)
+    steady = EvenSteps(step)
+    found = trace(steady.run, budget, clock=steady.clock)
     assert found.step_seconds == pytest.approx([step] * len(found.steps))
-    assert now >= budget * (1 - 1e-9)
-    assert now <= max(step, 2 * budget + step) * 1.001
-    assert len(found.steps) >= FEWEST_PILOT_BLOCKS or now >= 2 * budget * (1 - 1e-9)
+    assert steady.now >= budget * (1 - 1e-9)
+    assert steady.now <= max(step, 2 * budget + step) * 1.001
+    assert len(found.steps) >= FEWEST_PILOT_BLOCKS or steady.now >= 2 * budget * (1 - 1e-9)
 
 
 @given(st.floats(1e-4, 1), st.integers(0, 2**32 - 1))
