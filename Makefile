@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint benchmark proof proof-quiet proof-real proof-rules proof-ref golden clean
+.PHONY: run test lint benchmark proof proof-quiet proof-real proof-rules proof-ref proof-workflow golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -51,6 +51,10 @@ proof-rules: $(VENV)/.test
 # This project checked against its own last commit, unchanged and with a framework option switched off (5 minutes):
 proof-ref: $(VENV)/.test
 	$(BIN)/python tests/proof/regression.py
+
+# .github/workflows/performance.yml executed as it is written, as a pull request of the last commit (5 minutes):
+proof-workflow: $(VENV)/.test
+	$(BIN)/python tests/proof/workflow.py
 
 golden: $(VENV)/.run
 	$(BIN)/bench verify --write-golden --size tiny --size small --size standard

@@ -1,7 +1,7 @@
 """Two environments measured side by side: pairs of workers, one of each arm, alive at once and working in turns.
 
 Processes one after the other differ by what the machine did in between: on a shared two-core machine processes that train the
-same network scattered by 7.1 % one after the other, by 1.7 % taking turns (docs/verdicts.md).
+same network scattered by 6.8 % one after the other, by 1.8 % taking turns (docs/verdicts.md).
 """
 
 from __future__ import annotations
