@@ -58,7 +58,7 @@ def check_environments(
     folder = output / f"check-{identity}"
     made(output, "results")
     physical = [planned.physical for plan in plans.values() for planned in plan.cases]
-    with locked(physical, wait), interruptible(), Progress(0, quiet) as progress:
+    with locked(physical, wait), interruptible(), Progress(None, quiet) as progress:
         progress.say("preparing images …")
         arms = [start_arm(name, pythons[name], plans[name], folder, progress) for name in ARMS]
         refuse_different_work(*arms)

@@ -11,9 +11,9 @@ from bench.worker.channel import Beat, Stage
 
 
 class Progress:
-    """Counts finished workers; learns from them how long the rest will take."""
+    """Counts finished workers, of ``total`` where it is known; learns from them how long the rest will take."""
 
-    def __init__(self, total: int, quiet: bool = False) -> None:
+    def __init__(self, total: int | None, quiet: bool = False) -> None:
         self._total, self._done = total, 0
         self._begun = time.monotonic()
         self._expected = 0.0  # seconds still to come, as the runner estimates
@@ -46,7 +46,8 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, description=title, left=left)
         elif not self._quiet:
-            print(f"[{self._done + 1}/{self._total}] {title}{'; ' + left if left else ''}", file=sys.stderr, flush=True)
+            number = f"{self._done + 1}" + ("" if self._total is None else f"/{self._total}")
+            print(f"[{number}] {title}{'; ' + left if left else ''}", file=sys.stderr, flush=True)
 
     def hear(self, event: Stage | Beat) -> None:
         """A worker said something."""

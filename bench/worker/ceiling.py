@@ -35,7 +35,7 @@ from bench.worker.jobs import MeasureCeiling
 from bench.worker.plugins import find_backend
 from bench.worker.timing import seconds_per_step
 
-SECONDS_PER_SHAPE = 0.5
+SECONDS_PER_SHAPE = 0.3
 MOST_BATCH_BYTES = 256 * 2**20
 
 

@@ -49,6 +49,10 @@ class Bench:
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
 
+    def alive(self) -> None:
+        """Work of unknown length goes on."""
+        self.channel.beat(0, 0)
+
     def turn(self) -> None:
         """Before a sample, and before the checks: wait for a turn where another worker is alive too."""
         if self.job.in_turns:

@@ -65,8 +65,8 @@ def measure_single_stream(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            found = trace(lambda queries: [rig.wait(rig.launch()) for _ in range(queries)], PILOT_SECONDS)
-        measured = _finish(bench, rig, measured, [])
+            found = trace(lambda queries: [rig.wait(rig.launch()) for _ in range(queries)], PILOT_SECONDS, bench.alive)
+        _note_memory(rig, measured)
         settle(measured, found, 1, bench.job.seconds, single=True)
         return measured
     with bench.stage("steady"):
@@ -161,10 +161,9 @@ def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
     """The course of batches of this size, and what would be recorded; the predictor is gone afterwards."""
     rig, measured = _start(bench, size)
     with bench.stage("steady"):
-        found = trace(rig.run, PILOT_SECONDS)
+        found = trace(rig.run, PILOT_SECONDS, bench.alive)
     measured.batch_size = size
-    measured.host_memory = peak_memory()
-    measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
+    _note_memory(rig, measured)
     return found, measured
 
 
@@ -187,24 +186,26 @@ def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
     return rig, measured
 
 
-def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Measured:
+def _note_memory(rig: _Rig, measured: Measured) -> None:
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
+
+
+def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Measured:
+    _note_memory(rig, measured)
     bench.timed()
     with bench.stage("check"):
-        measured.checks = [_check(bench, rig, answers or [rig.wait(rig.launch())])]
-        if bench.job.blocks is not None:
-            case, in_flight = bench.job.case, 1 if bench.job.case.scenario == "single-stream" else 2
-            typical = median(measured.samples[measured.warmup :])
-            seen = Timed(
-                case.batch_size,
-                measured.steps_per_sample,
-                typical,
-                ordinary=rig.feed.next,
-                beat=lambda: bench.channel.beat(0, 0, "checking"),
-            )
-            weights = load_calibrated(bench.folder)
-            measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, in_flight)
+        case, in_flight = bench.job.case, 1 if bench.job.case.scenario == "single-stream" else 2
+        seen = Timed(
+            case.batch_size,
+            measured.steps_per_sample,
+            median(measured.samples[measured.warmup :]),
+            ordinary=rig.feed.next,
+            beat=lambda: bench.channel.beat(0, 0, "checking"),
+        )
+        weights = load_calibrated(bench.folder)
+        measured.checks = [_check(bench, rig, answers)]
+        measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, in_flight)
     return measured
 
 

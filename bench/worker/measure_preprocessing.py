@@ -52,7 +52,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
     measured = Measured(stages={}, batch_size=1)
     with bench.stage("steady"):
         if bench.job.blocks is None:
-            found = trace(run, PILOT_SECONDS)
+            found = trace(run, PILOT_SECONDS, bench.alive)
         else:
             _sample(measured, bench.job.blocks, run, bench)
     measured.host_memory = peak_memory()

@@ -44,7 +44,7 @@ def measure_training(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            found = trace(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS)
+            found = trace(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS, bench.alive)
     else:
         with bench.stage("steady"):
             timed = _time(bench, trainer, feed, blocks)

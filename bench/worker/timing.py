@@ -107,9 +107,14 @@ class Trace:
     step_seconds: list[float]
 
 
-def trace(run: Callable[[int], object], budget: float, clock: Callable[[], float] = perf_counter) -> Trace:
+def trace(
+    run: Callable[[int], object],
+    budget: float,
+    beat: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = perf_counter,
+) -> Trace:
     """Time blocks of 1, 2, 4 … steps until one takes ``budget / PILOT_BLOCKS`` seconds, then equal ones to the end of the
-    budget; on to twice the budget where there would be fewer than ``FEWEST_PILOT_BLOCKS``."""
+    budget; on to twice the budget where there would be fewer than ``FEWEST_PILOT_BLOCKS``. ``beat`` is called after each."""
     found = Trace([], [])
     begun, steps = clock(), 1
     while True:
@@ -118,6 +123,7 @@ def trace(run: Callable[[int], object], budget: float, clock: Callable[[], float
         now = clock()
         found.steps.append(steps)
         found.step_seconds.append((now - started) / steps)
+        beat()
         if now - started < budget / PILOT_BLOCKS:
             steps *= 2
         if now - begun >= budget * (1 if len(found.steps) >= FEWEST_PILOT_BLOCKS else 2):
@@ -144,7 +150,7 @@ def choose_blocks(
     ``warm``: steps until the steady state, as far as a pilot could tell; one sample at least is warm-up.
     """
     sample_seconds = min(sample_seconds, seconds / FEWEST_SAMPLES)
-    steps = max(1, math.ceil(sample_seconds / step_seconds))
+    steps = max(1, round(sample_seconds / step_seconds))
     samples = max(FEWEST_SAMPLES, math.ceil(seconds / (steps * step_seconds)))
     if warm is None:
         return Blocks(steps=steps, warmup=max(WARMUP_SAMPLES, math.ceil(WARMUP_FRACTION * samples)), samples=samples)

@@ -118,7 +118,8 @@ def test_detected_warm_up_lasts_as_many_steps_as_the_pilot_needed(step, seconds,
 @given(st.floats(1e-6, 1000), st.floats(0.01, 60))
 def test_blocks_are_long_enough_and_there_are_enough_of_them(step, seconds):
     blocks = choose_blocks(step, seconds)
-    assert blocks.steps * step >= min(SAMPLE_SECONDS, seconds / FEWEST_SAMPLES) * (1 - 1e-9)
+    wanted = min(SAMPLE_SECONDS, seconds / FEWEST_SAMPLES)
+    assert blocks.steps * step >= wanted * 2 / 3 * (1 - 1e-9)  # a whole number of steps, nearest
     assert blocks.samples >= FEWEST_SAMPLES
     assert blocks.samples * blocks.steps * step >= seconds * (1 - 1e-9)
     assert blocks.warmup >= 2
