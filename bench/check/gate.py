@@ -10,13 +10,16 @@ from pathlib import Path
 
 from bench.check.budget import ASSUMED_SCATTER, Budget, plan_budget
 from bench.comparison import Comparison, compare
-from bench.comparison.compare import ARM, CHECK, LEVEL, paired, usable
+from bench.comparison.compare import ARM, CHECK, LEVEL
+from bench.comparison.trials import paired, usable
 from bench.errors import NotComparableError
 from bench.record.schema import Trial
 from bench.run.arms import Arm, PairedCase, Pairs
-from bench.statistics import NoFigure, Verdict, effect_of, judge
+from bench.statistics import LOOKS, NoFigure, Verdict
 
 Say = Callable[[str], None]
+
+FEWEST_PAIRS = LOOKS[0]
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Gate:
     seconds: float | None  # what is left of the budget when the pilots begin
     most_pairs: int
     say: Say
+    seed: int = 0  # of the order of cases
     scatter: Mapping[str, float] = field(default_factory=dict)  # what ``bench doctor`` measured here, by case label
     levels: dict[str, float] = field(default_factory=dict)  # error level at which each case was decided, by label
 
@@ -50,9 +54,10 @@ class Gate:
     def _measure(self, cases: Sequence[PairedCase], budget: Budget) -> None:
         undecided, number = list(cases), 0
         deadline = None if self.seconds is None else time.monotonic() + budget.pair_seconds * budget.most_pairs
-        rng = random.Random(number)
+        rng = random.Random(self.seed)
         for look in budget.looks:
-            while number < look.pairs:
+            # A machine that became slower must not make a check overrun: what there is by then is judged at this look's level.
+            while number < look.pairs and (deadline is None or number < FEWEST_PAIRS or time.monotonic() < deadline):
                 for case in rng.sample(undecided, len(undecided)):
                     self.pairs.measure(case, number)
                 number += 1
@@ -65,12 +70,13 @@ class Gate:
     def _decided(self, case: PairedCase, level: float) -> bool:
         """Whether a look at this level decides the case."""
         self.levels[case.label] = level
-        trials = [
-            usable(trials_of(arm, index))[0]
+        base, candidate = (
+            usable(trials_of(arm, index)).trials
             for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate))
-        ]
+        )
+        planned = self.pairs.candidate.runner.plan.cases[case.candidate].case
         try:
-            return judge(effect_of(paired(*trials), level)) is not Verdict.INCONCLUSIVE
+            return paired(planned, base, candidate).verdict(level) is not Verdict.INCONCLUSIVE
         except NoFigure:
             return False
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from bench.check.gate import Say, trials_of
-from bench.comparison.compare import log_time_of, paired, steady, usable
+from bench.comparison.trials import log_time_of, matched, paired, steady, usable
 from bench.errors import NotComparableError, UsageError
 from bench.record.schema import Trial
 from bench.run.arms import ARMS, PairedCase, Pairs, start_arm
@@ -86,23 +86,21 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
 
 def _noise(pairs: Pairs, case: PairedCase) -> Noise:
     base, candidate = (
-        list(usable(trials_of(arm, index))[0]) for arm, index in ((pairs.base, case.base), (pairs.candidate, case.candidate))
+        usable(trials_of(arm, index)).trials for arm, index in ((pairs.base, case.base), (pairs.candidate, case.candidate))
     )
-    differences = paired(base, candidate)
+    planned = pairs.candidate.runner.plan.cases[case.candidate].case
+    both = list(matched(base, candidate))
+    differences = paired(planned, base, candidate).differences
     if len(differences) < 2:
         raise NotComparableError(f"{case.label}: too few trials could be used; bench run shows what is wrong")
-    planned = pairs.candidate.runner.plan.cases[case.candidate].case
-    logs = np.array(
-        [[log_time_of(planned, one), log_time_of(planned, two)] for one, two in zip(base, candidate, strict=True)]
-    )
+    logs = np.array([[log_time_of(planned, one), log_time_of(planned, two)] for one, two in both])
     # The base of one pair against the candidate of the next: what a comparison without turns would see.
-    apart = float(np.diff(logs.ravel()[1:-1]).reshape(-1)[::2].std(ddof=1)) if len(logs) > 2 else math.nan
+    apart = float((logs[1:, 1] - logs[:-1, 0]).std(ddof=1)) if len(logs) > 2 else math.nan
     scatter = float(np.std(differences, ddof=1))
     each = pairs.seconds[case.label]
-    sample = float(np.mean([np.mean(steady(trial)) for trial in candidate]))
-    best = samples_per_trial(
-        variation([_ratios(one, two) for one, two in zip(base, candidate, strict=True)]), 2 * sample, _fixed(each, candidate)
-    )
+    sample = float(np.mean([np.mean(steady(two)) for _, two in both]))
+    ratios = [[after / before for before, after in zip(steady(one), steady(two), strict=True)] for one, two in both]
+    best = samples_per_trial(variation(ratios), 2 * sample, _fixed(each, [two for _, two in both]))
     return Noise(
         label=case.label,
         pairs=len(differences),
@@ -113,10 +111,6 @@ def _noise(pairs: Pairs, case: PairedCase) -> Noise:
         best_seconds=best * sample,
         detectable={count: detectable_with(count, scatter, plan_looks(count)[-1].level) for count in LOOKS[:6]},
     )
-
-
-def _ratios(one: Trial, two: Trial) -> list[float]:
-    return [b / a for a, b in zip(steady(one), steady(two), strict=True)]
 
 
 def _fixed(pair_seconds: float, trials: list[Trial]) -> float:

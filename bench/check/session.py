@@ -65,7 +65,7 @@ def check_environments(
         pairs = Pairs(arms, progress, wishes.seed)
         left = None if seconds is None else seconds - (time.monotonic() - begun)
         scatter = {label: one.scatter for label, one in known.items()}
-        gate = Gate(pairs, identity, left, wishes.trials, say, scatter)
+        gate = Gate(pairs, identity, left, wishes.trials, say, wishes.seed, scatter)
         result = gate.run()
     refuse_same_code(arms[0], arms[1], folder)
     say(f"records: {folder}/base and {folder}/candidate")

@@ -23,6 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+INTERRUPTED = 130
+
+
 class _LazyGroup(click.Group):
     """A group that imports a command when it is used."""
 
@@ -35,6 +38,14 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(COMMANDS[name][0]), "command")  # noqa: B009
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ctrl-C, and signals that end a run as it does, get the shell's code for them; click's own is 1, an internal error."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            click.echo("\nbench: interrupted", err=True)
+            sys.exit(getattr(interrupt, "code", INTERRUPTED))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -77,7 +77,7 @@ def command(**values: Any) -> None:
     from bench.errors import BenchError, ExitCode
 
     try:
-        result = _check(values)
+        result = _check(values).gated()
     except BenchError as error:
         if not values["bisect"]:
             raise
@@ -108,7 +108,7 @@ def _check(values: dict[str, Any]) -> Comparison:
     return _against_environment(values)
 
 
-def _wishes(values: dict[str, Any], trials: int) -> Wishes:
+def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wishes:
     from bench.run.plan import Wishes
 
     return Wishes(
@@ -126,6 +126,7 @@ def _wishes(values: dict[str, Any], trials: int) -> Wishes:
         data=data_spec(values, values["seed"]),
         options=pairs(values["options"], "--option"),
         ceilings=False,
+        labels=labels,
         command=["bench", *sys.argv[1:]],
     )
 
@@ -151,7 +152,7 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
         python = str(Path(python).absolute())
     if values["interpreter_words"]:
         raise UsageError("--interpreter cannot be combined with --against: each side runs in an environment of its own")
-    wishes = _wishes(values, most_pairs)
+    wishes = _wishes(values, most_pairs, {})
     return check_environments(
         wishes,
         python,
@@ -174,13 +175,18 @@ def _given(name: str) -> bool:
 def _against_records(values: dict[str, Any]) -> Comparison:
     from bench.cli.compare import read_group
     from bench.comparison import compare
+    from bench.comparison.compare import CHECK
     from bench.errors import UsageError
     from bench.run.session import make_plan, start_run
 
     if values["budget"] is not None:
         raise UsageError("--budget goes with --against; a run for a baseline has --pairs trials of --seconds")
-    records = read_group(values["baseline"])
-    plan = make_plan(_wishes(values, min(values["most_pairs"], 5)), interpreters(values["interpreter_words"]))
+    # What a check has measured is no baseline: it may be the regression that the check found, or older code.
+    records = [record for record in read_group(values["baseline"]) if CHECK not in record.labels]
+    if not records:
+        raise UsageError(f"--baseline {values['baseline']} holds records of checks only; expected some of bench run")
+    wishes = _wishes(values, min(values["most_pairs"], 5), {CHECK: "baseline"})
+    plan = make_plan(wishes, interpreters(values["interpreter_words"]))
     record = start_run(plan, Path(values["output"]) / plan.id, values["wait"], values["quiet"])
     return compare(records, [record], values["vary"], ("the baseline", "now"))
 
@@ -204,8 +210,6 @@ def _exit_code(result: Comparison, values: dict[str, Any]) -> int:
     from bench.errors import ExitCode
 
     code = result.exit_code
-    if result.verdict is None:
-        code = ExitCode.NOT_COMPARABLE  # a gate without a verdict is not a pass
     if values["bisect"]:
         return SKIP if code in {ExitCode.INCONCLUSIVE, ExitCode.NOT_COMPARABLE} else int(code)
     if code == ExitCode.INCONCLUSIVE and values["inconclusive"] == "warn":

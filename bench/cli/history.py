@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     type=int,
     default=0,
     metavar="K",
-    help="Exit with 5 where one of the last K records brought a change for the worse.",
+    help="Exit with 5 where one of the last K records, 2 or more, brought a lasting change for the worse.",
 )
 @click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
@@ -35,8 +35,10 @@ def command(folder: str, last: int, style: str) -> None:
     from bench.comparison.history import history
     from bench.errors import ExitCode, RecordError, UsageError
 
-    if last < 0:
-        raise UsageError(f"--last {last} is not possible; expected 0 or more")
+    if last < 0 or last == 1:
+        raise UsageError(
+            f"--last {last} is not possible: a lasting change takes two records; expected 2 or more, or 0 for none"
+        )
     lines = history(read_group(folder))
     if not lines:
         raise RecordError(f"the records under {folder} hold no trial that ran and was proven; there is no history to show")
@@ -45,12 +47,7 @@ def command(folder: str, last: int, style: str) -> None:
     else:
         for line in lines:
             click.echo(_text(line))
-    worse = [line for line in lines if last and _worse(line, last)]
-    sys.exit(int(ExitCode.REGRESSED) if worse else 0)
-
-
-def _worse(line: Line, last: int) -> bool:
-    return any(change.log_ratio > 0 and change.at >= len(line.points) - last for change in line.changes)
+    sys.exit(int(ExitCode.REGRESSED) if any(line.worse_in_last(last) for line in lines) else 0)
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -58,7 +55,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 def _text(line: Line) -> str:
     """The label, a sparkline of times, and a sentence per change."""
-    from bench.comparison.document import percent
+    from bench.comparison.model import percent
     from bench.report.text import clean
     from bench.statistics import FEWEST_RECORDS
 

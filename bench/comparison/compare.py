@@ -12,19 +12,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bench.comparison.facts import CaseKey, Facts, case_key, facts_of
-from bench.comparison.model import CaseComparison, Comparison, Figures
+from bench.comparison.model import CaseComparison, Comparison, Figures, percent
 from bench.comparison.stages import stage_changes
+from bench.comparison.trials import Usable, log_time_of, paired, usable
 from bench.errors import NotComparableError
 from bench.record.schema import Case, Record, Trial
 from bench.statistics import (
     ERROR_LEVEL,
+    Effect,
     NoFigure,
     Verdict,
     detectable,
-    effect_of,
     judge,
-    log_time,
-    pair_difference,
+    judge_pairs,
     predicted,
     welch,
 )
@@ -40,15 +40,16 @@ class _Side:
     case: Case
     facts: Facts
     fingerprints: frozenset[str]
+    hardware: frozenset[str]  # the same, but for the driver
     sessions: tuple[tuple[Trial, ...], ...]  # the usable trials of each record
-    trouble: str  # why some trials cannot be used
+    all: Usable
     check: str  # the check these pairs belong to
     level: float | None
 
     @property
     def trials(self) -> tuple[Trial, ...]:
         """Of all sessions."""
-        return tuple(trial for session in self.sessions for trial in session)
+        return self.all.trials
 
 
 def compare(
@@ -66,7 +67,8 @@ def compare(
     for key in shared:
         differing |= sides[0][key].facts.differing(sides[1][key].facts)
     differences = tuple(f"{name}: {one or 'none'} → {two or 'none'}" for name, (one, two) in differing.items())
-    return Comparison(names[0], names[1], tuple(cases), differences, _notes(base, candidate))
+    skipped = _skipped((*base, *candidate), {case.label for case in cases})
+    return Comparison(names[0], names[1], tuple(cases), differences, _notes(base, candidate), skipped)
 
 
 def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _Side]:
@@ -75,13 +77,14 @@ def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _S
         for index, case in enumerate(record.cases):
             key = case_key(case, vary)
             trials = [trial for trial in record.trials if trial.case == index and trial.role == "trial"]
-            good, trouble = usable(trials)
+            good = usable(trials)
             side = _Side(
                 case,
                 facts_of(record, case),
                 frozenset({record.machine.fingerprint}),
-                (good,),
-                trouble,
+                frozenset({record.machine.facts.get("hardware", "")}),
+                (good.trials,),
+                good,
                 record.labels.get(CHECK, ""),
                 float(record.labels[name]) if (name := f"{LEVEL}.{index}") in record.labels else None,
             )
@@ -101,25 +104,12 @@ def _joined(one: _Side, two: _Side) -> _Side:
         one.case,
         one.facts,
         one.fingerprints | two.fingerprints,
+        one.hardware | two.hardware,
         one.sessions + two.sessions,
-        one.trouble or two.trouble,
+        one.all + two.all,
         one.check if one.check == two.check else "",
         one.level,
     )
-
-
-def usable(trials: Sequence[Trial]) -> tuple[tuple[Trial, ...], str]:
-    """Trials that ran and were proven, and what is wrong with the others."""
-    good, trouble = [], "" if trials else "nothing was measured"
-    for trial in trials:
-        failed = [check.name for check in trial.checks if not check.passed]
-        if trial.status != "ok":
-            trouble = trouble or f"a trial {trial.status}: {trial.reason}"
-        elif failed or not trial.checks:
-            trouble = trouble or f"a trial could not be proven: {', '.join(failed) or 'no check was made'}"
-        else:
-            good.append(trial)
-    return tuple(good), trouble
 
 
 def _missing(side: _Side, where: str) -> CaseComparison:
@@ -128,37 +118,63 @@ def _missing(side: _Side, where: str) -> CaseComparison:
 
 def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) -> CaseComparison:
     label = candidate.case.label
-    allowed = {"device", "machine", "driver"} if "device" in vary else set(vary)
+    allowed = set(vary) | ({"device", "machine", "driver"} if "device" in vary else set())
     differing = base.facts.differing(candidate.facts)
     forbidden = {name: both for name, both in differing.items() if name not in allowed}
-    other_machine = base.fingerprints != candidate.fingerprints and "driver" not in vary
+    same = base.fingerprints == candidate.fingerprints or ("driver" in vary and base.hardware == candidate.hardware)
     if set(forbidden) & {"workload", "framework", "settings"}:
         return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _say(forbidden))
     stages = stage_changes(base.trials, candidate.trials)
     try:
         figures, reason = _figures(base, candidate, ERROR_LEVEL / cases)
     except NoFigure as error:
-        trouble = base.trouble or candidate.trouble or str(error)
+        trouble = base.all.trouble or candidate.all.trouble or str(error)
         verdict = Verdict.INCONCLUSIVE if base.trials and candidate.trials else Verdict.NOT_COMPARABLE
         return CaseComparison(label, verdict, None, trouble, stages)
-    if other_machine or forbidden:
-        return CaseComparison(label, None, figures, f"no verdict across machines: {_say(differing)}", stages)
-    unproven = base.trouble or candidate.trouble
-    if "proven" in unproven:
-        return CaseComparison(label, Verdict.NOT_COMPARABLE, figures, unproven, stages)
+    if forbidden or not same:
+        where = _say(differing) or "their fingerprints differ, in what the processor or the system can do"
+        return CaseComparison(label, None, figures, f"no verdict across machines: {where}", stages)
+    unproven = next((side.all for side in (base, candidate) if side.all.unproven), None)
+    if unproven is not None:
+        reason = f"{unproven.unproven} trials could not be proven; the first trouble: {unproven.trouble}"
+        return CaseComparison(label, Verdict.NOT_COMPARABLE, figures, reason, stages)
     if figures.method == "trials":
         return CaseComparison(label, Verdict.INCONCLUSIVE, figures, reason, stages)
-    verdict = judge(figures.effect)
+    verdict, reason = _verdict(figures)
+    if verdict in {Verdict.PASS, Verdict.IMPROVED} and (doubt := _doubt(base.all, candidate.all)):
+        verdict, reason = Verdict.INCONCLUSIVE, doubt
+    return CaseComparison(label, verdict, figures, reason or base.all.trouble or candidate.all.trouble, stages)
+
+
+def _verdict(figures: Figures) -> tuple[Verdict, str]:
+    """What the figures say, and why, unless it is plain."""
+    alone = judge(figures.effect)
+    verdict = alone if figures.total is None else judge_pairs(figures.effect, figures.total)
+    if figures.total is not None and verdict is not alone:
+        return (
+            verdict,
+            f"the slow-down sits in few blocks: all of them together took {percent(figures.total.log_ratio)} time",
+        )
     if verdict is Verdict.INCONCLUSIVE and figures.detectable is not None:
-        reason = f"too few or too noisy: a slow-down of {100 * figures.detectable:.1f} % would have been found"
-    return CaseComparison(label, verdict, figures, reason or unproven, stages)
+        return verdict, f"too few or too noisy: a slow-down of {100 * figures.detectable:.1f} % would have been found"
+    return verdict, ""
+
+
+def _doubt(base: Usable, candidate: Usable) -> str:
+    """Why good figures are no pass: trials are missing that may have been the slow ones, or were not steady."""
+    if candidate.failed and not base.failed:
+        return f"{candidate.failed} of the candidate's trials failed, and none of the base's: {candidate.trouble}"
+    for name, side in (("base", base), ("candidate", candidate)):
+        if 2 * side.moving >= len(side.trials):
+            return f"{side.moving} of the {name}'s {len(side.trials)} trials still became faster; give --seconds more"
+    return ""
 
 
 def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]:
     if base.check and base.check == candidate.check:
         spent = candidate.level or level
-        effect = effect_of(paired(base.trials, candidate.trials), spent)
-        return Figures(effect, spent, "pairs", _detectable(effect.standard_error, effect.degrees_of_freedom, spent)), ""
+        effect, total = paired(candidate.case, base.trials, candidate.trials).effects(spent)
+        return Figures(effect, spent, "pairs", _detectable(effect, spent), total), ""
     logs = [
         [[log_time_of(side.case, trial) for trial in session] for session in side.sessions if session]
         for side in (base, candidate)
@@ -166,33 +182,16 @@ def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]
     sessions = [[sum(session) / len(session) for session in side] for side in logs]
     try:
         effect = predicted(sessions[0], sessions[1], level)
-        return Figures(effect, level, "sessions", _detectable(effect.standard_error, effect.degrees_of_freedom, level)), ""
+        return Figures(effect, level, "sessions", _detectable(effect, level)), ""
     except NoFigure as error:
         reason = str(error)
     everything = [[value for session in side for value in session] for side in logs]
     return Figures(welch(everything[0], everything[1], level), level, "trials", None), reason
 
 
-def _detectable(error: float, degrees_of_freedom: int, level: float) -> float | None:
-    found = detectable(error, degrees_of_freedom, level)
+def _detectable(effect: Effect, level: float) -> float | None:
+    found = detectable(effect.standard_error, effect.degrees_of_freedom, level)
     return found if found < 10 else None
-
-
-def paired(base: Sequence[Trial], candidate: Sequence[Trial]) -> list[float]:
-    """d of every pair whose two trials are both usable; a pair is two trials of one number."""
-    others = {trial.number: trial for trial in candidate}
-    return [pair_difference(steady(trial), steady(others[trial.number])) for trial in base if trial.number in others]
-
-
-def steady(trial: Trial) -> list[float]:
-    """Seconds of the steady samples."""
-    return trial.samples[trial.warmup :]
-
-
-def log_time_of(case: Case, trial: Trial) -> float:
-    """ln(seconds per image) of one trial, or per pixel where decoding is measured. Raises NoFigure."""
-    items = trial.pixels_per_sample if case.phase == "preprocess" else trial.images_per_sample
-    return log_time(trial.samples, trial.warmup, items)
 
 
 def _say(differing: dict[str, tuple[str, str]]) -> str:
@@ -213,6 +212,12 @@ def _why_disjoint(base: Sequence[Record], candidate: Sequence[Record]) -> str:
 
 def _text(value: object) -> str:
     return "+".join(map(str, value)) if isinstance(value, tuple) else str(value) or "none"
+
+
+def _skipped(records: Sequence[Record], compared: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """What was asked for and is no case of a record; backends and plugins that nobody named are left out."""
+    skips = [skip for record in records for skip in record.skips if not skip.what.startswith(("backend ", "plugin "))]
+    return tuple({skip.what: (skip.what, skip.reason) for skip in skips if skip.what not in compared}.values())
 
 
 def _notes(base: Sequence[Record], candidate: Sequence[Record]) -> tuple[str, ...]:

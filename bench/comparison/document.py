@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import msgspec
 
-from bench.comparison.model import CaseComparison, Comparison, StageChange
+from bench.comparison.model import CaseComparison, Comparison, StageChange, percent
 from bench.durations import UNKNOWN, duration, size
 from bench.report.sections import Section, Table
 from bench.report.text import clean
@@ -30,6 +29,9 @@ def sections(comparison: Comparison, title: str) -> list[Section]:
     verdict = "" if comparison.verdict is None else f": {comparison.verdict}"
     found = [Section(f"{title}{verdict}", Table(columns, rows, frozenset({3})), tuple(_reasons(comparison)))]
     found.append(Section("What differs", None, tuple(clean(text, 400) for text in comparison.differences)))
+    found.append(
+        Section("Skipped", None, tuple(f"{clean(what, 80)}: {clean(reason, 300)}" for what, reason in comparison.skipped))
+    )
     found.append(Section("How it was judged", None, (*_rules(comparison), *comparison.notes)))
     return [section for section in found if section.table is not None or section.lines]
 
@@ -45,12 +47,6 @@ def _row(case: CaseComparison) -> tuple[str, ...]:
         UNKNOWN if figures is None else f"{figures.effect.n} {figures.method}",
         ", ".join(_moved(stage) for stage in case.stages if stage.moved) or UNKNOWN,
     )
-
-
-def percent(log_ratio: float) -> str:
-    """``+4.8 %``: a logarithmic ratio of times as the change that it is."""
-    change = 100 * math.expm1(min(log_ratio, 50.0))
-    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.2g} %"
 
 
 def _moved(stage: StageChange) -> str:
@@ -101,10 +97,10 @@ def as_junit(comparison: Comparison, name: str) -> str:
         message = "; ".join(part for part in (text, clean(case.reason, 300)) if part)
         if case.verdict is Verdict.REGRESSED:
             test.result = [Failure(message, "regressed")]
-        elif case.verdict is Verdict.NOT_COMPARABLE:
-            test.result = [Error(message, "not comparable")]
-        elif case.verdict in {Verdict.INCONCLUSIVE, None}:
-            test.result = [Skipped(message, str(case.verdict or "no verdict"))]
+        elif case.verdict in {Verdict.NOT_COMPARABLE, None}:
+            test.result = [Error(message, str(case.verdict or "no verdict"))]
+        elif case.verdict is Verdict.INCONCLUSIVE:
+            test.result = [Skipped(message, "inconclusive")]
         else:
             test.system_out = message
         suite.add_testcase(test)

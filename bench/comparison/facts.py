@@ -56,7 +56,7 @@ def facts_of(record: Record, case: Case) -> Facts:
 
 
 def hardware(machine: Machine) -> str:
-    """Everything the fingerprint covers but the driver, as text."""
+    """What people call the machine: much of what the fingerprint covers, without the driver."""
     gpus = [f"{gpu.get('name', '')} {gpu.get('power_limit_watts', '')} W" for gpu in machine.gpus]
     facts = [f"{name} {machine.facts[name]}" for name in ("governor", "huge_pages", "cgroup_quota") if name in machine.facts]
     parts = [machine.cpu, machine.architecture, f"{machine.cores} cores", f"{round(machine.memory / 2**30)} GiB"]

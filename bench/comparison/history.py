@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.comparison.compare import log_time_of, usable
+from bench.comparison.compare import CHECK
 from bench.comparison.facts import case_key
+from bench.comparison.trials import log_time_of, usable
 from bench.record.schema import Record
 from bench.report.text import short
 from bench.statistics import TOLERATED, NoFigure, change_points
@@ -42,17 +43,21 @@ class Line:
     points: tuple[Point, ...]
     changes: tuple[Change, ...]
 
-    def changed_in_last(self, count: int) -> bool:
-        """Whether a change lies between any of the last ``count`` records and the one before it."""
-        return any(change.at >= len(self.points) - count for change in self.changes)
+    def worse_in_last(self, count: int) -> bool:
+        """Whether one of the last ``count`` records brought a change for the worse."""
+        return any(change.log_ratio > 0 and change.at >= len(self.points) - count for change in self.changes)
 
 
 def history(records: Sequence[Record]) -> list[Line]:
-    """Lines in order of their labels. A change of less than what is tolerated is no change."""
+    """Lines in order of their labels. A change of less than what is tolerated is no change.
+
+    Records that ``bench check`` made are left out: half of them are of older code, and all are timed in turns.
+    """
     series: dict[tuple[str, tuple[str, ...], str], tuple[str, list[Point]]] = {}
-    for record in sorted(records, key=lambda record: (record.created, record.id)):
+    own = [record for record in records if CHECK not in record.labels]
+    for record in sorted(own, key=lambda record: (record.created, record.id)):
         for index, case in enumerate(record.cases):
-            trials, _ = usable([t for t in record.trials if t.case == index and t.role == "trial"])
+            trials = usable([t for t in record.trials if t.case == index and t.role == "trial"]).trials
             try:
                 logs = [log_time_of(case, trial) for trial in trials]
             except NoFigure:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.errors import ExitCode
 from bench.statistics import Effect, Verdict
@@ -34,6 +35,7 @@ class Figures:
     level: float  # one-sided error at either end of the interval
     method: str  # "pairs", "sessions", "trials"
     detectable: float | None  # the smallest slow-down this would have found, as a fraction
+    total: Effect | None = None  # of pairs: on total times, with nothing trimmed
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,29 @@ class Comparison:
     cases: tuple[CaseComparison, ...]
     differences: tuple[str, ...]  # facts that differ and may
     notes: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()  # cases that were asked for and not measured, each with its reason
 
     @property
     def verdict(self) -> Verdict | None:
         """The gravest of any case; None where no case has one."""
         return gravest([case.verdict for case in self.cases if case.verdict is not None])
 
+    def gated(self) -> Comparison:
+        """The same for a gate, where a case without a verdict, or one that was asked for and skipped, is no pass."""
+        cases = [replace(case, verdict=Verdict.NOT_COMPARABLE) if case.verdict is None else case for case in self.cases]
+        cases += [CaseComparison(what, Verdict.NOT_COMPARABLE, None, f"skipped: {reason}") for what, reason in self.skipped]
+        return replace(self, cases=tuple(cases), skipped=())
+
     @property
     def exit_code(self) -> ExitCode:
         """What the gravest verdict means to a shell."""
         return ExitCode.OK if self.verdict is None else _CODES.get(self.verdict, ExitCode.OK)
+
+
+def percent(log_ratio: float) -> str:
+    """``+4.8 %``: a logarithmic ratio of times as the change that it is."""
+    change = 100 * math.expm1(min(log_ratio, 50.0))
+    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.2g} %"
 
 
 def gravest(verdicts: Sequence[Verdict]) -> Verdict | None:

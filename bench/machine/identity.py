@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+from typing import Any
 
 from bench.machine.gpu import describe_gpus
 from bench.machine.health import findings
@@ -32,9 +33,10 @@ def describe_machine(keep_host_name: bool = False) -> Machine:
         "gpus": [[gpu.get("name"), gpu.get("driver"), gpu.get("power_limit_watts")] for gpu in gpus],
         "system": [platform.system(), system.get("governor"), system.get("huge_pages"), system.get("cgroup_quota")],
     }
+    hardware = identity | {"gpus": [[gpu.get("name"), gpu.get("power_limit_watts")] for gpu in gpus]}
     host = platform.node()
     return Machine(
-        fingerprint=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
+        fingerprint=_digest(identity),
         host=host if keep_host_name else hashed(host),
         system=f"{platform.system()} {platform.release()}",
         cpu=name,
@@ -42,7 +44,11 @@ def describe_machine(keep_host_name: bool = False) -> Machine:
         cores=usable_cores(),
         cores_online=os.cpu_count() or 1,
         memory=memory,
-        facts=system,
+        facts=system | {"hardware": _digest(hardware)},  # the fingerprint but for the driver
         findings=findings(),
         gpus=gpus,
     )
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

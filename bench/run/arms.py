@@ -6,6 +6,7 @@ same network scattered by 6.8 % one after the other, by 1.8 % taking turns (docs
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,10 +86,14 @@ class Pairs:
         self.seconds[case.label] = sum(outcome.wall for outcome in outcomes) / 2
 
     def _blocks(self, case: PairedCase) -> Blocks:
-        """Both arms cut their time into blocks alike: as the pilot did whose blocks have fewer steps, that of the slower arm."""
+        """Both arms cut their time into blocks alike: as the slower arm's pilot did, whose blocks have fewer steps, and with the
+        longer of the two warm-ups."""
         pilots = self.base.runner.journal.pilot(case.base), self.candidate.runner.journal.pilot(case.candidate)
         blocks = [pilot.blocks for pilot in pilots if pilot is not None and pilot.blocks is not None]
-        return min(blocks, key=lambda cut: cut.steps)
+        slower = min(blocks, key=lambda cut: cut.steps)
+        warm = max(cut.steps * cut.warmup for cut in blocks)
+        detected = all(cut.detected for cut in blocks)
+        return msgspec.structs.replace(slower, warmup=math.ceil(warm / slower.steps), detected=detected)
 
     def seal(self, labels: Mapping[str, Mapping[str, str]]) -> tuple[Record, Record]:
         """Both arms' records, with labels by arm."""

@@ -20,8 +20,10 @@ from bench.statistics.pairs import (
     detectable_with,
     effect_of,
     judge,
+    judge_pairs,
     pair_difference,
     plan_looks,
+    total_difference,
     welch,
 )
 from bench.statistics.rates import (
@@ -63,6 +65,7 @@ __all__ = [
     "detectable_with",
     "effect_of",
     "judge",
+    "judge_pairs",
     "log_rate",
     "log_time",
     "needed_queries",
@@ -74,6 +77,7 @@ __all__ = [
     "samples_per_trial",
     "steady_from",
     "t_quantile",
+    "total_difference",
     "variation",
     "welch",
 ]

@@ -1,10 +1,15 @@
 """Verdicts on pairs of processes, base and candidate, measured side by side.
 
-A pair gives one number, d = ln(candidate's time per image / base's). Its blocks were timed in turns, so each block has a
-neighbour of the other arm, and d is the trimmed mean of the neighbours' log-ratios: a disturbance that hits a few blocks
-is left out on both sides alike. Over pairs, the effect is the trimmed mean again, with the interval of Tukey and McLaughlin
+A pair gives one number, d, an estimate of ln(candidate's time per image / base's). Its blocks were timed in turns, so each block
+has a neighbour of the other arm, and d is the trimmed mean of the neighbours' log-ratios: a disturbance that hits a few
+blocks is left out on both sides alike. Over pairs, the effect is the trimmed mean again, with the interval of Tukey and McLaughlin
 (Sankhya A 25:331, 1963; Yuen, Biometrika 61:165, 1974): Student's t on the Winsorised deviations. One process in ten that is
 badly off then neither moves the effect nor drowns it.
+
+What a trimmed mean leaves out may be the slow-down itself, one that sits in few blocks: a stall now and then. So the total times
+are looked at too. Noise makes them scatter more, hence they only add to the verdict: where their interval lies beyond what must
+be found they are a regression, and where it lies beyond what is tolerated, or its middle beyond what must be found, there is
+no pass.
 
 A check looks at its pairs a few times. Each look spends a part of the error level, so that all looks of all cases together
 raise a false alarm no more often than ``ERROR_LEVEL`` (Bonferroni, which is safe whatever the dependence).
@@ -38,7 +43,7 @@ POWER = 0.8
 LOOKS = (6, 8, 10, 14, 20, 28, 40, 56, 80)
 """Numbers of pairs after which a check looks, as far as its budget goes."""
 
-TRIMMED_BLOCKS = 0.2
+TRIMMED_BLOCKS = 0.25
 TRIMMED_PAIRS = 0.1
 """What is left out at either end, of a pair's blocks and of the pairs; of pairs, at least one."""
 
@@ -93,12 +98,23 @@ def pair_difference(base: Sequence[float], candidate: Sequence[float]) -> float:
 
     Raises NoFigure where they cannot be paired, or a time is not a positive number.
     """
+    both = _both(base, candidate)
+    return trimmed_mean(np.log(both[1] / both[0]), TRIMMED_BLOCKS)
+
+
+def total_difference(base: Sequence[float], candidate: Sequence[float]) -> float:
+    """ln of the ratio of all steady time of one pair, nothing left out. Raises NoFigure as ``pair_difference`` does."""
+    totals = _both(base, candidate).sum(1)
+    return math.log(totals[1] / totals[0])
+
+
+def _both(base: Sequence[float], candidate: Sequence[float]) -> Array:
     if len(base) != len(candidate) or not base:
         raise NoFigure(f"{len(base)} blocks of the base and {len(candidate)} of the candidate cannot be paired")
     both = np.asarray([base, candidate], np.float64)
     if not (np.isfinite(both).all() and (both > 0).all()):
         raise NoFigure("a block whose time is not a positive number")
-    return trimmed_mean(np.log(both[1] / both[0]), TRIMMED_BLOCKS)
+    return both
 
 
 def trimmed_mean(values: Array, proportion: float) -> float:
@@ -148,6 +164,17 @@ def welch(base: Sequence[float] | Array, candidate: Sequence[float] | Array, lev
     mean = float(sides[1].mean() - sides[0].mean())
     half = t_quantile(int(max(freedom, 1)), 1 - level) * error
     return Effect(mean, mean - half, mean + half, error, int(max(freedom, 1)), min(map(len, sides)))
+
+
+def judge_pairs(effect: Effect, total: Effect) -> Verdict:
+    """``judge`` of the trimmed effect, unless the effect on total times shows a slow-down that sits in few blocks."""
+    verdict = judge(effect)
+    if total.low > math.log1p(TO_BE_FOUND):
+        return Verdict.REGRESSED
+    doubtful = total.low > math.log1p(TOLERATED) or total.log_ratio > math.log1p(TO_BE_FOUND)
+    if doubtful and verdict is not Verdict.REGRESSED:
+        return Verdict.INCONCLUSIVE
+    return verdict
 
 
 def judge(effect: Effect, tolerated: float = TOLERATED, to_be_found: float = TO_BE_FOUND) -> Verdict:

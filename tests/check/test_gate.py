@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from bench.record.files import read_record
 from tests.support.project import ENVIRONMENT_CHECK, git_project, make_environment
-from tests.support.site import bench, environment, install_misbehaving
+from tests.support.site import bench, environment, install_misbehaving, start_bench
+from tests.support.waiting import wait_for
 
 CHECK = ["check", *ENVIRONMENT_CHECK]
 
@@ -24,7 +26,7 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def test_unchanged_code_passes_and_leaves_two_records(tmp_path, site):
+def test_a_check_leaves_two_records_that_compare_alike(tmp_path, site):
     junit, as_json, summary = (tmp_path / name for name in ("check.xml", "check.json", "summary.md"))
     run = [sys.executable, "-m", "bench", *CHECK, "--against", sys.executable, "--junit", str(junit), "--json", str(as_json)]
     # Only that nothing is called a regression of 50 %: this test's machine may be busy.
@@ -99,9 +101,23 @@ def test_bisect_gets_exit_codes_that_git_understands(tmp_path, site):
         site,
     )
     assert first.returncode == 0, first.stderr
-    undecided = bench([*CHECK, "--baseline", "bench-results", "--bisect", "-o", "now"], tmp_path, site)
+    undecided = bench([*CHECK, "--baseline", "bench-results", "--bisect"], tmp_path, site)
     assert undecided.returncode == 125, undecided.stderr
     assert "holds 1 session;" in " ".join(undecided.stdout.split())
+    # What the check measured lies in the same folder, and is no second session.
+    again = bench([*CHECK, "--baseline", "bench-results", "--bisect"], tmp_path, site)
+    assert "holds 1 session;" in " ".join(again.stdout.split())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_check_is_no_verdict_for_git(tmp_path, site, number, code):
+    process = start_bench([*CHECK, "--against", sys.executable, "--bisect", "--option", "pause=0.5"], tmp_path, site)
+    wait_for(lambda: list((tmp_path / "bench-results").glob("check-*/base/journal*")))
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    output = (tmp_path / "output").read_text()
+    assert "bench: interrupted" in output
+    assert "Traceback" not in output
 
 
 def test_a_git_ref_is_measured_as_it_was(tmp_path):

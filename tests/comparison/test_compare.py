@@ -11,8 +11,9 @@ import pytest
 from bench.comparison import compare
 from bench.comparison.document import as_json, as_junit, sections
 from bench.comparison.model import gravest
+from bench.comparison.trials import turns
 from bench.errors import ExitCode, NotComparableError
-from bench.record.schema import Record
+from bench.record.schema import Record, Skip
 from bench.report.markdown import markdown_page
 from bench.report.terminal import terminal_page
 from bench.statistics import Verdict
@@ -154,6 +155,109 @@ def test_trials_that_cannot_be_used_give_no_verdict(change, words):
     found = compare([one()], [fake.record("b", [script], labels={})])
     assert found.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_COMPARABLE}
     assert words in found.cases[0].reason
+
+
+def spoiled(record: Record, numbers: int, **changes: Any) -> Record:
+    """The same with the first so many trials changed."""
+    trials = [
+        msgspec.structs.replace(trial, **changes) if trial.role == "trial" and trial.number < numbers else trial
+        for trial in record.trials
+    ]
+    return msgspec.structs.replace(record, trials=trials)
+
+
+def test_an_unproven_trial_on_either_side_is_not_comparable_whatever_else_failed():
+    base, candidate = pair(100.0)
+    unproven = spoiled(candidate, 3, checks=list(fake.FAILED))
+    for one_side in (base, spoiled(base, 1, status="crashed")):
+        (case,) = compare([one_side], [unproven]).cases
+        assert case.verdict is Verdict.NOT_COMPARABLE
+        assert "could not be proven" in case.reason
+    crashed_first = spoiled(unproven, 1, status="crashed", checks=[])
+    assert compare([base], [crashed_first]).verdict is Verdict.NOT_COMPARABLE
+
+
+def test_a_candidate_that_crashes_where_the_base_does_not_is_no_pass():
+    base, candidate = pair(100.0)
+    (case,) = compare([base], [spoiled(candidate, 4, status="crashed", reason="SIGSEGV")]).cases
+    assert case.verdict is Verdict.INCONCLUSIVE
+    assert "4 of the candidate's trials failed" in case.reason
+    assert compare([spoiled(base, 3, status="crashed")], [candidate]).verdict is Verdict.PASS
+
+
+def test_trials_that_were_still_warming_up_are_no_pass():
+    base, candidate = pair(100.0)
+    (case,) = compare([spoiled(base, 6, steady="moving")], [candidate]).cases
+    assert case.verdict is Verdict.INCONCLUSIVE
+    assert "6 of the base's 10 trials still became faster" in case.reason
+    assert compare([spoiled(base, 4, steady="moving")], [candidate]).verdict is Verdict.PASS
+
+
+def test_a_slow_down_in_few_blocks_is_seen_in_the_total_time():
+    base, candidate = pair(100.0)
+    stalling = [
+        msgspec.structs.replace(trial, samples=[5 * s if n % 10 == 7 else s for n, s in enumerate(trial.samples)])
+        for trial in candidate.trials
+    ]
+    (case,) = compare([base], [msgspec.structs.replace(candidate, trials=stalling)]).cases
+    assert case.figures is not None
+    assert abs(case.figures.effect.change) < 0.02
+    assert case.verdict is Verdict.REGRESSED
+    assert "sits in few blocks" in case.reason
+
+
+def test_single_stream_queries_are_paired_by_turns():
+    labels = {"check": "c1", "level.0": "0.01"}
+    script = fake.Script(fake.single_stream(), 100.0, trials=10, samples=600, warmup=45, between=0.002)
+    base = fake.record("base", [script], labels=labels)
+    slow = fake.record("candidate", [with_changes(script, rate=80.0)], seed=3, labels=labels)
+    (case,) = compare([base], [slow]).cases
+    assert case.figures is not None
+    assert case.figures.effect.change == pytest.approx(0.25, abs=0.02)
+    for trial in base.trials:
+        if trial.role == "trial":
+            found = turns(fake.single_stream(), trial)
+            assert len(found) in {12, 13, 14}  # of some 40 queries each, but for those with warm-up
+            assert all(0.008 < seconds < 0.012 for seconds in found)
+    short = msgspec.structs.replace(base.trials[1], samples=[0.01] * 10, warmup=2)
+    assert turns(fake.single_stream(), short) == [pytest.approx(0.01)]
+
+
+def test_what_was_asked_for_and_skipped_fails_a_gate_and_only_a_gate():
+    base, candidate = pair(100.0)
+    skips = [*candidate.skips, Skip(what="cpu bf16", reason="the device has fp32, not bf16")]
+    found = compare([base], [msgspec.structs.replace(candidate, skips=skips)])
+    assert found.verdict is Verdict.PASS
+    assert found.gated().verdict is Verdict.NOT_COMPARABLE
+    assert "not bf16" in found.gated().cases[-1].reason
+    assert compare([base], [candidate]).gated().verdict is Verdict.PASS
+
+
+def test_a_gate_takes_a_case_without_a_verdict_for_not_comparable():
+    there = msgspec.structs.replace(one("b", 60.0, 2), machine=fake.machine("b"))
+    (case,) = compare([one()], [there]).gated().cases
+    assert case.verdict is Verdict.NOT_COMPARABLE
+    assert "their fingerprints differ" in case.reason
+
+
+def test_a_driver_under_test_must_run_on_the_same_hardware():
+    base = [
+        msgspec.structs.replace(one(f"a{seed}", 100.0, seed), machine=fake.machine("a", facts={"hardware": "h1"}))
+        for seed in range(6)
+    ]
+    gpus = [{"name": "NVIDIA H200", "driver": "999"}]
+    for hardware, judged in (("h1", True), ("h2", False)):
+        machine = fake.machine("b", gpus=gpus, facts={"hardware": hardware})
+        there = msgspec.structs.replace(one("b", 100.0, 50), machine=machine)
+        (case,) = compare(base, [there], vary=("driver",)).cases
+        assert (case.verdict is not None) == judged
+
+
+def test_several_facts_may_be_under_test_at_once():
+    cpu = msgspec.structs.replace(fake.CPU, versions={"torch": "2.14.0"})
+    there = msgspec.structs.replace(one("b", 100.0, 2), devices=[cpu])
+    (case,) = compare([one()], [there], vary=("device", "framework")).cases
+    assert case.verdict is not Verdict.NOT_COMPARABLE
 
 
 def test_unequal_numbers_of_trials_pair_as_far_as_they_go():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bench.comparison.history import history
@@ -27,8 +28,15 @@ def test_a_lasting_change_is_marked_with_the_record_that_brought_it():
     (change,) = line.changes
     assert line.points[change.at].commit == "commit08"
     assert change.log_ratio == pytest.approx(0.105, abs=0.01)
-    assert line.changed_in_last(6)
-    assert not line.changed_in_last(5)
+    assert line.worse_in_last(6)
+    assert not line.worse_in_last(5)
+
+
+def test_records_that_a_check_made_are_no_part_of_history():
+    labelled = [msgspec.structs.replace(record, labels={"check": "c1"}) for record in series([50.0] * 3)]
+    (line,) = history([*series([100.0] * 8), *labelled])
+    assert len(line.points) == 8
+    assert line.changes == ()
 
 
 def test_noise_is_no_change():

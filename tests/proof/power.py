@@ -20,10 +20,16 @@ from tabulate import tabulate
 
 from bench.statistics import Verdict
 from tests.support.checks import Outcomes, many
-from tests.support.noise import SPIKY, TYPICAL, UNEVEN, Machine
+from tests.support.noise import BLOCKS, SPIKY, TYPICAL, UNEVEN, Machine, Stall
 
-MACHINES: dict[str, Machine] = {"typical": TYPICAL, "spiky processes": SPIKY, "uneven processes": UNEVEN}
+MACHINES: dict[str, tuple[Machine, int]] = {
+    "typical": (TYPICAL, BLOCKS),
+    "typical, 5 blocks": (TYPICAL, 5),
+    "spiky processes": (SPIKY, BLOCKS),
+    "uneven processes": (UNEVEN, BLOCKS),
+}
 SLOWDOWNS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10)
+STALLS = (Stall(8, 2.0), Stall(5, 2.0), Stall(7, 3.0), Stall(20, 3.0))
 SEED = 20261124
 
 
@@ -34,7 +40,12 @@ def bound(count: int, checks: int) -> float:
 
 def one(place: tuple[str, float, int]) -> Outcomes:
     name, slowdown, checks = place
-    return many(SEED, MACHINES[name], slowdown, checks)
+    machine, blocks = MACHINES[name]
+    return many(SEED, machine, slowdown, checks, blocks=blocks)
+
+
+def one_stall(place: tuple[Stall, int]) -> Outcomes:
+    return many(SEED, TYPICAL, 0.0, place[1], stall=place[0])
 
 
 def main(checks: int, picture: Path | None) -> None:
@@ -58,8 +69,25 @@ def main(checks: int, picture: Path | None) -> None:
             ]
         )
     columns = ["machine", "scatter of pairs", "true slow-down", "regressed", "pass", "improved", "inconclusive", "pairs"]
-    print(f"{checks:,} checks a row, up to 10 pairs, seed {SEED}\n")
+    print(f"{checks:,} checks a row, up to 10 pairs of trials of {BLOCKS} blocks, seed {SEED}\n")
     print(tabulate(rows, columns, tablefmt="pipe", disable_numparse=True, colalign=["left", *["right"] * 7]))
+    stalls = [(stall, checks // 5) for stall in STALLS]
+    with ProcessPoolExecutor() as pool:
+        stalled = list(pool.map(one_stall, stalls))
+    rows = [
+        [
+            f"one block in {stall.every} takes {stall.times:g} times as long",
+            f"{100 * stall.slowdown:.1f} %",
+            *(
+                f"{100 * outcomes.fraction(verdict):.1f} %"
+                for verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.PASS)
+            ),
+        ]
+        for stall, outcomes in zip(STALLS, stalled, strict=True)
+    ]
+    print(f"\nSlow-downs that sit in few blocks; typical machine, {checks // 5:,} checks a row\n")
+    columns = ["candidate", "total time", "regressed", "inconclusive", "pass"]
+    print(tabulate(rows, columns, tablefmt="pipe", disable_numparse=True, colalign=["left", *["right"] * 4]))
     if picture is not None:
         draw(found, checks, picture)
 

@@ -99,8 +99,9 @@ def main(rounds: int, backend: str, size: str) -> None:
     rows = [_row(setting, every[0]) for setting in every]
     columns = ["set in the worker", "images/s", "time against nothing set", "processes scatter", "differ by more than 5 %"]
     print(tabulate(rows, columns, tablefmt="pipe", disable_numparse=True))
-    logs = [log - off for setting in every for log, off in zip(setting.logs, setting.relative, strict=True)]
-    print(f"\nThe machine itself: its pace differed by {100 * statistics.stdev(logs[::2]):.1f} % from round to round.")
+    logs = np.array([np.subtract(setting.logs, setting.relative) for setting in every]).reshape(len(every), rounds, 2)
+    pace = statistics.stdev(logs.mean(axis=(0, 2)).tolist())
+    print(f"\nThe machine itself: its pace differed by {100 * pace:.1f} % from round to round.")
 
 
 def _row(setting: Setting, nothing: Setting) -> list[str]:

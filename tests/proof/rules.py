@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from scipy import stats
 from tabulate import tabulate
 
-from bench.statistics import Verdict, pair_difference
+from bench.statistics import Verdict
 
 Samples = Sequence[float]
 Pairs = Sequence[tuple[Samples, Samples]]
@@ -83,8 +83,8 @@ def _cell(alarms: list[bool], bounded: bool) -> str:
 
 
 def _scatter(checks: Sequence[dict[str, Any]]) -> str:
-    """What taking turns is worth: processes of unchanged code side by side, and one after the other."""
-    in_turns = [pair_difference(base, candidate) for check in checks for base, candidate in check["traces"]]
+    """What taking turns is worth: processes of unchanged code side by side, and one after the other, both by their means."""
+    in_turns = [math.log(mean(candidate) / mean(base)) for check in checks for base, candidate in check["traces"]]
     apart = [
         math.log(mean(candidate) / mean(base)) for check in checks for (base, _), (_, candidate) in pairwise(check["traces"])
     ]

@@ -1,10 +1,9 @@
 """``.github/workflows/performance.yml`` executed here as it is written: a pull request of this project's last commit.
 
-    python tests/proof/workflow.py [BASE]
+    python tests/proof/workflow.py
 
 Clones the repository, makes the environment that actions/setup-python would, and runs every ``run`` step of the job and of the action
-with bash as GitHub does; other people's actions are named and not run. BASE (default HEAD~1) is the commit that the pull
-request would be merged into. Ends with 0 where the job would have passed.
+with bash as GitHub does; other people's actions are named and not run. Ends with 0 where the job would have passed.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tests.support.site import environment
 from tests.support.workflow import ROOT, Job, fake_gh
 
 
-def main(base: str) -> int:
+def main() -> int:
     """Run the job and print what it printed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -34,8 +33,7 @@ def main(base: str) -> int:
         path = f"{folder / 'python' / 'bin'}{os.pathsep}{fake_gh(folder / 'gh', allowed=True)}"
         names = {"PATH": path, "GITHUB_REPOSITORY": "owner/accelbench", "GITHUB_ACTIONS": "true", "CI": "true"}
         event = {
-            "github.token": "t0ken", "github.sha": _commit("HEAD"),
-            "github.event.pull_request.head.sha": _commit("HEAD"), "github.event.pull_request.base.sha": _commit(base),
+            "github.token": "t0ken", "github.sha": _commit("HEAD"), "github.event.pull_request.head.sha": _commit("HEAD"),
         }  # fmt: skip
         job = Job(checkout, environment(folder) | names, event)
         (steps,) = (
@@ -60,4 +58,4 @@ def _commit(ref: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "HEAD~1"))
+    sys.exit(main())

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ import pytest
 from bench.record.files import read_record
 from bench.record.schema import Record
 from tests.support.site import bench, environment, install_misbehaving, start_bench
+from tests.support.waiting import wait_for
 
 # Only this test's plugin runs: describing torch and jax would take seconds in every test.
 RUN = [
@@ -111,13 +111,6 @@ def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
         return psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def wait_for(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.05)
 
 
 def wait_for_trials(folder: Path, count: int) -> None:

@@ -19,13 +19,15 @@ from bench.statistics import (
     detectable_with,
     effect_of,
     judge,
+    judge_pairs,
     pair_difference,
     plan_looks,
+    total_difference,
     welch,
 )
 from bench.statistics.pairs import Effect
 from tests.support.checks import many
-from tests.support.noise import SPIKY, TYPICAL
+from tests.support.noise import SPIKY, TYPICAL, Stall
 
 CHECKS = 1500
 
@@ -48,6 +50,28 @@ def effect(low: float, high: float) -> Effect:
 )
 def test_judging(low, high, verdict):
     assert judge(effect(low, high)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("trimmed", "total", "verdict"),
+    [
+        ((-0.01, 0.01), (-0.1, 0.15), Verdict.PASS),
+        ((-0.01, 0.01), (0.06, 0.2), Verdict.REGRESSED),
+        ((-0.01, 0.01), (0.03, 0.05), Verdict.INCONCLUSIVE),
+        ((-0.01, 0.01), (-0.1, 0.25), Verdict.INCONCLUSIVE),
+        ((-0.2, -0.1), (0.06, 0.2), Verdict.REGRESSED),
+        ((0.03, 0.05), (-0.5, -0.1), Verdict.REGRESSED),
+        ((-0.2, 0.2), (-0.01, 0.01), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_total_times_only_add_to_a_verdict(trimmed, total, verdict):
+    assert judge_pairs(effect(*trimmed), effect(*total)) is verdict
+
+
+def test_a_stall_now_and_then_does_not_pass():
+    outcomes = many(5, TYPICAL, 0.0, 300, stall=Stall(5, 2.0))
+    assert outcomes.fraction(Verdict.PASS) < 0.02
+    assert outcomes.fraction(Verdict.REGRESSED) > 0.7
 
 
 def test_the_error_level_is_divided_among_looks_and_cases():
@@ -88,7 +112,9 @@ def test_one_process_that_is_badly_off_moves_little():
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.floats(0.5, 2))
 def test_a_pair_is_the_ratio_of_its_blocks(base, ratio):
-    assert pair_difference(base, [ratio * seconds for seconds in base]) == pytest.approx(math.log(ratio), abs=1e-9)
+    candidate = [ratio * seconds for seconds in base]
+    assert pair_difference(base, candidate) == pytest.approx(math.log(ratio), abs=1e-9)
+    assert total_difference(base, candidate) == pytest.approx(math.log(ratio), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +122,9 @@ def test_a_pair_is_the_ratio_of_its_blocks(base, ratio):
     [([], []), ([1.0], [1.0, 1.0]), ([0.0], [1.0]), ([-1.0], [1.0]), ([math.nan], [1.0]), ([1.0], [math.inf])],
 )
 def test_blocks_that_make_no_pair(base, candidate):
-    with pytest.raises(NoFigure):
-        pair_difference(base, candidate)
+    for difference in (pair_difference, total_difference):
+        with pytest.raises(NoFigure):
+            difference(base, candidate)
 
 
 @pytest.mark.parametrize("values", [[], [0.1], [0.1, math.nan], [0.1, math.inf]])

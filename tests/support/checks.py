@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.statistics import Look, Verdict, effect_of, judge, pair_difference, plan_looks
-from tests.support.noise import Array, Machine, simulate
+from bench.comparison.trials import Paired
+from bench.statistics import Look, Verdict, pair_difference, plan_looks, total_difference
+from tests.support.noise import BLOCKS, Array, Machine, Stall, simulate
 
 
 @dataclass(frozen=True)
@@ -27,21 +28,31 @@ class Outcomes:
 def judged(times: Array, looks: tuple[Look, ...]) -> tuple[Verdict, int, list[float]]:
     """The verdict of one check, the pairs it took, and every pair's d."""
     differences = [pair_difference(list(base), list(candidate)) for base, candidate in times]
+    totals = [total_difference(list(base), list(candidate)) for base, candidate in times]
     for look in looks:
-        verdict = judge(effect_of(differences[: look.pairs], look.level))
+        verdict = Paired(differences[: look.pairs], totals[: look.pairs]).verdict(look.level)
         if verdict is not Verdict.INCONCLUSIVE:
             return verdict, look.pairs, differences
     return Verdict.INCONCLUSIVE, looks[-1].pairs, differences
 
 
-def many(seed: int, machine: Machine, slowdown: float, checks: int, most_pairs: int = 10) -> Outcomes:
+def many(
+    seed: int,
+    machine: Machine,
+    slowdown: float,
+    checks: int,
+    most_pairs: int = 10,
+    blocks: int = BLOCKS,
+    stall: Stall | None = None,
+) -> Outcomes:
     """So many independent checks."""
     rng = np.random.default_rng([seed, round(slowdown * 1e6)])
     looks = plan_looks(most_pairs)
     verdicts: Counter[Verdict] = Counter()
     pairs, differences = 0, []
     for _ in range(checks):
-        verdict, used, own = judged(simulate(rng, machine, most_pairs, slowdown), looks)
+        times = simulate(rng, machine, most_pairs, slowdown, blocks)
+        verdict, used, own = judged(times if stall is None else stall.on(rng, times), looks)
         verdicts[verdict] += 1
         pairs += used
         differences.append(own)

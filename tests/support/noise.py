@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BLOCKS = 15
+BLOCKS = 8
+"""As many as a trial of ``bench check`` has by default: 3 s in blocks of 0.4 s."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Machine:
     """Standard deviations and sizes on the logarithmic scale."""
 
     process: float = 0.0088  # what a process keeps for its whole life: page layout, luck
-    block: float = 0.02  # from block to block
+    block: float = 0.01  # from block to block
     autocorrelation: float = 0.5  # of blocks, within a process
     drift: float = 0.01  # of the machine, per block, a random walk that both arms see
     spiky_blocks: float = 0.1  # fraction of blocks hit by something heavy
@@ -34,6 +35,26 @@ SPIKY = Machine(spiky_processes=0.1)
 
 UNEVEN = Machine(process=0.026)
 """Pairs scatter by 4 %."""
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A candidate that only stalls now and then: one block in ``every`` takes ``times`` as long."""
+
+    every: int
+    times: float
+
+    @property
+    def slowdown(self) -> float:
+        return (self.times - 1) / self.every
+
+    def on(self, rng: np.random.Generator, times: Array) -> Array:
+        """The same seconds (pairs, arm, block) with stalls in arm 1, from a random block on."""
+        pairs, _, blocks = times.shape
+        hit = (np.arange(blocks) + rng.integers(self.every, size=(pairs, 1))) % self.every == 0
+        stalled = times.copy()
+        stalled[:, 1] *= np.where(hit, self.times, 1.0)
+        return stalled
 
 
 def simulate(rng: np.random.Generator, machine: Machine, pairs: int, slowdown: float = 0.0, blocks: int = BLOCKS) -> Array:

@@ -141,7 +141,7 @@ def record(
             _ceiling("gpu:0", "fp32", 48e12, "cuda"), _ceiling("gpu:0", "bf16", 690e12, "cuda"),
             *(_ceiling("gpu:0", precision, 21e9, "cuda", kind="copy", shape="input 256x256") for precision in ("fp32", "bf16")),
         ],
-        "skips": [Skip(what="jax", reason="JAX is not importable; pip install 'accelbench[jax]'")],
+        "skips": [Skip(what="backend jax", reason="JAX is not importable; pip install 'accelbench[jax]'")],
     }  # fmt: skip
     return Record(**(fields | changes))
 

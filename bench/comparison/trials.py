@@ -1,0 +1,119 @@
+"""Trials made ready to be held against each other: which of them count, and in pairs that took turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.record.schema import Case, Trial
+from bench.statistics import (
+    Effect,
+    Verdict,
+    effect_of,
+    judge_pairs,
+    log_time,
+    pair_difference,
+    total_difference,
+)
+
+TURN_SECONDS = 0.4
+"""How long single-stream queries of one process last before the other's turn comes."""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The trials of one case that ran and were proven, and what became of the others."""
+
+    trials: tuple[Trial, ...]
+    failed: int = 0
+    unproven: int = 0
+    moving: int = 0  # of the usable ones, those that still became faster
+    trouble: str = ""  # what is wrong with the others
+
+    def __add__(self, other: Usable) -> Usable:
+        return Usable(
+            self.trials + other.trials,
+            self.failed + other.failed,
+            self.unproven + other.unproven,
+            self.moving + other.moving,
+            self.trouble or other.trouble,
+        )
+
+
+def usable(trials: Sequence[Trial]) -> Usable:
+    """Sort out the trials of one case; pilots are none."""
+    good, failed, unproven, trouble = [], 0, 0, ""
+    for trial in trials:
+        refuted = [check.name for check in trial.checks if not check.passed]
+        if trial.status != "ok":
+            failed += 1
+            trouble = trouble or f"a trial {trial.status}: {trial.reason}"
+        elif refuted or not trial.checks:
+            unproven += 1
+            trouble = trouble or f"a trial could not be proven: {', '.join(refuted) or 'no check was made'}"
+        else:
+            good.append(trial)
+    moving = sum(trial.steady == "moving" for trial in good)
+    return Usable(tuple(good), failed, unproven, moving, trouble if trials else "nothing was measured")
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Pairs of one case: each one's d, and the same of its total times."""
+
+    differences: list[float]
+    totals: list[float]
+
+    def effects(self, level: float) -> tuple[Effect, Effect]:
+        """The effect that is judged, and that on total times. Raises NoFigure."""
+        return effect_of(self.differences, level), effect_of(self.totals, level)
+
+    def verdict(self, level: float) -> Verdict:
+        """At this one-sided error level. Raises NoFigure."""
+        return judge_pairs(*self.effects(level))
+
+
+def paired(case: Case, base: Sequence[Trial], candidate: Sequence[Trial]) -> Paired:
+    """Every pair whose two trials are both here; a pair is two trials of one number. Raises NoFigure."""
+    found = Paired([], [])
+    for one, two in matched(base, candidate):
+        blocks = turns(case, one), turns(case, two)
+        if case.scenario == "single-stream":  # of as many queries, the slower side's last turns had no neighbour
+            shorter = min(map(len, blocks))
+            blocks = blocks[0][:shorter], blocks[1][:shorter]
+        found.differences.append(pair_difference(*blocks))
+        found.totals.append(total_difference(*blocks))
+    return found
+
+
+def matched(base: Sequence[Trial], candidate: Sequence[Trial]) -> Iterator[tuple[Trial, Trial]]:
+    """Trials of equal numbers, in the base's order."""
+    others = {trial.number: trial for trial in candidate}
+    return ((trial, others[trial.number]) for trial in base if trial.number in others)
+
+
+def turns(case: Case, trial: Trial) -> list[float]:
+    """Seconds of each steady turn: a sample, or in single-stream the mean query of each turn."""
+    if case.scenario != "single-stream":
+        return steady(trial)
+    found: list[float] = []
+    begun, spent = 0, 0.0
+    for end, seconds in enumerate(trial.samples, 1):
+        spent += seconds
+        if spent >= TURN_SECONDS:
+            if begun >= trial.warmup:
+                found.append(spent / (end - begun))
+            begun, spent = end, 0.0
+    # Too short for whole turns: all of it is one.
+    return found or [sum(steady(trial)) / max(len(steady(trial)), 1)]
+
+
+def steady(trial: Trial) -> list[float]:
+    """Seconds of the steady samples."""
+    return trial.samples[trial.warmup :]
+
+
+def log_time_of(case: Case, trial: Trial) -> float:
+    """ln(seconds per image) of one trial, or per pixel where decoding is measured. Raises NoFigure."""
+    items = trial.pixels_per_sample if case.phase == "preprocess" else trial.images_per_sample
+    return log_time(trial.samples, trial.warmup, items)
