@@ -59,6 +59,10 @@ class PluginError(UsageError):
     """A plugin that cannot be loaded, breaks its contract, or shares its name with another."""
 
 
+class BudgetError(UsageError):
+    """A budget too small for what was asked for on this machine, as it is now."""
+
+
 class BusyError(UsageError):
     """Another run holds this host and these devices."""
 

@@ -99,21 +99,25 @@ def bench_case(benchmark: Any) -> Iterator[Callable[..., Sequence[float]]]:
     """
     with tempfile.TemporaryDirectory(prefix="bench-pytest-") as folder:
 
-        def measure(rounds: int = ROUNDS, **wishes: Any) -> Sequence[float]:
+        def measure(*, rounds: int = ROUNDS, **wishes: Any) -> Sequence[float]:
+            if not isinstance(rounds, int) or rounds < 1:
+                raise pytest.fail.Exception(
+                    f"bench_case: {rounds!r} rounds are not possible; expected 1 or more", pytrace=False
+                )
             return _measure(benchmark, Path(folder), rounds, wishes)
 
         yield measure
 
 
 def _measure(benchmark: Any, folder: Path, rounds: int, wishes: dict[str, Any]) -> Sequence[float]:
-    from bench.errors import NoDeviceError, NotComparableError
+    from bench.errors import NoDeviceError, NotComparableError, UsageError
     from bench.run.trials import SingleCase
 
     try:
         case = SingleCase(folder, wishes)
     except NoDeviceError as error:
         pytest.skip(str(error))
-    except (NotComparableError, AssertionError) as error:
+    except (NotComparableError, UsageError, AssertionError) as error:
         pytest.fail(str(error), pytrace=False)
     seconds: list[float] = []
 

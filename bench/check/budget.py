@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.errors import UsageError
+from bench.errors import BudgetError, UsageError
 from bench.statistics import LOOKS, Look, detectable_with, plan_looks
 
 ASSUMED_SCATTER = 0.02
 """Standard deviation of d over pairs where nothing has been measured yet."""
 
+LONGEST = 86400.0
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -29,9 +30,12 @@ class Budget:
 def parse_duration(text: str) -> float:
     """Seconds of ``90s``, ``10m``, ``1h`` or a bare number of seconds. Raises UsageError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", text)
-    if found is None or float(found[1]) <= 0:
-        raise UsageError(f"--budget {text} is not a time; expected something like 90s, 10m or 1h")
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else 0.0
+    if not 0 < seconds <= LONGEST:
+        raise UsageError(
+            f"--budget {text:.40} is not a time to spend; expected something like 90s, 10m or 1h, a day at most"
+        )
+    return seconds
 
 
 def plan_budget(
@@ -39,15 +43,16 @@ def plan_budget(
 ) -> Budget:
     """Looks that fit into ``seconds`` (None: no limit) at ``pair_seconds`` for a pair of each case.
 
-    Raises UsageError where not even the smallest look fits.
+    Raises BudgetError where not even the smallest look fits.
     """
     each = sum(pair_seconds)
     fitting = most_pairs if seconds is None else min(most_pairs, int(seconds / each))
     if fitting < LOOKS[0]:
         needed = f"{LOOKS[0]} pairs of {len(pair_seconds)} case{'s' if len(pair_seconds) > 1 else ''} take {each * LOOKS[0]:.0f} s"
-        given = f"{most_pairs} pairs" if seconds is None or most_pairs < LOOKS[0] else f"{seconds:.0f} s"
-        raise UsageError(
-            f"{given} are too little for the smallest look: {needed}; give more, or fewer cases, or shorter trials with --seconds"
+        left = "" if seconds is None else f", {max(seconds, 0):.0f} s after the start,"
+        raise BudgetError(
+            f"what is left of the budget{left} is too little for the smallest look: {needed}; give more, or fewer cases, or shorter "
+            "trials with --seconds"
         )
     looks = plan_looks(fitting, len(pair_seconds))
     return Budget(fitting, looks, each, detectable_with(fitting, scatter, looks[-1].level), scatter)

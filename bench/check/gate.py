@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,16 +11,14 @@ from pathlib import Path
 
 from bench.check.budget import ASSUMED_SCATTER, Budget, plan_budget
 from bench.comparison import Comparison, compare
-from bench.comparison.compare import ARM, CHECK, LEVEL
 from bench.comparison.trials import paired, usable
 from bench.errors import NotComparableError
+from bench.record.labels import ARM, CHECK, LEVEL
 from bench.record.schema import Trial
 from bench.run.arms import Arm, PairedCase, Pairs
-from bench.statistics import LOOKS, NoFigure, Verdict
+from bench.statistics import NoFigure, Verdict
 
 Say = Callable[[str], None]
-
-FEWEST_PAIRS = LOOKS[0]
 
 
 @dataclass
@@ -46,25 +45,27 @@ class Gate:
         scatter = max(known) if len(known) == len(cases) else ASSUMED_SCATTER
         budget = plan_budget([self._expected(case) for case in cases], left, self.most_pairs, scatter)
         self.say(describe(budget, len(cases)))
-        self._measure(cases, budget)
+        self._measure(cases, budget, math.inf if self.seconds is None else begun + self.seconds)
         labels = {arm.name: self._labels(arm) for arm in (self.pairs.base, self.pairs.candidate)}
         base, candidate = self.pairs.seal(labels)
         return compare([base], [candidate], vary=("framework", "settings"), names=("base", "candidate"))
 
-    def _measure(self, cases: Sequence[PairedCase], budget: Budget) -> None:
+    def _measure(self, cases: Sequence[PairedCase], budget: Budget, deadline: float) -> None:
         undecided, number = list(cases), 0
-        deadline = None if self.seconds is None else time.monotonic() + budget.pair_seconds * budget.most_pairs
         rng = random.Random(self.seed)
         for look in budget.looks:
             # A machine that became slower must not make a check overrun: what there is by then is judged at this look's level.
-            while number < look.pairs and (deadline is None or number < FEWEST_PAIRS or time.monotonic() < deadline):
+            while number < look.pairs and (number < 2 or time.monotonic() < deadline):
                 for case in rng.sample(undecided, len(undecided)):
                     self.pairs.measure(case, number)
                 number += 1
             undecided = [case for case in undecided if not self._decided(case, look.level)]
             if undecided and look is not budget.looks[-1]:
                 self.say(f"after {number} pairs: {len(undecided)} of {len(cases)} cases undecided")
-            if not undecided or (deadline is not None and time.monotonic() > deadline):
+            if not undecided:
+                return
+            if time.monotonic() >= deadline and number < budget.most_pairs:
+                self.say(f"the budget is spent after {number} pairs")
                 return
 
     def _decided(self, case: PairedCase, level: float) -> bool:

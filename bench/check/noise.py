@@ -15,9 +15,10 @@ import numpy as np
 
 from bench.check.gate import Say, trials_of
 from bench.comparison.trials import log_time_of, matched, paired, steady, usable
-from bench.errors import NotComparableError, UsageError
+from bench.errors import InconclusiveError, NotComparableError
+from bench.record.labels import ARMS
 from bench.record.schema import Trial
-from bench.run.arms import ARMS, PairedCase, Pairs, start_arm
+from bench.run.arms import PairedCase, Pairs, start_arm
 from bench.run.folders import cache_folder
 from bench.run.lock import locked
 from bench.run.plan import Wishes
@@ -55,7 +56,7 @@ class Noise:
 def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: Say) -> list[Noise]:
     """Pairs of the present environment with itself for about ``seconds``; kept for later checks on this machine.
 
-    Raises UsageError where the time is too short to tell anything, NotComparableError where nothing can be measured.
+    Raises InconclusiveError where the time is too short to tell anything, NotComparableError where nothing can be measured.
     """
     begun = time.monotonic()
     plan = make_plan(wishes, {})
@@ -63,7 +64,7 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
         tempfile.TemporaryDirectory(prefix="bench-doctor-") as folder,
         locked([planned.physical for planned in plan.cases], wait),
         interruptible(),
-        Progress(0, quiet) as progress,
+        Progress(None, quiet) as progress,
     ):
         say(f"measuring this machine's noise for about {seconds:.0f} s …")
         arms = [start_arm(name, sys.executable, plan, Path(folder), progress) for name in ARMS]
@@ -79,7 +80,10 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
             number += 1
         found = [_noise(pairs, case) for case in cases]
     if number < FEWEST:
-        raise UsageError(f"{seconds:.0f} s are enough for {number} pairs only; give --budget more, or name one --backend")
+        raise InconclusiveError(
+            f"{seconds:.0f} s were enough for {number} pairs only, {FEWEST} tell something: give --budget more, or name one --backend "
+            "and --device; what else runs here is above"
+        )
     _remember(plan.machine.fingerprint, found)
     return found
 

@@ -17,7 +17,8 @@ from bench.check.noise import recall, trial_seconds
 from bench.comparison import Comparison
 from bench.errors import NotComparableError
 from bench.machine.host import hashed
-from bench.run.arms import ARMS, Pairs, refuse_different_work, start_arm
+from bench.record.labels import ARMS
+from bench.run.arms import Pairs, refuse_different_work, start_arm
 from bench.run.discovery import survey
 from bench.run.folders import made
 from bench.run.lock import locked

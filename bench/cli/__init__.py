@@ -75,8 +75,27 @@ def bench() -> None:
     """
 
 
+SKIP, ABORT = 125, 128
+"""What ``git bisect run`` takes for "cannot be tested" and for "stop here"; 1 to 127 but 125 would tell it that the commit is bad."""
+
+
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; every deliberate error becomes one sentence and its exit code."""
+    """Run the command line. For git bisect, whatever is no verdict must not look like one."""
+    if "--bisect" not in (sys.argv[1:] if arguments is None else arguments):
+        return _main(arguments)
+    try:
+        return _main(arguments)
+    except SystemExit as end:
+        sys.exit(ABORT if end.code in {1, 2} else end.code)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        sys.exit(SKIP)  # the code under test does not run
+
+
+def _main(arguments: list[str] | None) -> Any:
+    """Every deliberate error becomes one sentence and its exit code."""
     from bench.errors import BenchError
 
     try:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli import SKIP
 from bench.cli.compare import FORMATS, VARIABLE
 from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
 
 if TYPE_CHECKING:
     from bench.comparison import Comparison
+    from bench.errors import BenchError
     from bench.run.plan import Wishes
-
-SKIP, ABORT = 125, 128
-"""What ``git bisect run`` takes for "cannot be tested" and for "stop here"."""
 
 
 @click.command(name="check")
@@ -34,8 +33,20 @@ SKIP, ABORT = 125, 128
 )
 @click.option("--precision", "precisions", multiple=True, metavar="NAME", help="fp32, bf16, … (repeatable). Default: fp32.")
 @click.option("--batch-size", type=int, metavar="N", help="Default: the workload's.")
-@click.option("--budget", metavar="TIME", help="Time to spend, such as 90s or 10m; decides how many looks fit.")
-@click.option("--pairs", "most_pairs", type=int, default=10, show_default=True, metavar="N", help="Pairs of a case at most.")
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="With --against: time to spend, such as 90s or 10m; decides how many pairs fit, and ends the check.",
+)
+@click.option(
+    "--pairs",
+    "most_pairs",
+    type=int,
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Pairs of a case at most; with --baseline, trials (5 at most).",
+)
 @click.option(
     "--seconds",
     type=float,
@@ -74,24 +85,32 @@ def command(**values: Any) -> None:
     bench check --against-ref main --budget 10m --junit check.xml
     git bisect run bench check --against-ref v1.0 --bisect
     """
-    from bench.errors import BenchError, ExitCode
+    from bench.cli.report import check_writable
+    from bench.errors import BenchError
+    from bench.run.session import interruptible
 
+    for place in (values["junit"], values["json_file"]):
+        if place is not None:
+            check_writable(place)
     try:
-        result = _check(values).gated()
+        with interruptible():
+            result = _check(values).gated()
     except BenchError as error:
-        if not values["bisect"]:
-            raise
-        click.echo(f"bench: {error}", err=True)
-        sys.exit(SKIP if error.exit_code in {ExitCode.NOT_COMPARABLE, ExitCode.INCONCLUSIVE} else ABORT)
-    except Exception:
-        if not values["bisect"]:
-            raise
-        import traceback
-
-        traceback.print_exc()
-        sys.exit(ABORT)  # 1 would tell git that the commit is bad
+        if values["bisect"] and _untestable(error):
+            click.echo(f"bench: {error}", err=True)
+            sys.exit(SKIP)
+        raise
     _publish(result, values)
     sys.exit(_exit_code(result, values))
+
+
+def _untestable(error: BenchError) -> bool:
+    """Whether another commit may well fare better."""
+    from bench.errors import BudgetError, ExitCode, PluginError
+
+    return error.exit_code in {ExitCode.NOT_COMPARABLE, ExitCode.INCONCLUSIVE} or isinstance(
+        error, BudgetError | PluginError
+    )
 
 
 def _check(values: dict[str, Any]) -> Comparison:
@@ -136,6 +155,7 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
     from bench.check.refs import environment_of
     from bench.check.session import check_environments
     from bench.errors import UsageError
+    from bench.statistics import LOOKS
 
     seconds = None if values["budget"] is None else parse_duration(values["budget"])
     most_pairs = values["most_pairs"]
@@ -150,6 +170,8 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
         if not (Path(python).is_file() and os.access(python, os.X_OK)):
             raise UsageError(f"--against {python}: there is no such interpreter")
         python = str(Path(python).absolute())
+    if most_pairs < LOOKS[0]:
+        raise UsageError(f"--pairs {most_pairs} is too little for the smallest look, which takes {LOOKS[0]} pairs")
     if values["interpreter_words"]:
         raise UsageError("--interpreter cannot be combined with --against: each side runs in an environment of its own")
     wishes = _wishes(values, most_pairs, {})
@@ -175,8 +197,8 @@ def _given(name: str) -> bool:
 def _against_records(values: dict[str, Any]) -> Comparison:
     from bench.cli.compare import read_group
     from bench.comparison import compare
-    from bench.comparison.compare import CHECK
     from bench.errors import UsageError
+    from bench.record.labels import CHECK
     from bench.run.session import make_plan, start_run
 
     if values["budget"] is not None:
@@ -188,7 +210,7 @@ def _against_records(values: dict[str, Any]) -> Comparison:
     wishes = _wishes(values, min(values["most_pairs"], 5), {CHECK: "baseline"})
     plan = make_plan(wishes, interpreters(values["interpreter_words"]))
     record = start_run(plan, Path(values["output"]) / plan.id, values["wait"], values["quiet"])
-    return compare(records, [record], values["vary"], ("the baseline", "now"))
+    return compare(records, [record], values["vary"], ("the baseline", "this run")).of_candidate()
 
 
 def _publish(result: Comparison, values: dict[str, Any]) -> None:
@@ -202,8 +224,11 @@ def _publish(result: Comparison, values: dict[str, Any]) -> None:
             write(rendered(result, style, "Check"), place)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(rendered(result, "markdown", "Check") + "\n")
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(rendered(result, "markdown", "Check") + "\n")
+        except OSError as error:  # the verdict counts for more
+            click.echo(f"bench: cannot write the job's summary {summary}: {error.strerror}", err=True)
 
 
 def _exit_code(result: Comparison, values: dict[str, Any]) -> int:

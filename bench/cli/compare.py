@@ -40,25 +40,33 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
     """
     from bench.cli.report import write
     from bench.comparison import compare
+    from bench.errors import NotComparableError
 
-    result = compare(read_group(base), read_group(candidate), vary, (Path(base).name, Path(candidate).name))
+    groups = read_group(base), read_group(candidate)
+    twice = {record.id for record in groups[0]} & {record.id for record in groups[1]}
+    if twice:
+        raise NotComparableError(f"record {sorted(twice)[0]} is on both sides, and is no news of itself")
+    names = [Path(name).name.encode(errors="replace").decode() for name in (base, candidate)]
+    result = compare(*groups, vary, (names[0], names[1]))
     write(rendered(result, style, "Comparison"), output)
     sys.exit(int(result.exit_code))
 
 
 def read_group(name: str) -> list[Record]:
-    """Every record at a place. Raises RecordError for one that cannot be read, and where there is none."""
+    """Every record at a place, copies once. Raises RecordError for one that cannot be read, and where there is none."""
     from bench.errors import RecordError
     from bench.record.files import find_records, read_record
     from bench.report.pool import check_record
 
     place = Path(name)
-    if not place.exists():
-        raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
+    if not name or not place.exists():
+        raise RecordError(
+            f"there is no record at {name or 'an empty name'}; expected a record, a run's folder, or a folder of runs"
+        )
     records = [read_record(path) for path in find_records(place) or [place]]
     for record in records:
         check_record(record)
-    return records
+    return list({record.id: record for record in records}.values())
 
 
 def rendered(result: Comparison, style: str, title: str) -> str:

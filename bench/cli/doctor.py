@@ -35,15 +35,15 @@ def command(**values: Any) -> None:
     from bench.machine.health import findings
 
     found = findings()
-    noise = [] if values["no_noise"] else _measure(values)
     if values["style"] == "json":
+        noise = [] if values["no_noise"] else _measure(values)
         click.echo(msgspec.json.format(msgspec.json.encode({"findings": found, "noise": noise}), indent=1).decode())
         return
     for finding in found:
         click.echo(f"{finding.severity:8} {finding.name}: {finding.found}\n         remedy: {finding.remedy}")
     if not found:
         click.echo("nothing found that would spoil a measurement")
-    for one in noise:
+    for one in [] if values["no_noise"] else _measure(values):
         _tell(one)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -125,6 +126,18 @@ def _one(path: Path) -> Record:
     return record
 
 
+def check_writable(output: Path) -> None:
+    """Raises UsageError where no file can be put."""
+    from bench.errors import UsageError
+
+    if output.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder; expected a file's name")
+    folder = output.resolve().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        there = "is not writable" if folder.is_dir() else "is not there"
+        raise UsageError(f"cannot write {output}: its folder {there}")
+
+
 def write(text: str, output: Path | None) -> None:
     """Print the text, or put it into a file that is there either whole or not at all. Raises UsageError."""
     if output is None:
@@ -133,10 +146,13 @@ def write(text: str, output: Path | None) -> None:
         return
     from bench.errors import UsageError
 
-    if output.is_dir():
-        raise UsageError(f"cannot write {output}: it is a folder; expected a file's name")
+    check_writable(output)
+    output = output.resolve()  # a link stays one
     temporary = output.with_name(output.name + ".part")
     try:
+        if output.exists() and not output.is_file():  # a device or a pipe cannot be replaced by a file
+            output.write_text(text, encoding="utf-8")
+            return
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(output)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,9 +139,20 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         options=pairs(values["options"], "--option"),
         stall=values["stall_timeout"],
         ceilings=not (values["no_ceilings"] or quick),
-        labels=pairs(values["notes"], "--label"),
+        labels=_labels(values["notes"]),
         command=["bench", *sys.argv[1:]],
     )
+
+
+def _labels(words: Sequence[str]) -> dict[str, str]:
+    from bench.errors import UsageError
+    from bench.record.labels import reserved
+
+    labels = pairs(words, "--label")
+    for name in labels:
+        if reserved(name):
+            raise UsageError(f"--label {name} is set by bench check alone; choose another name")
+    return labels
 
 
 def _print_plan(plan: Plan) -> None:

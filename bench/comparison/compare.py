@@ -8,14 +8,16 @@ in more than what is compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bench.comparison.facts import CaseKey, Facts, case_key, facts_of
-from bench.comparison.model import CaseComparison, Comparison, Figures, percent
+from bench.comparison.model import CaseComparison, Comparison, Figures, not_measured, percent
 from bench.comparison.stages import stage_changes
 from bench.comparison.trials import Usable, log_time_of, paired, usable
-from bench.errors import NotComparableError
+from bench.errors import NotComparableError, RecordError
+from bench.record.labels import ARM, ARMS, CHECK, LEVEL
 from bench.record.schema import Case, Record, Trial
 from bench.statistics import (
     ERROR_LEVEL,
@@ -29,9 +31,6 @@ from bench.statistics import (
     welch,
 )
 
-CHECK, ARM, LEVEL = "check", "arm", "level"
-"""Labels that ``bench check`` puts into the records of a run made in pairs."""
-
 
 @dataclass(frozen=True)
 class _Side:
@@ -44,6 +43,7 @@ class _Side:
     sessions: tuple[tuple[Trial, ...], ...]  # the usable trials of each record
     all: Usable
     check: str  # the check these pairs belong to
+    arm: str  # which of its two environments
     level: float | None
 
     @property
@@ -86,10 +86,25 @@ def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _S
                 (good.trials,),
                 good,
                 record.labels.get(CHECK, ""),
-                float(record.labels[name]) if (name := f"{LEVEL}.{index}") in record.labels else None,
+                record.labels.get(ARM, ""),
+                _level(record, index),
             )
             found[key] = _joined(found[key], side) if key in found else side
     return found
+
+
+def _level(record: Record, index: int) -> float | None:
+    """The error level at which a check decided a case. Raises RecordError for one that no check writes."""
+    text = record.labels.get(f"{LEVEL}.{index}")
+    if text is None:
+        return None
+    try:
+        level = float(text)
+    except ValueError:
+        level = math.nan
+    if not 0 < level < 0.5:
+        raise RecordError(f"record {record.id} has the error level {text!r} for a case; expected a number between 0 and 0.5")
+    return level
 
 
 def _joined(one: _Side, two: _Side) -> _Side:
@@ -107,13 +122,14 @@ def _joined(one: _Side, two: _Side) -> _Side:
         one.hardware | two.hardware,
         one.sessions + two.sessions,
         one.all + two.all,
-        one.check if one.check == two.check else "",
+        one.check if (one.check, one.arm) == (two.check, two.arm) else "",
+        one.arm,
         one.level,
     )
 
 
 def _missing(side: _Side, where: str) -> CaseComparison:
-    return CaseComparison(side.case.label, Verdict.NOT_COMPARABLE, None, f"not measured in {where}")
+    return CaseComparison(side.case.label, Verdict.NOT_COMPARABLE, None, not_measured(where))
 
 
 def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) -> CaseComparison:
@@ -171,7 +187,7 @@ def _doubt(base: Usable, candidate: Usable) -> str:
 
 
 def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]:
-    if base.check and base.check == candidate.check:
+    if base.check and base.check == candidate.check and {base.arm, candidate.arm} == set(ARMS):
         spent = candidate.level or level
         effect, total = paired(candidate.case, base.trials, candidate.trials).effects(spent)
         return Figures(effect, spent, "pairs", _detectable(effect, spent), total), ""

@@ -65,6 +65,13 @@ class Comparison:
         """The gravest of any case; None where no case has one."""
         return gravest([case.verdict for case in self.cases if case.verdict is not None])
 
+    def of_candidate(self) -> Comparison:
+        """The same without cases that only the base has: nobody asked for them now. How many is noted."""
+        own = tuple(case for case in self.cases if case.reason != not_measured(self.candidate))
+        left_out = len(self.cases) - len(own)
+        note = f"{left_out} cases of {self.base} were not measured now, and are left out."
+        return replace(self, cases=own, notes=(*self.notes, note)) if left_out else self
+
     def gated(self) -> Comparison:
         """The same for a gate, where a case without a verdict, or one that was asked for and skipped, is no pass."""
         cases = [replace(case, verdict=Verdict.NOT_COMPARABLE) if case.verdict is None else case for case in self.cases]
@@ -75,6 +82,11 @@ class Comparison:
     def exit_code(self) -> ExitCode:
         """What the gravest verdict means to a shell."""
         return ExitCode.OK if self.verdict is None else _CODES.get(self.verdict, ExitCode.OK)
+
+
+def not_measured(where: str) -> str:
+    """Why a case that only one side has cannot be compared."""
+    return f"not measured in {where}"
 
 
 def percent(log_ratio: float) -> str:

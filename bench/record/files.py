@@ -46,6 +46,8 @@ def write_record(record: Record, path: Path) -> None:
 def read_record(path: Path) -> Record:
     """The record at ``path`` (a file, or a run's folder). Raises RecordError naming the file and what is wrong with it."""
     file = path / NAME if path.is_dir() else path
+    if file.exists() and not file.is_file():
+        raise RecordError(f"{file} is no file; expected a {NAME} that 'bench run' sealed")
     try:
         content = file.read_bytes()
     except FileNotFoundError:
@@ -86,4 +88,13 @@ def find_records(path: Path) -> list[Path]:
     """Records at ``path``: the file itself, the run's folder, or every run below a folder, sorted."""
     if path.is_file() or (path / NAME).exists():
         return [path]
-    return sorted(path.rglob(NAME)) if path.is_dir() else []
+    found = []
+    for folder, _, names in os.walk(path, onerror=_refuse):
+        found += [Path(folder) / NAME] if NAME in names else []
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be read may hold records: leaving them out would change what is said of the rest."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise RecordError(f"cannot look for records in {error.filename}: {error.strerror}")

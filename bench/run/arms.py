@@ -1,7 +1,7 @@
 """Two environments measured side by side: pairs of workers, one of each arm, alive at once and working in turns.
 
 Processes one after the other differ by what the machine did in between: on a shared two-core machine processes that train the
-same network scattered by 6.8 % one after the other, by 1.8 % taking turns (docs/verdicts.md).
+same network scattered by 6.8 % one after the other, by 2.0 % taking turns (docs/verdicts.md).
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from bench.run.seal import seal
 from bench.run.session import prepare_plan
 from bench.worker.answers import Prepared
 from bench.worker.jobs import Blocks
-
-ARMS = ("base", "candidate")
 
 
 @dataclass

@@ -23,6 +23,7 @@ from typing import IO
 
 import msgspec
 
+from bench.errors import UsageError
 from bench.machine.environment import inherited_environment
 from bench.machine.host import out_of_memory_kills
 from bench.record.schema import Status
@@ -97,17 +98,21 @@ class Worker:
             log = stack.enter_context(launch.log.open("ab"))
             self._reading, writing = os.pipe()
             stack.callback(os.close, self._reading)
-            self._process = subprocess.Popen(
-                [launch.interpreter, "-P", "-m", "bench.worker", str(writing)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=(writing,),
-                cwd=folder,
-                env=inherited_environment() | dict(launch.environment),
-                start_new_session=True,
-            )
-            os.close(writing)
+            try:
+                self._process = subprocess.Popen(
+                    [launch.interpreter, "-P", "-m", "bench.worker", str(writing)],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(writing,),
+                    cwd=folder,
+                    env=inherited_environment() | dict(launch.environment),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise UsageError(f"{launch.interpreter} cannot be run as a Python interpreter: {error.strerror}") from None
+            finally:
+                os.close(writing)
             self._resources = stack.pop_all()
         self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun)))
 

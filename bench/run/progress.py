@@ -42,7 +42,7 @@ class Progress:
     def start(self, title: str, expected: float) -> None:
         """A worker starts; ``expected`` seconds of work remain, it included."""
         self._title, self._expected = title, expected
-        left = f"about {_clock(expected)} left" if expected else ""
+        left = f"about {_clock(expected)} left" if expected and self._total is not None else ""
         if self._bar is not None:
             self._bar.update(self._task, description=title, left=left)
         elif not self._quiet:

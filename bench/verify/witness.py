@@ -265,7 +265,8 @@ def _side_by_side(witness: Callable[[], float], ordinary: Callable[[], float]) -
 def _by_the_clock(name: str, witness: float, timed: float, detail: str, allowed: float = SLOWER_THAN_TIMED) -> Check:
     ratio = witness / timed
     slower = ratio > allowed
-    return Check(name=name, passed=not slower, found=ratio, allowed=allowed, detail=detail if slower else "")
+    busy = "; if other work disturbs this machine, bench doctor names it"
+    return Check(name=name, passed=not slower, found=ratio, allowed=allowed, detail=detail + busy if slower else "")
 
 
 def witness_predictions(

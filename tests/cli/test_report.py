@@ -103,7 +103,7 @@ def test_a_terminal_that_knows_only_ascii_gets_its_report(results):
         (["--reference", "tpu"], ["'tpu'", "there is: cpu, cuda:0"]),
         (["--workload", "cats"], ["no 'cats'", "melanoma small"]),
         (["--size", "huge"], ["no 'huge'", "melanoma small"]),
-        (["-o", "no/such/folder/report.md"], ["cannot write", "No such file"]),
+        (["-o", "no/such/folder/report.md"], ["cannot write", "its folder is not there"]),
     ],
 )
 def test_wrong_use_is_one_sentence(results, capsys, arguments, words):

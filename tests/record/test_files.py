@@ -151,7 +151,7 @@ def test_what_is_not_there(tmp_path):
     with pytest.raises(RecordError, match="no record at"):
         read_record(tmp_path)
     (tmp_path / NAME).mkdir()
-    with pytest.raises(RecordError, match="cannot read"):
+    with pytest.raises(RecordError, match="is no file"):
         read_record(tmp_path)
 
 
