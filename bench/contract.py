@@ -200,6 +200,8 @@ class DataReader(Protocol):
         """Decode, resize and crop one file: the image (height, width, 3), and the pixels that the file holds."""
         ...
 
+    # May also have:  lowering: str   what decodes files here, recorded: "simplejpeg 1.9.0 and OpenCV 5.0.0"
+
 
 @dataclass(frozen=True)
 class Workload:

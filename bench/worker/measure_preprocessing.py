@@ -50,6 +50,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
     with bench.stage("first_step"):
         run(1)
     measured = Measured(stages={}, batch_size=1)
+    measured.lowering = getattr(reader, "lowering", "")
     with bench.stage("steady"):
         if bench.job.blocks is None:
             found = trace(run, PILOT_SECONDS, bench.alive)

@@ -16,6 +16,7 @@ from workloads.images.labelled_folder import open_folder
 from workloads.images.labels import ClassRules
 from workloads.images.medmnist import open_npz
 from workloads.images.synthetic import Generator, open_synthetic, write_files
+from workloads.images.turbo import decoder
 from workloads.lesions import SyntheticLesions
 
 _LESIONS = SyntheticLesions()
@@ -59,6 +60,11 @@ class ImageReader:
         if not found:
             raise DataError("the folder holds PNG files only: expected JPEG files to time decoding on")
         return [request.path / relative for relative in found]
+
+    @property
+    def lowering(self) -> str:
+        """What decodes JPEG files here."""
+        return decoder()
 
     def decode(self, file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]:
         """Decode, resize and crop one file: the image (height, width, 3), and the pixels that the file holds."""
