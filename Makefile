@@ -30,6 +30,7 @@ benchmark: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/start_up.py
 	$(BIN)/python tests/benchmarks/parent_cost.py
 	$(BIN)/python tests/benchmarks/report_speed.py
+	$(BIN)/python tests/benchmarks/decode.py
 
 # The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
 proof: $(VENV)/.test

@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bench.contract import DataRequest
 from bench.errors import DataError
-from workloads.images.decode import decode
+from workloads.images.decode import LONGEST_SIDE, MOST_PIXELS, decode, fit
+from workloads.images.reader import ImageReader
+from workloads.images.turbo import decode_ordinary, decoder
 
 ORIENTATION = 0x0112
 
@@ -207,6 +210,38 @@ def test_cut_files_are_refused(tmp_path, save):
             file.write_bytes(whole[: int(share * len(whole))])
             with pytest.raises(DataError):
                 decode(file, 28, 28)
+
+
+@pytest.mark.parametrize("side", [28, 64, 224])
+def test_the_quick_way_is_near_antialiased_resizing_of_all_pixels(tmp_path, side):
+    files = ImageReader(("other", "melanoma")).files(DataRequest(), tmp_path)[:6]
+    off = []
+    for file in files:
+        with Image.open(file) as image:
+            plain = np.asarray(fit(image.convert("RGB"), side, side)).astype(int)
+        found = decode_ordinary(file.read_bytes(), side, side, MOST_PIXELS, LONGEST_SIDE)
+        assert found is not None
+        assert found[1] == 600 * 450
+        off.append(np.abs(found[0] - plain).mean())
+    assert np.mean(off) < 2
+
+
+def test_without_the_quick_way_pillow_gives_nearly_the_same(tmp_path, save, monkeypatch):
+    file = save(tmp_path / "image.jpg", width=300, height=200, quality=95)
+    quick = decode(file, 64, 64)[0].astype(int)
+    monkeypatch.setattr("workloads.images.turbo._turbo", lambda: None)
+    assert decoder().startswith("Pillow ")
+    slow = decode(file, 64, 64)[0]
+    assert 0 < np.abs(quick - slow).mean() < 1.5
+
+
+def test_the_middle_of_an_image_stays_in_the_middle(tmp_path):
+    """Left and right, top and bottom are treated alike."""
+    ramp = np.add.outer(np.linspace(0, 60, 300), np.linspace(0, 120, 401))
+    for number, pixels in enumerate((ramp, ramp[::-1, ::-1])):
+        Image.fromarray(np.stack([pixels] * 3, -1).astype(np.uint8)).save(tmp_path / f"{number}.jpg", quality=98)
+    one, two = (decode(tmp_path / f"{number}.jpg", 100, 100)[0].astype(int) for number in range(2))
+    assert np.abs(one - two[::-1, ::-1]).mean() < 0.6
 
 
 def test_progressive_jpeg(tmp_path, save):
