@@ -24,13 +24,14 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Each figure that docs/speed.md gives; takes some minutes on an otherwise idle machine.
-benchmark: $(VENV)/.test
+# Each figure that docs/speed.md gives; takes about an hour on an otherwise idle machine.
+benchmark: $(VENV)/.peers
 	$(BIN)/python tests/benchmarks/harness_cost.py
 	$(BIN)/python tests/benchmarks/start_up.py
 	$(BIN)/python tests/benchmarks/parent_cost.py
 	$(BIN)/python tests/benchmarks/report_speed.py
 	$(BIN)/python tests/benchmarks/decode.py
+	$(BIN)/python tests/benchmarks/peers.py
 
 # The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
 proof: $(VENV)/.test
@@ -71,6 +72,10 @@ $(VENV)/.run: $(VENV)/constraints.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.run
 	$(INSTALL) -e '.[torch,jax,data,dev]'
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.test
+	$(INSTALL) -e '.[torch,jax,data,dev,peers]'
 	@touch $@
 
 clean:

@@ -7,11 +7,16 @@ from typing import Any
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import Weights
 
+CHOICES = {"norms": ("eager", "compiled"), "inference": ("graph", "eager")}
+"""What ``--option`` may set, the default first: BatchNorm in training by PyTorch's own kernels or by compiled ones that need a C++
+compiler; inference as one oneDNN graph or operation by operation."""
+
 
 class CpuBackend:
     """PyTorch with oneDNN, channels_last, on as many threads as the settings give."""
 
     name = "cpu"
+    options = tuple(CHOICES)
 
     def probe(self) -> Probe:
         """One device, ``cpu``; bf16 where the processor has bf16 instructions."""
@@ -26,13 +31,23 @@ class CpuBackend:
         """A trainer on the host."""
         from backends.torch_engine import TorchTrainer
 
-        return TorchTrainer(workload, weights, device, settings)
+        compiled = _choice(settings, "norms") == "compiled" and settings.precision != "float64"
+        return TorchTrainer(workload, weights, device, settings, compiled_norms=compiled)
 
     def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
         """A predictor on the host."""
         from backends.torch_engine import TorchPredictor
 
-        return TorchPredictor(workload, weights, device, settings)
+        graph = _choice(settings, "inference") == "graph" and settings.precision != "float64"
+        return TorchPredictor(workload, weights, device, settings, graph=graph)
+
+
+def _choice(settings: Settings, name: str) -> str:
+    """The option's value. Raises ValueError for one that there is not."""
+    chosen = settings.options.get(name, CHOICES[name][0])
+    if chosen not in CHOICES[name]:
+        raise ValueError(f"option {name} is '{chosen}'; expected {' or '.join(CHOICES[name])}")
+    return chosen
 
 
 def _computes_bf16(cpu: Any) -> bool:

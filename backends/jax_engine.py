@@ -12,7 +12,7 @@ import optax
 from jax import Array
 from numpy.typing import NDArray
 
-from backends.jax_lowering import GATHERED_CHANNELS, apply, from_jax, numerics, to_jax
+from backends.jax_lowering import apply, from_jax, numerics, to_jax
 from bench.contract import Progress, Settings, Workload
 from bench.spec import SGD, CrossEntropy, Weights, decays, trainable
 
@@ -33,9 +33,8 @@ class _Engine:
         self._workload, self._settings = workload, settings
         self._device = find_device(device)
         self._kinds = numerics(settings.precision)
-        self._gathers = self._device.platform == "cpu"
-        wide = f", those of {GATHERED_CHANNELS} or more channels as patches and one product" if self._gathers else ""
-        self.lowering = f"XLA convolutions, NHWC{wide}"
+        self._on_host = self._device.platform == "cpu"
+        self.lowering = f"XLA convolutions, NHWC{', matrix products where they are faster' if self._on_host else ''}"
         if settings.cache_dir is not None:
             jax.config.update("jax_compilation_cache_dir", str(settings.cache_dir))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
@@ -70,7 +69,7 @@ class JaxTrainer(_Engine):
 
     def _step(self, trained: Any, statistics: Any, memory: Any, images: Array, labels: Array, rate: Array) -> Any:
         def loss(trained: Any) -> tuple[Array, dict[str, Array]]:
-            logits, moved = apply(self._workload.network, trained | statistics, images, self._kinds, True, self._gathers)
+            logits, moved = apply(self._workload.network, trained | statistics, images, self._kinds, True, self._on_host)
             return cross_entropy(self._workload.loss, logits, labels), moved
 
         (value, moved), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
@@ -121,7 +120,7 @@ class JaxPredictor(_Engine):
         self._call: Any = jax.jit(self._probabilities)
 
     def _probabilities(self, arrays: Any, images: Array) -> Array:
-        logits, _ = apply(self._workload.network, arrays, images, self._kinds, False, self._gathers)
+        logits, _ = apply(self._workload.network, arrays, images, self._kinds, False, self._on_host)
         return jax.nn.softmax(logits, axis=1)
 
     def compile(self) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from jax import Array, lax
 from numpy.typing import NDArray
 
+from backends.jax_convolution import host_convolution, host_max_pool, native
+from backends.jax_norm import host_batch_norm
 from bench.contract import UnsupportedLayer
 from bench.spec import (
     AveragePool,
@@ -57,7 +59,7 @@ class _Pass:
     arrays: Arrays
     kinds: Numerics
     training: bool
-    gathers: bool
+    on_host: bool
     statistics: dict[str, Array]
 
 
@@ -75,13 +77,13 @@ def from_jax(arrays: Arrays) -> Weights:
 
 
 def apply(
-    network: Network, arrays: Arrays, images: Array, kinds: Numerics, training: bool, gathers: bool = False
+    network: Network, arrays: Arrays, images: Array, kinds: Numerics, training: bool, on_host: bool = False
 ) -> tuple[Array, dict[str, Array]]:
     """Logits (batch, classes) of uint8 NHWC images, and the updated running statistics.
 
-    ``gathers``: lower wide convolutions as gathered patches and one matrix product, for XLA on the host.
+    ``on_host``: with this project's convolutions for XLA on the host instead of XLA's own.
     """
-    state = _Pass(arrays, kinds, training, gathers, {})
+    state = _Pass(arrays, kinds, training, on_host, {})
     x = images.astype(kinds.state) / 255.0
     x = (x - jnp.asarray(network.mean, kinds.state)) / jnp.asarray(network.std, kinds.state)
     return _apply(network.body, "", x, state).astype(kinds.state), state.statistics
@@ -101,38 +103,11 @@ def _apply(layer: Layer, path: str, x: Array, state: _Pass) -> Array:
     return function(layer, path, x, state)
 
 
-GATHERED_CHANNELS = 128
-"""XLA's convolutions of many channels, and their gradients, are slow on the host: a step of ResNet-18 at 64x64 took 393 ms
-with those of at least this many input channels gathered, and 4,058 ms without (two busy cores, batch 32). With fewer channels the
-copies cost more than they save."""
-
-
 def _conv(layer: Conv2d, path: str, x: Array, state: _Pass) -> Array:
     kinds = state.kinds
-    if state.gathers and layer.groups == 1 and layer.in_channels >= GATHERED_CHANNELS:
-        return _gathered_conv(layer, path, x, state)
-    y = lax.conv_general_dilated(
-        x.astype(kinds.operand),
-        state.arrays[join(path, "weight")].astype(kinds.operand),
-        (layer.stride, layer.stride),
-        [(layer.padding, layer.padding)] * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=layer.groups,
-        precision=kinds.precision,
-    )
-    return y + state.arrays[join(path, "bias")].astype(y.dtype) if layer.bias else y
-
-
-def _gathered_conv(layer: Conv2d, path: str, x: Array, state: _Pass) -> Array:
-    kinds, k, s, p = state.kinds, layer.kernel, layer.stride, layer.padding
-    weight = state.arrays[join(path, "weight")].astype(kinds.operand)  # (k, k, in, out)
-    x = jnp.pad(x.astype(kinds.operand), ((0, 0), (p, p), (p, p), (0, 0)))
-    rows, columns = ((size - k) // s + 1 for size in x.shape[1:3])
-    shifts = [(u, v) for u in range(k) for v in range(k)]
-    patches = [x[:, u : u + s * (rows - 1) + 1 : s, v : v + s * (columns - 1) + 1 : s] for u, v in shifts]
-    flat = jnp.concatenate(patches, axis=-1).reshape(-1, k * k * layer.in_channels)
-    y = jnp.matmul(flat, weight.reshape(-1, layer.out_channels), precision=kinds.precision)
-    y = y.reshape(len(x), rows, columns, layer.out_channels)
+    operands = x.astype(kinds.operand), state.arrays[join(path, "weight")].astype(kinds.operand)
+    convolution = host_convolution if state.on_host and layer.groups == 1 else native
+    y = convolution(*operands, layer, kinds.precision)
     return y + state.arrays[join(path, "bias")].astype(y.dtype) if layer.bias else y
 
 
@@ -144,26 +119,31 @@ def _dense(layer: Dense, path: str, x: Array, state: _Pass) -> Array:
 
 
 def _batch_norm(layer: BatchNorm, path: str, x: Array, state: _Pass) -> Array:
-    kind = x.dtype
+    weight, bias, mean, var = (state.arrays[join(path, n)] for n in ("weight", "bias", "running_mean", "running_var"))
+    if state.training and state.on_host:
+        y, batch_mean, batch_var = host_batch_norm(x, weight, bias, layer.epsilon)
+        _move(layer, path, (mean, var), (batch_mean, batch_var), x.size // layer.channels, state)
+        return y
     wide = x.astype(state.kinds.state)
-    names = {name: join(path, name) for name in ("weight", "bias", "running_mean", "running_var")}
-    old_mean, old_var = state.arrays[names["running_mean"]], state.arrays[names["running_var"]]
     if state.training:
-        axes = tuple(range(x.ndim - 1))
+        old, axes = (mean, var), tuple(range(x.ndim - 1))
         mean = wide.mean(axes)
         var = jnp.square(wide - mean).mean(axes)
-        count = x.size // layer.channels
-        unbias = count / (count - 1) if layer.running_variance == "unbiased" else 1.0
-        keep, move = 1 - layer.momentum, layer.momentum
-        state.statistics[names["running_mean"]] = keep * old_mean + move * mean
-        state.statistics[names["running_var"]] = keep * old_var + move * unbias * var
-    else:
-        mean, var = old_mean, old_var
-    scale = lax.rsqrt(var + layer.epsilon) * state.arrays[names["weight"]]
-    return ((wide - mean) * scale + state.arrays[names["bias"]]).astype(kind)
+        _move(layer, path, old, (mean, var), x.size // layer.channels, state)
+    return ((wide - mean) * (lax.rsqrt(var + layer.epsilon) * weight) + bias).astype(x.dtype)
+
+
+def _move(layer: BatchNorm, path: str, old: tuple[Array, Array], new: tuple[Array, Array], count: int, state: _Pass) -> None:
+    """The running statistics towards those of a batch with so many values per channel."""
+    unbias = count / (count - 1) if layer.running_variance == "unbiased" else 1.0
+    keep, move = 1 - layer.momentum, layer.momentum
+    state.statistics[join(path, "running_mean")] = keep * old[0] + move * new[0]
+    state.statistics[join(path, "running_var")] = keep * old[1] + move * unbias * new[1]
 
 
 def _max_pool(layer: MaxPool, path: str, x: Array, state: _Pass) -> Array:
+    if state.on_host:
+        return host_max_pool(x, layer)
     window, strides = (1, layer.kernel, layer.kernel, 1), (1, layer.stride, layer.stride, 1)
     padding = ((0, 0), (layer.padding, layer.padding), (layer.padding, layer.padding), (0, 0))
     return lax.reduce_window(x, np.array(-np.inf, x.dtype), lax.max, window, strides, padding)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from backends.torch_lowering import load, lower, numerics, set_tf32, unload
+from backends.torch_frozen import as_graph, freeze
+from backends.torch_lowering import Logits, load, lower, numerics, set_tf32, unload
 from bench.contract import Progress, Settings, Workload
 from bench.spec import SGD, Optimizer, Weights, decays, trainable
 
@@ -68,12 +69,14 @@ class _Engine:
 class TorchTrainer(_Engine):
     """Training with torch.optim's fused optimizers."""
 
-    lowering = "torch eager, channels_last"
-
-    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
+    def __init__(
+        self, workload: Workload, weights: Weights, device: str, settings: Settings, compiled_norms: bool = False
+    ) -> None:
         super().__init__(device, settings)
+        self._workload, self._batch_size, self._compiled_norms = workload, settings.batch_size, compiled_norms
         self._tensors = load(weights, self._device, self._kinds.state, train=True)
-        self._logits = lower(workload.network, self._tensors, self._kinds, training=True)
+        self._logits = lower(workload.network, self._tensors, self._kinds, training=True, compiled_norms=compiled_norms)
+        self.lowering = f"torch eager, channels_last{', compiled norms' if compiled_norms else ''}"
         self._trained = [t for name, t in self._tensors.items() if trainable(name)]
         self._schedule = workload.optimizer.schedule
         self._optimizer = _optimizer(workload, self._tensors)
@@ -82,6 +85,18 @@ class TorchTrainer(_Engine):
             None if classes is None else torch.tensor(classes, dtype=self._kinds.state, device=self._device)
         )
         self._steps = 0
+
+    def compile(self) -> None:
+        """Where norms are compiled, a forward and a backward pass over a blank batch; no weight moves, no statistic."""
+        if not self._compiled_norms:
+            return
+        network = self._workload.network
+        before = {name: tensor.clone() for name, tensor in self._tensors.items() if not trainable(name)}
+        blank = torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
+        self._logits(blank).sum().backward()
+        self._optimizer.zero_grad(set_to_none=True)
+        for name, tensor in before.items():
+            self._tensors[name].copy_(tensor)
 
     def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
         """Copy one batch to the device."""
@@ -116,14 +131,18 @@ class TorchTrainer(_Engine):
 
 
 class TorchPredictor(_Engine):
-    """Inference in eager mode."""
+    """Inference with BatchNorm folded into the convolutions."""
 
-    lowering = "torch eager, channels_last"
-
-    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
+    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings, graph: bool = False) -> None:
         super().__init__(device, settings)
-        tensors = load(weights, self._device, self._kinds.state, train=False)
-        self._logits = lower(workload.network, tensors, self._kinds, training=False)
+        self._network, self._batch_size, self._graph = workload.network, settings.batch_size, graph
+        self._probabilities: Logits = freeze(workload.network, weights, self._device, self._kinds)
+        self.lowering = f"{'oneDNN graph' if graph else 'torch eager'}, channels_last, BatchNorm folded"
+
+    def compile(self) -> None:
+        """Build the graph, where there is one, for the settings' batch size."""
+        if self._graph:
+            self._probabilities = as_graph(self._probabilities, self._network, self._batch_size)
 
     def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """Copy one batch to the device."""
@@ -132,7 +151,7 @@ class TorchPredictor(_Engine):
     def run(self, staged: torch.Tensor) -> _Pending:
         """The forward pass."""
         with torch.inference_mode():
-            return self._to_host(torch.softmax(self._logits(staged), dim=1))
+            return self._to_host(self._probabilities(staged))
 
     def wait(self, pending: _Pending) -> NDArray[np.floating]:
         """Probabilities (batch, classes), copied so that the pinned block they arrived in can be used again at once."""

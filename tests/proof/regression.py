@@ -22,8 +22,8 @@ CHECK = ("check", "--backend", "cpu", "--size", "tiny")
 
 def _switch_off(folder: Path) -> None:
     lowering = folder / "backends" / "torch_lowering.py"
-    replaced(lowering, "tensor.contiguous(memory_format=torch.channels_last)", "tensor.contiguous()")
-    images = "images.permute(0, 3, 1, 2).to(kinds.state)"
+    replaced(lowering, "kernels.permute(0, 3, 1, 2), b", "kernels.permute(0, 3, 1, 2).contiguous(), b")
+    images = "images.permute(0, 3, 1, 2).to(dtype)"
     replaced(lowering, images, f"{images}.contiguous()")
 
 
