@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
-from bench.spec import Weights
+from bench.spec import BatchNorm, Weights, walk
 
 CHOICES = {"norms": ("eager", "compiled"), "inference": ("graph", "eager")}
 """What ``--option`` may set, the default first: BatchNorm in training by PyTorch's own kernels or by compiled ones that need a C++
 compiler; inference as one oneDNN graph or operation by operation."""
+
+
+LARGE_BYTES = 16 * 2**20
+"""Smaller activations stay in the caches, where PyTorch's own norms are as fast as compiled ones."""
 
 
 class CpuBackend:
@@ -27,6 +33,16 @@ class CpuBackend:
         precisions = ("float64", "fp32", "bf16") if _computes_bf16(torch.cpu) else ("float64", "fp32")
         return Probe((Device("cpu", "cpu", "", precisions, "host"),), {"torch": str(torch.__version__)})
 
+    def alternatives(self, workload: Workload, phase: str, settings: Settings) -> Sequence[Mapping[str, str]]:
+        """Compiled norms where activations are too large for the caches, and inference without the graph."""
+        if settings.precision == "float64":
+            return ()
+        if phase == "infer":
+            return [{"inference": way} for way in CHOICES["inference"]]
+        if _largest_activation(workload) * settings.batch_size * (2 if settings.precision == "bf16" else 4) < LARGE_BYTES:
+            return ()
+        return [{"norms": way} for way in CHOICES["norms"]]
+
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on the host."""
         from backends.torch_engine import TorchTrainer
@@ -40,6 +56,11 @@ class CpuBackend:
 
         graph = _choice(settings, "inference") == "graph" and settings.precision != "float64"
         return TorchPredictor(workload, weights, device, settings, graph=graph)
+
+
+def _largest_activation(workload: Workload) -> int:
+    """Numbers per image that the largest BatchNorm reads."""
+    return max((prod(node.input_shape) for node in walk(workload.network) if isinstance(node.layer, BatchNorm)), default=0)
 
 
 def _choice(settings: Settings, name: str) -> str:

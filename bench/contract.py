@@ -145,6 +145,8 @@ class Backend(Protocol):
 
     # May also have:  environment: Mapping[str, str]   variables set in the worker before anything is imported
     #                 options: Sequence[str]           names that --option may set, found in settings.options
+    #                 alternatives(workload, phase: str, settings) -> Sequence[Mapping[str, str]]
+    #                     options worth trying for this case, the usual ones first: a pilot keeps what is fastest
 
 
 class UnsupportedLayer(Exception):

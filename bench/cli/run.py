@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @data_options
 @plugin_options
 @click.option("--no-ceilings", is_flag=True, help="Do not measure what the devices could reach; the report then says so.")
+@click.option("--no-search", is_flag=True, help="Run each case in its backend's usual way; do not try the others it offers.")
 @click.option("--label", "notes", multiple=True, metavar="NAME=VALUE", help="A note for the record (repeatable).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
 @click.option(
@@ -139,6 +140,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         options=pairs(values["options"], "--option"),
         stall=values["stall_timeout"],
         ceilings=not (values["no_ceilings"] or quick),
+        search=not (values["no_search"] or quick),
         labels=_labels(values["notes"]),
         command=["bench", *sys.argv[1:]],
     )

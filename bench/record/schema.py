@@ -32,7 +32,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 1
     options: dict[str, str] = {}
     environment: dict[str, str] = {}  # variables the harness set in the worker
-    chosen: str = ""  # how the batch size was chosen, where pilots chose it: "pilot over 1, 8, 32"
+    chosen: str = ""  # how batch size and options were chosen, where pilots chose them: "pilot over 1, 8, 32"
 
     @property
     def label(self) -> str:
@@ -65,7 +65,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     wall: float  # seconds from spawn to exit
     reason: str = ""  # why it failed, one sentence
     log_tail: str = ""
-    stages: dict[str, float] = {}  # import, data, build, compile, first_step, warmup, steady
+    stages: dict[str, float] = {}  # import, data, search, build, compile, first_step, warmup, steady
     compile: Literal["", "cold", "cached"] = ""
     lowering: str = ""
     images_per_sample: int = 0

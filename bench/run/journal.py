@@ -34,6 +34,7 @@ class Pilot(msgspec.Struct, frozen=True, kw_only=True, tag="pilot"):
     trial: Trial
     blocks: Blocks | None
     batch_size: int = 0
+    options: dict[str, str] = {}
     chosen: str = ""
 
 

@@ -42,6 +42,7 @@ class Wishes:
     options: dict[str, str] = field(default_factory=dict)
     stall: float = 600.0
     ceilings: bool = True
+    search: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
 
@@ -55,6 +56,7 @@ class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: str
     physical: str = "host"
     candidates: tuple[int, ...] = ()
+    search: bool = False  # let the pilot try the backend's alternatives
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,7 +198,10 @@ def _device_cases(
                 environment=environment,
             )
             planned = _planned(case, backend, workload)
-            cases.append(msgspec.structs.replace(planned, physical=device.physical, candidates=candidates))
+            # What was asked for by name is not searched for.
+            search = wishes.search and backend.info.alternatives and not case.options
+            more = {"physical": device.physical, "candidates": candidates, "search": search}
+            cases.append(msgspec.structs.replace(planned, **more))
     return cases, skips
 
 

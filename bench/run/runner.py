@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from bench.record.schema import Case, Ceiling, Skip, Trial
-from bench.run.ceilings import ceiling_key, recall, remember
 from bench.run.journal import Ceilings, Done, Journal, Pilot, Skipped
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch, Outcome, run_worker
 from bench.run.progress import Progress
+from bench.run.remembered import CEILINGS, CHOICES, Choice, ceiling_key, choice_key
 from bench.worker.answers import Measured, Prepared, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling
 
@@ -62,10 +62,11 @@ class Runner:
             key = ceiling_key(planned, self.plan.devices)
             if self.journal.ceilings(key) is not None:
                 continue
-            known = recall(self.plan.machine.fingerprint, key)
+            known = CEILINGS.recall(self.plan.machine.fingerprint, key)
             if known is None:
                 known = self._ceiling(planned)
-                remember(self.plan.machine.fingerprint, key, known)
+                if known:  # nothing is kept of a failed measurement
+                    CEILINGS.remember(self.plan.machine.fingerprint, key, known)
             self.journal.add(Ceilings(key=key, ceilings=known))
 
     def _ceiling(self, planned: PlannedCase) -> list[Ceiling]:
@@ -98,7 +99,11 @@ class Runner:
 
     def _pilot(self, index: int) -> None:
         planned = self.plan.cases[index]
-        job = self._job(planned.case, planned, seed=self.plan.seed)
+        case, known = planned.case, self._known_choice(planned)
+        if known is not None:
+            case = msgspec.structs.replace(case, options=case.options | known.options)
+        job = self._job(case, planned, seed=self.plan.seed)
+        job = msgspec.structs.replace(job, search=planned.search and known is None)
         title, log = f"pilot  {planned.case.label}", f"case{index:02d}-pilot"
         outcome = self._work(planned, job, title, log)
         if outcome.failure is not None and outcome.failure.kind == "unsupported":
@@ -111,8 +116,28 @@ class Runner:
         if measured is None:
             self.journal.add(Pilot(trial=trial, blocks=None))
         else:
-            entry = Pilot(trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, chosen=measured.chosen)
+            choice = self._choice(planned, measured) if known is None else known
+            chosen = "; ".join(part for part in (measured.chosen, choice.note) if part)
+            entry = Pilot(
+                trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, options=choice.options, chosen=chosen
+            )
             self.journal.add(entry)
+
+    def _choice_key(self, planned: PlannedCase) -> str:
+        digest = self.prepared[f"{planned.case.workload}-{planned.case.size}"].workload.digest
+        return choice_key(planned, self.plan.devices, digest, self.plan.bench)
+
+    def _known_choice(self, planned: PlannedCase) -> Choice | None:
+        if not planned.search:
+            return Choice({}, "")
+        return CHOICES.recall(self.plan.machine.fingerprint, self._choice_key(planned))
+
+    def _choice(self, planned: PlannedCase, measured: Measured) -> Choice:
+        """What the pilot's search found, kept for later runs where there was anything to search."""
+        choice = Choice(measured.options, measured.searched)
+        if measured.searched:
+            CHOICES.remember(self.plan.machine.fingerprint, self._choice_key(planned), choice)
+        return choice
 
     def _trial(self, index: int, number: int, pilot: Pilot) -> None:
         planned = self.plan.cases[index]
@@ -159,7 +184,7 @@ class Runner:
     def _trial_of(self, outcome: Outcome, case: int, number: int, role: str) -> tuple[Trial, Measured | None]:
         measured = msgspec.json.decode(outcome.value, type=Measured) if outcome.status == "ok" else None
         own = {} if measured is None else msgspec.structs.asdict(measured)
-        for field in ("blocks", "batch_size", "chosen"):
+        for field in ("blocks", "batch_size", "options", "searched", "chosen"):
             own.pop(field, None)
         trial = Trial(
             case=case,
@@ -184,9 +209,10 @@ class Runner:
 
 def settled_case(case: Case, pilot: Pilot | None) -> Case:
     """The case with what its pilot chose."""
-    if pilot is None or not pilot.batch_size or case.phase != "infer":
+    if pilot is None:
         return case
-    return msgspec.structs.replace(case, batch_size=pilot.batch_size, chosen=pilot.chosen)
+    batch_size = pilot.batch_size if pilot.batch_size and case.phase == "infer" else case.batch_size
+    return msgspec.structs.replace(case, batch_size=batch_size, options=case.options | pilot.options, chosen=pilot.chosen)
 
 
 def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
@@ -215,7 +241,7 @@ def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
     for planned in ceiling_cases(plan):
         key = ceiling_key(planned, plan.devices)
         known = journal is not None and journal.ceilings(key) is not None
-        known = known or recall(plan.machine.fingerprint, key) is not None
+        known = known or CEILINGS.recall(plan.machine.fingerprint, key) is not None
         total += 0.0 if known else CEILING_SECONDS
     for index in range(len(plan.cases)):
         pilot = None if journal is None else journal.pilot(index)

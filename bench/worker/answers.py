@@ -30,6 +30,7 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = {}
     reason: str = ""
     options: tuple[str, ...] = ()
+    alternatives: bool = False  # whether it has any, for some case
 
 
 class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +93,8 @@ class Measured(msgspec.Struct, kw_only=True):
     blocks: Blocks | None = None
     batch_size: int = 0  # what a pilot chose
     chosen: str = ""  # and from what
+    options: dict[str, str] = {}  # which of the backend's alternatives it chose
+    searched: str = ""  # and from what
 
 
 class Reached(msgspec.Struct, frozen=True):

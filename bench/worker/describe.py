@@ -46,6 +46,7 @@ def _backend(backend: Backend, probe: bool) -> BackendInfo:
         versions={str(name): str(version) for name, version in found.versions.items()},
         reason=found.reason,
         options=options,
+        alternatives=hasattr(backend, "alternatives"),
     )
 
 

@@ -88,6 +88,7 @@ class Measure(Common, frozen=True, kw_only=True, tag="measure"):
     blocks: Blocks | None = None
     candidates: tuple[int, ...] = ()  # batch sizes for a pilot to choose from
     cached: bool = False  # whether an earlier process has compiled this case already
+    search: bool = False  # a pilot that also tries the backend's alternatives
     in_turns: bool = False  # another worker is alive too: wait for a turn before each sample
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from msgspec import structs
+
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.errors import NotComparableError
 from bench.worker.answers import Measured
@@ -48,6 +50,12 @@ class Bench:
         started = time.perf_counter()
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
+
+    def choose(self, options: dict[str, str]) -> None:
+        """Go on with these options beside the case's own."""
+        if options:
+            case = structs.replace(self.job.case, options=self.job.case.options | options)
+            self.job = structs.replace(self.job, case=case)
 
     def alive(self) -> None:
         """Work of unknown length goes on."""

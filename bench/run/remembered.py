@@ -1,0 +1,72 @@
+"""What was found out about a machine and holds for later runs too: one small file per subject and machine fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from bench.record.schema import Ceiling, DeviceFacts
+from bench.run.folders import cache_folder
+from bench.run.plan import PlannedCase
+
+Found = TypeVar("Found")
+
+
+class Remembered(Generic[Found]):
+    """Values of one type under keys. Only a cache: what cannot be read is found out again."""
+
+    def __init__(self, subject: str, kind: type[Found]) -> None:
+        self._subject, self._kind = subject, kind
+
+    def recall(self, fingerprint: str, key: str) -> Found | None:
+        """What was found on this machine earlier, if anything."""
+        return self._read(self._path(fingerprint)).get(key)
+
+    def remember(self, fingerprint: str, key: str, found: Found) -> None:
+        """Keep it for later runs."""
+        path = self._path(fingerprint)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(msgspec.json.encode(self._read(path) | {key: found}))
+        temporary.replace(path)
+
+    def _path(self, fingerprint: str) -> Path:
+        return cache_folder() / self._subject / f"{fingerprint}.json"
+
+    def _read(self, path: Path) -> dict[str, Found]:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, self._kind])  # type: ignore[name-defined]  # at run time
+        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+            return {}
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What a search over a backend's alternatives chose, and from what."""
+
+    options: dict[str, str]
+    note: str
+
+
+CEILINGS = Remembered("ceilings", list[Ceiling])
+CHOICES = Remembered("choices", Choice)
+
+
+def ceiling_key(planned: PlannedCase, devices: Sequence[DeviceFacts]) -> str:
+    """Backend with its versions, device, precision and cores: what a ceiling belongs to."""
+    case = planned.case
+    return f"{_backend(planned, devices)} {case.devices[0]} {case.precision} {case.threads} cores"
+
+
+def choice_key(planned: PlannedCase, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
+    """Case, workload digest, versions of backend and harness: what a choice belongs to."""
+    return f"{planned.case.label} {digest} {_backend(planned, devices)} {planned.case.threads} cores accelbench {harness}"
+
+
+def _backend(planned: PlannedCase, devices: Sequence[DeviceFacts]) -> str:
+    case = planned.case
+    facts = next((d for d in devices if (d.backend, d.id) == (case.backend, case.devices[0])), None)
+    versions = "" if facts is None else " ".join(f"{name} {version}" for name, version in sorted(facts.versions.items()))
+    return f"{case.backend} [{versions}]"

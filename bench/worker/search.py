@@ -1,0 +1,95 @@
+"""What can be chosen only by trying: a backend's alternatives for one case, timed in turns in one process.
+
+What is chosen here is measured afterwards, in fresh trials; the times taken here are not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from bench.contract import Settings
+from bench.spec import initial_weights
+from bench.verify.equivalence import compiled
+from bench.worker.feed import Feed, load_calibrated
+from bench.worker.measure import Bench
+from bench.worker.timing import seconds_per_step
+
+SECONDS, ROUNDS = 2.5, 4
+CLEARLY_FASTER = 1.03
+"""An alternative must be so much faster than the usual way to be chosen, for times are noisy."""
+
+Options = Mapping[str, str]
+
+
+@dataclass
+class _Contender:
+    options: Options
+    run: Callable[[int], object]  # so many steps
+    seconds: list[float] = field(default_factory=list)  # per step
+
+
+def search(bench: Bench) -> tuple[dict[str, str], str]:
+    """The options that make the case fastest, without those of the usual way, and a note of what was tried, or nothing."""
+    case, backend = bench.job.case, bench.backend
+    offered = getattr(backend, "alternatives", None)
+    if offered is None or not bench.job.search:
+        return {}, ""
+    ways: Sequence[Options] = list(offered(bench.workload, case.phase, bench.settings))
+    if len(ways) < 2:
+        return {}, ""
+    with bench.stage("search"):
+        contenders = [found for options in ways if (found := _built(bench, options)) is not None]
+        if not contenders:
+            return {}, ""
+        for number in range(ROUNDS):
+            for contender in contenders[:: 1 if number % 2 else -1]:
+                contender.seconds.append(seconds_per_step(contender.run, SECONDS / ROUNDS / len(contenders)))
+                bench.alive()
+    usual = contenders[0]
+    best = min(contenders, key=lambda contender: median(contender.seconds))
+    if median(best.seconds) * CLEARLY_FASTER > median(usual.seconds):
+        best = usual
+    tried = ", ".join(f"{_say(way.options)} {case.batch_size / median(way.seconds):.0f}/s" for way in contenders)
+    chosen = {} if best.options == ways[0] else dict(best.options)
+    return chosen, f"search over {tried}"
+
+
+def _built(bench: Bench, options: Options) -> _Contender | None:
+    """A way made ready to run; None where it cannot be built here, which is no reason to fail."""
+    settings = replace(bench.settings, options={**bench.settings.options, **options})
+    try:
+        run = (_training if bench.job.case.phase == "train" else _inference)(bench, settings)
+        run(2)
+    except Exception as error:
+        bench.channel.beat(0, 0, f"{_say(options)} is not possible here: {type(error).__name__}")
+        return None
+    bench.channel.beat(0, 0, f"{_say(options)} is built")
+    return _Contender(options, run)
+
+
+def _training(bench: Bench, settings: Settings) -> Callable[[int], object]:
+    assert bench.backend is not None
+    workload, device = bench.workload, bench.job.case.devices[0]
+    weights = initial_weights(workload.network, workload.seed)
+    trainer = compiled(bench.backend.trainer(workload, weights, device, settings))
+    feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
+    return lambda steps: trainer.wait(trainer.run([trainer.stage(*feed.next()) for _ in range(steps)]))
+
+
+def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
+    assert bench.backend is not None
+    weights, device = load_calibrated(bench.folder), bench.job.case.devices[0]
+    predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
+    feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
+
+    def run(batches: int) -> None:
+        for _ in range(batches):
+            predictor.wait(predictor.run(predictor.stage(feed.next()[0])))
+
+    return run
+
+
+def _say(options: Options) -> str:
+    return " ".join(f"{name}={value}" for name, value in options.items())
