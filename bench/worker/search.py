@@ -28,6 +28,12 @@ class _Contender:
     options: Options
     run: Callable[[int], object]  # so many steps
     seconds: list[float] = field(default_factory=list)  # per step
+    failed: bool = False
+
+    @property
+    def step(self) -> float:
+        """Typical seconds per step."""
+        return median(self.seconds)
 
 
 def search(bench: Bench) -> tuple[dict[str, str], str]:
@@ -41,19 +47,27 @@ def search(bench: Bench) -> tuple[dict[str, str], str]:
         return {}, ""
     with bench.stage("search"):
         contenders = [found for options in ways if (found := _built(bench, options)) is not None]
-        if not contenders:
-            return {}, ""
         for number in range(ROUNDS):
             for contender in contenders[:: 1 if number % 2 else -1]:
-                contender.seconds.append(seconds_per_step(contender.run, SECONDS / ROUNDS / len(contenders)))
-                bench.alive()
-    usual = contenders[0]
-    best = min(contenders, key=lambda contender: median(contender.seconds))
-    if median(best.seconds) * CLEARLY_FASTER > median(usual.seconds):
-        best = usual
-    tried = ", ".join(f"{_say(way.options)} {case.batch_size / median(way.seconds):.0f}/s" for way in contenders)
-    chosen = {} if best.options == ways[0] else dict(best.options)
-    return chosen, f"search over {tried}"
+                if not contender.failed:
+                    _time(bench, contender, SECONDS / ROUNDS / len(contenders))
+    fit = [contender for contender in contenders if not contender.failed]
+    if not fit:
+        return {}, ""
+    best = min(fit, key=lambda contender: contender.step)
+    if fit[0].options == ways[0] and best.step * CLEARLY_FASTER > fit[0].step:
+        best = fit[0]
+    tried = ", ".join(f"{_say(way.options)} {case.batch_size / way.step:.4g}/s" for way in fit)
+    return {} if best.options == ways[0] else dict(best.options), f"search over {tried}"
+
+
+def _time(bench: Bench, contender: _Contender, seconds: float) -> None:
+    try:
+        contender.seconds.append(seconds_per_step(contender.run, seconds))
+    except Exception as error:  # one way out of several: the others go on
+        contender.failed = True
+        bench.channel.beat(0, 0, f"{_say(contender.options)} has failed: {type(error).__name__}")
+    bench.alive()
 
 
 def _built(bench: Bench, options: Options) -> _Contender | None:

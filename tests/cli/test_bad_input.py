@@ -32,7 +32,7 @@ def one_sentence(done, code=2):
     [
         (
             ["run", "--backend", "misbehavin"],
-            "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving; did you mean",
+            "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving, choosy; did you mean",
         ),
         ([*RUN, "--size", "huge"], "unknown size of dots 'huge'; there are: small"),
         (["run", "--backend", "misbehaving", "--workload", "spots"], "unknown workload 'spots'; there are: melanoma, dots"),

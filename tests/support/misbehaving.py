@@ -40,6 +40,16 @@ class Misbehaving:
         return Prediction(workload.network, weights)
 
 
+class Choosy(Misbehaving):
+    """Slow in its usual way; offers one that fails, one that cannot be built, and one that is not slow."""
+
+    name = "choosy"
+
+    def alternatives(self, workload, phase, settings):
+        ways = {"pause": "0.02"}, {"fault": "raise"}, {"pause": "soon"}, {"pause": "0"}
+        return ways if phase == "train" else ()
+
+
 class Training:
     def __init__(self, workload, weights, options):
         self.oracle = Oracle(workload.network, workload.loss, workload.optimizer, weights)
@@ -160,7 +170,7 @@ def workload(**changes):
 
 @hookimpl
 def bench_backends():
-    return [Misbehaving()]
+    return [Misbehaving(), Choosy()]
 
 
 @hookimpl
