@@ -73,7 +73,9 @@ class TorchTrainer(_Engine):
         self, workload: Workload, weights: Weights, device: str, settings: Settings, compiled_norms: bool = False
     ) -> None:
         super().__init__(device, settings)
-        self._workload, self._batch_size, self._compiled_norms = workload, settings.batch_size, compiled_norms
+        self._workload, self._batch_size = workload, settings.batch_size
+        if compiled_norms:
+            self.compile = self._compile
         self._tensors = load(weights, self._device, self._kinds.state, train=True)
         self._logits = lower(workload.network, self._tensors, self._kinds, training=True, compiled_norms=compiled_norms)
         self.lowering = f"torch eager, channels_last{', compiled norms' if compiled_norms else ''}"
@@ -86,10 +88,8 @@ class TorchTrainer(_Engine):
         )
         self._steps = 0
 
-    def compile(self) -> None:
-        """Where norms are compiled, a forward and a backward pass over a blank batch; no weight moves, no statistic."""
-        if not self._compiled_norms:
-            return
+    def _compile(self) -> None:
+        """A forward and a backward pass over a blank batch; no weight moves, no statistic."""
         network = self._workload.network
         before = {name: tensor.clone() for name, tensor in self._tensors.items() if not trainable(name)}
         blank = torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
@@ -135,14 +135,15 @@ class TorchPredictor(_Engine):
 
     def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings, graph: bool = False) -> None:
         super().__init__(device, settings)
-        self._network, self._batch_size, self._graph = workload.network, settings.batch_size, graph
+        self._network, self._batch_size = workload.network, settings.batch_size
+        if graph:
+            self.compile = self._compile
         self._probabilities: Logits = freeze(workload.network, weights, self._device, self._kinds)
         self.lowering = f"{'oneDNN graph' if graph else 'torch eager'}, channels_last, BatchNorm folded"
 
-    def compile(self) -> None:
-        """Build the graph, where there is one, for the settings' batch size."""
-        if self._graph:
-            self._probabilities = as_graph(self._probabilities, self._network, self._batch_size)
+    def _compile(self) -> None:
+        """Build the graph for the settings' batch size."""
+        self._probabilities = as_graph(self._probabilities, self._network, self._batch_size)
 
     def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """Copy one batch to the device."""
