@@ -1,21 +1,21 @@
 """Inference with frozen weights: BatchNorm folded into the convolution before it and, on the host, one oneDNN graph.
 
 oneDNN's graph compiler keeps weights packed, fuses sums and ReLUs into convolutions and costs 5 us a call, where the same
-convolution called from Python costs 28: most of the time of a single image in bf16. TorchScript is the door to it.
+convolution called from Python costs 28: 0.6 of the 1.4 ms that a single image took in bf16. TorchScript is the door to it.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from backends.fusion import Leaf, Norm, Operation, Sum, operations
-from backends.torch_lowering import Logits, Numerics, lower_leaf, normaliser
+from backends.torch_lowering import Logits, Numerics, in_order, lower_leaf, normaliser, own
 from backends.torch_patches import gathers, output_size, patches
 from bench.spec import Conv2d, Network, Weights, join
 
@@ -62,7 +62,6 @@ class _Folding:
     weights: Weights
     device: torch.device
     kinds: Numerics
-    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def put(self, value: np.ndarray) -> torch.Tensor:
         """In the operands' dtype, kernels channels_last."""
@@ -84,13 +83,7 @@ def _chain(parts: Sequence[Operation], folding: _Folding) -> Logits:
             functions.append(_conv(part, part.layer, following if isinstance(following, Norm) else None, folding))
         else:
             functions.append(_lower(part, folding))
-
-    def chain(x: torch.Tensor) -> torch.Tensor:
-        for function in functions:
-            x = function(x)
-        return x
-
-    return chain
+    return in_order(functions)
 
 
 def _lower(part: Operation, folding: _Folding) -> Logits:
@@ -103,12 +96,8 @@ def _lower(part: Operation, folding: _Folding) -> Logits:
                 return lambda x: torch.relu(body(x) + shortcut(x))
             return lambda x: body(x) + shortcut(x)
         case Leaf():
-            own = {
-                name.rsplit(".", 1)[-1]: folding.put(value)
-                for name, value in folding.weights.items()
-                if name.rsplit(".", 1)[0] == part.path
-            }
-            return lower_leaf(part, own, folding.kinds)
+            tensors = {name: folding.put(value) for name, value in own(folding.weights, part.path).items()}
+            return lower_leaf(part, tensors, folding.kinds)
 
 
 def _scale_and_shift(norm: Norm, folding: _Folding) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from bench.spec import (
     trainable,
 )
 
+Value = TypeVar("Value")
 Tensors = Mapping[str, torch.Tensor]
 Logits = Callable[[torch.Tensor], torch.Tensor]
 
@@ -111,13 +113,18 @@ class _Place:
     training: bool
     compiled_norms: bool
 
-    def own(self, path: str) -> Tensors:
-        """A layer's tensors under their last names."""
-        return {name.rsplit(".", 1)[-1]: t for name, t in self.tensors.items() if name.rsplit(".", 1)[0] == path}
+
+def own(tensors: Mapping[str, Value], path: str) -> dict[str, Value]:
+    """A layer's tensors under their last names."""
+    return {name.rsplit(".", 1)[-1]: value for name, value in tensors.items() if name.rsplit(".", 1)[0] == path}
 
 
 def _chain(parts: Sequence[Operation], place: _Place) -> Logits:
-    functions = [_lower(part, place) for part in parts]
+    return in_order([_lower(part, place) for part in parts])
+
+
+def in_order(functions: Sequence[Logits]) -> Logits:
+    """One function after the other."""
 
     def chain(x: torch.Tensor) -> torch.Tensor:
         for function in functions:
@@ -135,7 +142,7 @@ def _lower(part: Operation, place: _Place) -> Logits:
         case Sum():
             return _sum(part, place)
         case Leaf():
-            return lower_leaf(part, place.own(part.path), place.kinds)
+            return lower_leaf(part, own(place.tensors, part.path), place.kinds)
 
 
 def lower_leaf(part: Leaf, own: Tensors, kinds: Numerics) -> Logits:
@@ -163,10 +170,10 @@ NormFunction = Callable[[torch.Tensor, torch.Tensor | None, bool], torch.Tensor]
 
 def _norm(part: Norm, place: _Place) -> NormFunction:
     """BatchNorm of the first argument, plus the second where there is one, through ReLU where the third says so."""
-    layer, own = part.layer, place.own(part.path)
+    layer, tensors = part.layer, own(place.tensors, part.path)
     if layer.running_variance != "unbiased":
         raise UnsupportedLayer("PyTorch lowering has no BatchNorm with a biased running variance")
-    w, b, mean, var = (own[name] for name in ("weight", "bias", "running_mean", "running_var"))
+    w, b, mean, var = (tensors[name] for name in ("weight", "bias", "running_mean", "running_var"))
 
     def norm(x: torch.Tensor, other: torch.Tensor | None, relu: bool) -> torch.Tensor:
         # In place: BatchNorm's gradient needs its input, not its output.

@@ -18,8 +18,8 @@ Found = TypeVar("Found")
 class Remembered(Generic[Found]):
     """Values of one type under keys. Only a cache: what cannot be read is found out again."""
 
-    def __init__(self, subject: str, kind: type[Found]) -> None:
-        self._subject, self._kind = subject, kind
+    def __init__(self, subject: str, decoder: msgspec.json.Decoder[dict[str, Found]]) -> None:
+        self._subject, self._decoder = subject, decoder
 
     def recall(self, fingerprint: str, key: str) -> Found | None:
         """What was found on this machine earlier, if anything."""
@@ -38,7 +38,7 @@ class Remembered(Generic[Found]):
 
     def _read(self, path: Path) -> dict[str, Found]:
         try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, self._kind])  # type: ignore[name-defined]  # at run time
+            return self._decoder.decode(path.read_bytes())
         except (OSError, msgspec.DecodeError, msgspec.ValidationError):
             return {}
 
@@ -50,8 +50,8 @@ class Choice(msgspec.Struct, frozen=True):
     note: str
 
 
-CEILINGS = Remembered("ceilings", list[Ceiling])
-CHOICES = Remembered("choices", Choice)
+CEILINGS = Remembered("ceilings", msgspec.json.Decoder(dict[str, list[Ceiling]]))
+CHOICES = Remembered("choices", msgspec.json.Decoder(dict[str, Choice]))
 
 
 def ceiling_key(planned: PlannedCase, devices: Sequence[DeviceFacts]) -> str:

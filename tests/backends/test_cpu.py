@@ -11,6 +11,7 @@ from backends.cpu import CpuBackend
 from bench.contract import Predictor, Settings, Trainer, Workload
 from bench.spec import Weights, initial_weights
 from bench.testing import BackendConformance, kit_workloads
+from tests.support.compiler import needs_compiler
 
 OTHERS = {"norms": "compiled", "inference": "eager"}
 
@@ -31,6 +32,7 @@ class TestConformance(BackendConformance):
     backend = CpuBackend()
 
 
+@needs_compiler
 class TestConformanceOfOtherChoices(BackendConformance):
     backend = OtherChoices()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import jax
@@ -22,11 +21,10 @@ from backends.jax_norm import host_batch_norm
 from backends.torch_norm import FusedNorm
 from backends.torch_patches import GatheredConv, gathers
 from bench.spec import BatchNorm, Conv2d, Dense, Flatten, MaxPool, Network, ReLU, Residual, Sequential, sequential
-from bench.testing import kit_workloads
+from tests.support.compiler import needs_compiler
 
 jax.config.update("jax_enable_x64", True)
 
-RESIDUAL, ASSORTED = kit_workloads()
 HIGHEST = lax.Precision.HIGHEST
 
 
@@ -102,9 +100,10 @@ def test_the_host_batch_norm_has_the_moments_and_gradients_of_pytorch_far_from_z
         np.testing.assert_allclose(gradient, other.numpy(), rtol=1e-8, atol=1e-8)
 
 
+@needs_compiler
 @pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
 @pytest.mark.parametrize("added", [False, True], ids=["alone", "added"])
-def test_compiled_norms_move_statistics_and_pass_gradients_as_pytorch_does(relu: bool, added: bool, torch_can_compile: None):
+def test_compiled_norms_move_statistics_and_pass_gradients_as_pytorch_does(relu: bool, added: bool):
     def tensors() -> list[torch.Tensor]:
         x, other = (torch.from_numpy(random(4, 5, 3, n).astype(np.float32)[..., :6]).permute(0, 3, 1, 2) for n in (6, 7))
         return [t.requires_grad_() for t in (x, other, torch.linspace(0.5, 2, 6), torch.linspace(-1, 1, 6))]
@@ -129,16 +128,6 @@ def test_compiled_norms_move_statistics_and_pass_gradients_as_pytorch_does(relu:
         y.backward(torch.from_numpy(random(*y.shape).astype(np.float32)))
         results.append([y.detach(), x.grad, w.grad, b.grad, *state, *([other.grad] if added else [])])
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def torch_can_compile() -> None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.compile(lambda x: x + 1, fullgraph=True)(torch.zeros(2))
-    except Exception as error:  # whatever PyTorch misses: a compiler, headers
-        pytest.skip(f"torch.compile does not work here: {str(error).splitlines()[0]}")
 
 
 def test_only_few_pixels_of_many_channels_are_gathered():

@@ -143,8 +143,8 @@ def _per_turn(work: Work, turn: float) -> int:
     return steps
 
 
-def as_worker(threads: int | None = None) -> None:
+def as_worker() -> None:
     """Start this script again in a worker's environment, unless it has it: the allocator's settings are read at the start."""
-    wanted = worker_environment(threads or usable_cores(), {}) | {"MALLOC_ARENA_MAX": "1"}
+    wanted = worker_environment(usable_cores(), {}) | {"MALLOC_ARENA_MAX": "1"}
     if not wanted.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)

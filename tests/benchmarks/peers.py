@@ -13,6 +13,7 @@ import argparse
 import io
 import itertools
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import numpy as np
 from contest import GROUPS, Program, Work, as_worker, contest
@@ -100,24 +101,24 @@ def timm_training(size: str, precision: str, compiled: bool) -> Work:
 
 def _declare_torchvision() -> None:
     """timm imports torchvision, whose operators a CPU build of PyTorch may lack: none of them is used here."""
-    import torch
+    from torch import library
 
     try:
-        import torchvision  # noqa: F401  (only whether it can be imported)
+        import_module("torchvision")
     except (ImportError, RuntimeError):
-        library = torch.library.Library("torchvision", "DEF")
-        _LIBRARIES.append(library)
+        operators = library.Library("torchvision", "DEF")
+        _LIBRARIES.append(operators)
         for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+            operators.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
 
 
 _LIBRARIES: list[object] = []  # a library's operators last as long as the object
 
 
-def our_inference(size: str, precision: str, batch: int, name: str = "cpu", device: str = "cpu") -> Work:
+def our_inference(size: str, precision: str, batch: int) -> Work:
     """One batch."""
     spec = workload(size)
-    predictor = backend(name).predictor(spec, weights_of(spec.network), device, settings(precision, batch, {}))
+    predictor = backend("cpu").predictor(spec, weights_of(spec.network), "cpu", settings(precision, batch, {}))
     getattr(predictor, "compile", lambda: None)()
     images = batches(spec.network, batch)
 
