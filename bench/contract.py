@@ -206,6 +206,25 @@ class DataReader(Protocol):
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How a whole training is run, beside network, loss, optimizer and schedule.
+
+    What is random here comes from streams of the harness, so every backend sees the same batches. ``targets`` are measures on
+    the validation images: ``auc``, the mean over classes of the area under the ROC curve of one against the rest, and
+    ``accuracy``; a training is good enough when all of them are reached.
+    """
+
+    flips: bool = True  # each image flipped and turned by quarters at random
+    shift: int = 0  # each image moved by up to so many pixels either way, what enters mirrored at its edge
+    averaging: float = 0.0  # decay of the weights' moving average, taken eight times an epoch; 0: none
+    views: int = (
+        4  # of each image, whose predictions are averaged: its mirror images, and with 8 also those of its transpose
+    )
+    targets: Mapping[str, float] = field(default_factory=dict)
+    synthetic_targets: Mapping[str, float] = field(default_factory=dict)  # on the workload's own synthetic images
+
+
+@dataclass(frozen=True)
 class Workload:
     """Framework-neutral data: everything that decides what is computed."""
 
@@ -221,6 +240,7 @@ class Workload:
     data: DataReader | None  # None: nothing to read, as in a ceiling's spec
     golden: Path | None = None  # the oracle's golden file for this size
     summary: str = ""
+    recipe: Recipe = field(default_factory=Recipe)
 
 
 class Reporter(Protocol):

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @click.command(name="run")
 @device_options
-@click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: small.")
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="SIZE",
+    help="tiny, small or standard (repeatable). Default: small, or what there is.",
+)
 @click.option(
     "--phase", "phases", multiple=True, metavar="PHASE", help="preprocess, train or infer (repeatable). Default: all."
 )
@@ -43,6 +49,21 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="A first look: size tiny, short trials, fp32, no ceilings.")
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
+@click.option(
+    "--input",
+    "source",
+    type=click.Choice(["memory", "files"]),
+    default="memory",
+    show_default=True,
+    help="files: also train from JPEG files, decoded on the way; the report shows what that costs.",
+)
+@click.option(
+    "--until-quality", is_flag=True, help="Train to the workload's target, one seed per trial, and measure the time."
+)
+@click.option(
+    "--target", "target_words", multiple=True, metavar="NAME=VALUE", help="Of --until-quality: auc or accuracy (repeatable)."
+)
+@click.option("--epochs", type=int, metavar="N", help="Of --until-quality, at most. Default: the workload's.")
 @plugin_options
 @click.option("--no-ceilings", is_flag=True, help="Do not measure what the devices could reach; the report then says so.")
 @click.option("--no-search", is_flag=True, help="Run each case in its backend's usual way; do not try the others it offers.")
@@ -73,7 +94,8 @@ def command(**values: Any) -> None:
     \b
     bench run --quick
     bench run --backend cuda --backend cpu --size standard
-    bench run --data ~/HAM10000 --size small --trials 5
+    bench run --data ~/HAM10000 --size small --trials 5 --input files
+    bench run --until-quality --size tiny --data ham10000_28.npz
     bench run --resume bench-results/20260101-120000-abc123
     """
     from bench.run.session import Interrupted, resume_run, start_run
@@ -122,14 +144,15 @@ def _plan(values: dict[str, Any]) -> Plan:
 def _wishes(values: dict[str, Any]) -> Wishes:
     from bench.run.plan import PHASES, Wishes
 
-    quick = values["quick"]
+    quick, until_quality = values["quick"], values["until_quality"]
+    _refuse_unfit(values)
     seconds = values["seconds"] if values["seconds"] is not None else (0.5 if quick else 2.5)
     return Wishes(
         backends=values["backends"],
         devices=values["devices"],
         workload=values["workload"],
-        sizes=values["sizes"] or (("tiny",) if quick else ("small",)),
-        phases=values["phases"] or PHASES,
+        sizes=values["sizes"] or (("tiny",) if quick else ()),
+        phases=("train",) if until_quality else values["phases"] or PHASES,
         precisions=values["precisions"] or (("fp32",) if quick else ()),
         batch_size=values["batch_size"],
         trials=values["trials"],
@@ -139,11 +162,38 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         data=data_spec(values, values["seed"]),
         options=pairs(values["options"], "--option"),
         stall=values["stall_timeout"],
-        ceilings=not (values["no_ceilings"] or quick),
+        ceilings=not (values["no_ceilings"] or quick or until_quality),
         search=not (values["no_search"] or quick),
+        from_files=values["source"] == "files",
+        until_quality=until_quality,
+        epochs=values["epochs"],
+        targets=_targets(values["target_words"]),
         labels=_labels(values["notes"]),
         command=["bench", *sys.argv[1:]],
     )
+
+
+def _refuse_unfit(values: dict[str, Any]) -> None:
+    """Raises UsageError for options that do not go together."""
+    from bench.errors import UsageError
+
+    if values["until_quality"]:
+        if values["phases"] or values["source"] == "files":
+            raise UsageError("--until-quality trains from memory and measures nothing else; leave out --phase and --input")
+    elif values["target_words"] or values["epochs"] is not None:
+        raise UsageError("--target and --epochs are about training to a target; add --until-quality")
+
+
+def _targets(words: Sequence[str]) -> dict[str, float]:
+    from bench.errors import UsageError
+
+    targets = {}
+    for name, value in pairs(words, "--target").items():
+        try:
+            targets[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--target {name}={value:.40} is not understood; expected a number, as in auc=0.85") from None
+    return targets
 
 
 def _labels(words: Sequence[str]) -> dict[str, str]:
@@ -184,6 +234,8 @@ def _finish(record: Record, folder: Path) -> None:
     click.echo(f"record: {folder / 'record.json'}")
     if code == ExitCode.SOME_FAILED:
         click.echo(
-            f"bench: some cases failed or could not be proven, the rest is recorded; logs in {folder / 'logs'}", err=True
+            "bench: some cases failed, could not be proven or did not reach their target, the rest is recorded; logs in "
+            f"{folder / 'logs'}",
+            err=True,
         )
     sys.exit(int(code))

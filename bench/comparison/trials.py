@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.record.schema import Case, Trial
+from bench.report.pool import log_time_to
 from bench.statistics import (
     Effect,
     Verdict,
@@ -114,6 +115,9 @@ def steady(trial: Trial) -> list[float]:
 
 
 def log_time_of(case: Case, trial: Trial) -> float:
-    """ln(seconds per image) of one trial, or per pixel where decoding is measured. Raises NoFigure."""
+    """ln(seconds per image) of one trial, per pixel where decoding is measured, or until the target where a training went to one.
+    Raises NoFigure."""
+    if case.scenario == "to-quality":
+        return log_time_to(case, trial)
     items = trial.pixels_per_sample if case.phase == "preprocess" else trial.images_per_sample
     return log_time(trial.samples, trial.warmup, items)

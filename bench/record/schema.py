@@ -13,7 +13,9 @@ import msgspec
 VERSION = 1
 
 Phase = Literal["preprocess", "train", "infer"]
-Scenario = Literal["", "single-stream", "offline"]
+Scenario = Literal["", "from-files", "to-quality", "single-stream", "offline"]
+"""Of training: from arrays in memory, from image files decoded on the way, or to the workload's quality target; the others of
+inference."""
 Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid"]
 
 
@@ -32,6 +34,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 1
     options: dict[str, str] = {}
     environment: dict[str, str] = {}  # variables the harness set in the worker
+    epochs: int = 0  # of to-quality: how long the schedule is, and no training lasts longer
+    targets: dict[str, float] = {}  # of to-quality: measures on the validation images, all to be reached
     chosen: str = ""  # how batch size and options were chosen, where pilots chose them: "pilot over 1, 8, 32"
 
     @property
@@ -51,6 +55,16 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     found: float | None = None
     allowed: float | None = None
     detail: str = ""
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """A point on the way of a training to its target: what the weights were worth after an epoch."""
+
+    epoch: int  # from 1
+    steps: int  # optimizer steps so far
+    seconds: float  # since the first batch, evaluations included
+    loss: float | None  # mean over the epoch's steps; None where it was not a number
+    measures: dict[str, float]  # on the validation images: "auc", "accuracy"
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +88,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     warmup: int = 0  # how many leading samples are warm-up
     steady: Literal["", "assumed", "detected", "moving"] = ""  # moving: the samples after warm-up still became faster
     pixels_per_sample: list[int] = []  # preprocess only: pixels decoded in each sample
+    curve: list[Evaluation] = []  # to-quality only
+    test: dict[str, float] = {}  # to-quality only: measures on the test images at the end, outside the clock
     losses: list[float | None] = []  # of the first optimizer steps; None where it was not a number
     checks: list[Check] = []
     host_memory: int = 0  # peak resident bytes of the worker

@@ -23,9 +23,10 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None) -> 
     assumptions = assumptions or Assumptions()
     pooled = pool(records)
     everything = measured_cases(pooled)
-    cases = _selected(everything, assumptions)
-    if not any(case.log is not None for case in cases):
-        raise NotComparableError(_nothing(pooled, cases))
+    selected = _selected(everything, assumptions)
+    if not any(case.log is not None or case.courses for case in selected):
+        raise NotComparableError(_nothing(pooled, selected))
+    cases = tuple(case for case in selected if case.key.scenario != "to-quality")
     synthetic = {fingerprint for fingerprint, (made, _) in pooled.data.items() if made}
     return Report(
         assumptions=assumptions,
@@ -37,7 +38,8 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None) -> 
         records=tuple(sorted(pooled.records.values(), key=lambda line: (line.created, line.id))),
         skips=_remarks(pooled.skips.items()),
         failures=_remarks(pooled.failures.items()),
-        notes=_notes(pooled, cases),
+        notes=_notes(pooled, selected),
+        to_quality=tuple(case for case in selected if case.key.scenario == "to-quality"),
     )
 
 

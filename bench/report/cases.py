@@ -29,7 +29,7 @@ _START_UP = ("import", "build", "first_step")
 
 
 def measured_cases(pooled: Pool) -> tuple[MeasuredCase, ...]:
-    """Every case of the pool that was tried, in a stable order."""
+    """Every case of the pool that was tried, trainings to their target among them, in a stable order."""
     tried = [tally for tally in pooled.tallies.values() if tally.figures or tally.failed]
     return tuple(_measured(tally, pooled) for tally in sorted(tried, key=lambda tally: _place(tally.key)))
 
@@ -79,6 +79,8 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         lowering=", ".join(sorted(name for name in tally.lowerings if name)),
         marks=tuple(mark for mark, deserved in marks.items() if deserved),
         records=len(tally.records),
+        targets=tally.case.targets,
+        courses=tuple(sorted(tally.courses, key=lambda course: course.number)),
     )
 
 
@@ -124,7 +126,7 @@ def _ceilings(tally: Tally, pooled: Pool, log: LogRate | None) -> tuple[Ceiling 
     Every image has to reach the device, at one byte per pixel and channel, whatever is computed with it there.
     """
     facts, device = tally.facts, tally.device
-    if device is None or facts is None:
+    if device is None or facts is None or tally.case.scenario == "to-quality":
         return None, None, None
     arithmetic, copying = (
         pooled.ceilings.get((tally.key.machine, device.physical, tally.key.precision, kind))

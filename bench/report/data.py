@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bench.report.model import CaseKey, MeasuredCase, Report, Row, Setting, SpeedUp
+from bench.report.quality import seconds
 from bench.report.text import spreadsheet
 from bench.statistics import Estimate
 
@@ -66,6 +67,7 @@ def as_data(report: Report) -> Fields:
             }
             for group in report.groups
         ],
+        "time_to_quality": [_to_quality(case) for case in report.to_quality],
         "measured": [_measured(case) for case in report.measured],
         "failed_trials": [asdict(remark) for remark in report.failures],
         "skipped": [asdict(remark) for remark in report.skips],
@@ -135,6 +137,30 @@ def _speed_up(found: SpeedUp | None) -> Fields | None:
     against = {"reference_machine": key.machine, "reference_device": "+".join(key.devices), "reference_cores": key.threads}
     against |= {"reference_precision": key.precision, "reference_batch_size": key.batch_size}
     return {**vars(found.factor), **against, "left_out": list(found.left_out)}
+
+
+def _to_quality(case: MeasuredCase) -> Fields:
+    return {
+        **_case_fields(case.key),
+        "device_name": "" if case.device is None else case.device.name,
+        "targets": dict(case.targets),
+        "seconds": _estimate(seconds(case)),
+        "no_figure": case.no_figure,
+        "failed_trials": case.failed,
+        "checks_passed": list(case.passed),
+        "checks_failed": list(case.broken),
+        "valid": case.valid,
+        "marks": list(case.marks),
+        "trainings": [
+            {
+                "trial": course.number,
+                "seconds": course.seconds,
+                "test": course.test,
+                "curve": [msgspec.to_builtins(point) for point in course.curve],
+            }
+            for course in case.courses
+        ],
+    }
 
 
 def _measured(case: MeasuredCase) -> Fields:

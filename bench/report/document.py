@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from bench.report import cells
 from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
-from bench.report.measured import measured
+from bench.report.measured import input_taxes, measured
 from bench.report.model import MARKS, Remark, Report
 from bench.report.notes import not_projected
+from bench.report.quality import time_to_quality
 from bench.report.sections import Section, cut
 from bench.report.text import clean, first_line
 
@@ -18,7 +19,9 @@ def document(report: Report) -> list[Section]:
     """Days versus hours, what was measured, and what has to be known about both."""
     sections = [headline(group, report) for group in report.groups]
     sections.append(Section("Not projected", None, cut(not_projected(report))))
+    sections += time_to_quality(report)
     sections += measured(report)
+    sections.append(Section("Training from files", None, cut(input_taxes(report))))
     sections.append(Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report))))
     sections.append(Section("Assumptions", None, tuple(_assumptions(report))))
     sections.append(Section("Failed trials", None, tuple(_remarks(report.failures))))
@@ -31,7 +34,7 @@ def document(report: Report) -> list[Section]:
 
 
 def _marks(report: Report) -> Iterable[tuple[str, str]]:
-    used = {mark for case in report.measured for mark in case.marks}
+    used = {mark for case in (*report.measured, *report.to_quality) for mark in case.marks}
     return [MARKS[mark] for mark in MARKS if mark in used]
 
 

@@ -62,7 +62,8 @@ def ceiling_lines(report: Report) -> list[str]:
                 f"{short(fingerprint)} {clean(ceiling.physical, 30)}, {what}: {number(ceiling.rate / scale)} {unit}, "
                 f"by {clean(ceiling.backend, 30)} with {clean(ceiling.shape, 60)}."
             )
-    for fingerprint in sorted(set(report.machines) - set(report.ceilings)):
+    measured = {case.key.machine for case in report.measured}
+    for fingerprint in sorted(measured - set(report.ceilings)):
         lines.append(
             f"{short(fingerprint)}: no ceilings were measured, so no rate is held against what the hardware can do."
         )

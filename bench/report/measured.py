@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -10,7 +11,7 @@ from bench.report import cells
 from bench.report.model import MeasuredCase, Report
 from bench.report.sections import LONGEST_LIST, Section, Table
 from bench.report.text import clean, short
-from bench.statistics import PERCENTILES
+from bench.statistics import CONFIDENCE, PERCENTILES, welch
 
 
 def measured(report: Report) -> list[Section]:
@@ -53,7 +54,7 @@ def _case(case: MeasuredCase) -> tuple[str, ...]:
         cells.whole(duration(case.start_up)) if case.start_up else UNKNOWN,
         UNKNOWN if case.compile_seconds is None else cells.whole(duration(case.compile_seconds)),
         ", ".join(memory),
-        _checks(case),
+        cells.checks(case),
     )
 
 
@@ -85,7 +86,33 @@ def _latencies(cases: Sequence[MeasuredCase]) -> Table:
     return Table(columns, tuple(rows), frozenset({5, 6}))
 
 
-def _checks(case: MeasuredCase) -> str:
-    if case.broken:
-        return f"failed: {'; '.join(clean(name, 80) for name in case.broken)}"
-    return f"{len(case.passed)} passed" if case.passed else "none"
+def input_taxes(report: Report) -> list[str]:
+    """What training from image files costs against the same training from arrays in memory."""
+    lines = []
+    for case in report.measured:
+        if case.key.scenario != "from-files" or case.log is None:
+            continue
+        alike = case.key._replace(scenario="", data="")
+        twin = next((other for other in report.measured if other.key == alike and other.log is not None), None)
+        if twin is not None:
+            machine = report.machines[case.key.machine]
+            lines.append(
+                f"{cells.side(case, machine)}: {_tax(twin, case)} more time per image than from memory{_signs(case, twin)}."
+            )
+    return lines
+
+
+def _tax(memory: MeasuredCase, files: MeasuredCase) -> str:
+    assert memory.log is not None
+    assert files.log is not None
+    change = files.log.mean - memory.log.mean
+    if min(memory.log.n, files.log.n) < 2:
+        return f"{100 * math.expm1(change):.1f} %"
+    effect = welch(memory.log_times, files.log_times, (1 - CONFIDENCE) / 2)
+    low, high = (100 * math.expm1(bound) for bound in (effect.low, effect.high))
+    return f"{100 * math.expm1(change):.1f} % ({low:.1f} to {high:.1f} %)"
+
+
+def _signs(*cases: MeasuredCase) -> str:
+    signs = "".join(dict.fromkeys("".join(cells.signs(case) for case in cases)))
+    return f" {signs}" if signs else ""

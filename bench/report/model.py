@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.projection import Assumptions, Measured, Projection
-from bench.record.schema import Ceiling, DeviceFacts, Machine, WorkloadFacts
+from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Machine, WorkloadFacts
 from bench.statistics import Estimate, LogRate, Percentile
 
 UNPROVEN = "unproven"
@@ -48,7 +48,7 @@ class CaseKey(NamedTuple):
     workload: str
     size: str
     digest: str
-    data: str  # fingerprint of the images decoded; "" but for preprocess, since other phases' work does not depend on it
+    data: str  # fingerprint of the images, where the time depends on which they are; else ""
     backend: str
     devices: tuple[str, ...]
     phase: str
@@ -60,6 +60,15 @@ class CaseKey(NamedTuple):
     options: str
 
 
+class Course(NamedTuple):
+    """One training to its target."""
+
+    number: int  # of the trial, and so of the seed
+    seconds: float | None  # until the target; None: it was not reached
+    curve: tuple[Evaluation, ...]
+    test: dict[str, float]  # measures on the test images
+
+
 @dataclass(frozen=True)
 class MeasuredCase:
     """One case, its trials pooled over records. Times are seconds, sizes bytes."""
@@ -67,7 +76,7 @@ class MeasuredCase:
     key: CaseKey
     facts: WorkloadFacts | None
     device: DeviceFacts | None
-    log: LogRate | None  # of images, or of megapixels where phase is preprocess
+    log: LogRate | None  # of images; of megapixels where phase is preprocess; of trainings where they go to their target
     log_times: tuple[float, ...]  # ln(seconds per image, or per megapixel) of each trial
     no_figure: str  # why there is no rate
     trials: int  # that the rate is of
@@ -85,6 +94,8 @@ class MeasuredCase:
     lowering: str
     marks: tuple[str, ...]
     records: int
+    targets: dict[str, float]  # of trainings to their target
+    courses: tuple[Course, ...]
 
     @property
     def rate(self) -> Estimate | None:
@@ -186,3 +197,4 @@ class Report:
     skips: tuple[Remark, ...] = ()
     failures: tuple[Remark, ...] = ()
     notes: tuple[str, ...] = ()
+    to_quality: tuple[MeasuredCase, ...] = ()  # trainings to their target; not in ``measured``

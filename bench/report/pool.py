@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RecordError
+from bench.record.quality import seconds_to, target_text
 from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
-from bench.report.model import CaseKey, RecordLine, Stack
+from bench.report.model import CaseKey, Course, RecordLine, Stack
 from bench.report.text import clean, first_line, plural
 from bench.statistics import NoFigure, log_time
 
@@ -46,6 +47,7 @@ class Tally:
     broken: dict[str, str] = field(default_factory=dict)
     lowerings: set[str] = field(default_factory=set)
     steady_assumed: bool = False
+    courses: list[Course] = field(default_factory=list)
     moving: int = 0  # trials that had not reached their steady state
     host_memory: int = 0
     device_memory: int = 0
@@ -135,7 +137,7 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
             workload=case.workload,
             size=case.size,
             digest="" if facts is None else facts.digest,
-            data=images.get((case.workload, case.size), "") if case.phase == "preprocess" else "",
+            data=images.get((case.workload, case.size), "") if _depends_on_data(case) else "",
             backend=case.backend,
             devices=case.devices,
             phase=case.phase,
@@ -144,10 +146,21 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
             batch_size=case.batch_size,
             threads=case.threads,
             processes=case.processes,
-            options=", ".join(f"{name}={value}" for name, value in sorted(case.options.items())),
+            options=", ".join([*(f"{name}={value}" for name, value in sorted(case.options.items())), *_goal(case)]),
         )
         found.append(pooled.tallies.setdefault(key, Tally(key, case, facts, device)))
     return found
+
+
+def _depends_on_data(case: Case) -> bool:
+    """Whether its time depends on which images they are."""
+    return case.phase == "preprocess" or case.scenario in {"from-files", "to-quality"}
+
+
+def _goal(case: Case) -> list[str]:
+    if case.scenario != "to-quality":
+        return []
+    return [f"to {target_text(case.targets)} in at most {plural(case.epochs, 'epoch')}"]
 
 
 def _images(record: Record) -> dict[tuple[str, str], str]:
@@ -184,6 +197,9 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
         tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
         return
     tally.figures.append(_figure(tally.case, trial))
+    if tally.case.scenario == "to-quality":
+        seconds = seconds_to(tally.case.targets, trial.curve)
+        tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
     tally.moving += trial.steady == "moving"
@@ -200,7 +216,9 @@ def _figure(case: Case, trial: Trial) -> Figure:
     broken = trial.status == "invalid" or any(not check.passed for check in trial.checks)
     proof: Literal["passed", "failed", "none"] = "failed" if broken else "passed" if trial.checks else "none"
     try:
-        if case.phase == "preprocess":
+        if case.scenario == "to-quality":
+            log = log_time_to(case, trial)
+        elif case.phase == "preprocess":
             log = log_time(trial.samples, trial.warmup, trial.pixels_per_sample) + math.log(MEGA)
         else:
             log = log_time(trial.samples, trial.warmup, trial.images_per_sample)
@@ -208,6 +226,14 @@ def _figure(case: Case, trial: Trial) -> Figure:
         return Figure(None, str(error), proof, None)
     single = case.scenario == "single-stream"
     return Figure(log, "", proof, np.array(trial.samples[trial.warmup :]) if single else None)
+
+
+def log_time_to(case: Case, trial: Trial) -> float:
+    """ln(seconds) of a training until its target. Raises NoFigure where it has not been reached."""
+    seconds = seconds_to(case.targets, trial.curve)
+    if seconds is None:
+        raise NoFigure(f"{target_text(case.targets)} was not reached in {plural(len(trial.curve), 'epoch')}")
+    return log_time([seconds], 0, 1)
 
 
 def _found(found: float | None, allowed: float | None, detail: str) -> str:

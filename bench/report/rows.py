@@ -19,7 +19,9 @@ def groups(
     cases: Sequence[MeasuredCase], machines: dict[str, Machine], synthetic: set[str], assumptions: Assumptions
 ) -> tuple[Group, ...]:
     """One group per workload, size and digest. Raises UsageError where the reference asked for was not measured."""
-    trained = sorted((case for case in cases if case.key.phase == "train" and case.valid), key=_group_key)
+    trained = sorted(
+        (case for case in cases if case.key.phase == "train" and not case.key.scenario and case.valid), key=_group_key
+    )
     found = []
     for (workload, size, digest), members in groupby(trained, key=_group_key):
         trains = list(members)

@@ -21,6 +21,7 @@ from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.jobs import PROTOCOL, Describe, PluginRef, Survey
 
 DESCRIBE_STALL = 60.0
+USUAL_SIZE = "small"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Discovery:
             raise PluginError(self.broken[name])
         reasons = f"; plugins that cannot be used: {'; '.join(self.broken.values())}" if self.broken else ""
         raise UsageError(unknown("backend", name, [found.info.name for found in self.backends]) + reasons)
+
+    def usual_size(self, workload: str) -> tuple[str]:
+        """``small``, or where a workload has no such size its first; unknown names are left to ``workload``."""
+        sizes = [found.info.size for found in self.workloads if found.info.name == workload]
+        return (USUAL_SIZE if USUAL_SIZE in sizes or not sizes else sizes[0],)
 
     def workload(self, name: str, size: str) -> FoundWorkload:
         """Raises UsageError naming the near and the available ones."""

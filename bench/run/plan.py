@@ -17,6 +17,7 @@ from bench.worker.jobs import DataSpec, PluginRef
 
 PRECISIONS = ("float64", "fp32", "tf32", "bf16")
 PHASES: tuple[Phase, ...] = ("preprocess", "train", "infer")
+MEASURES = ("auc", "accuracy")
 
 # Offline batch sizes a pilot tries, in rising order while they get faster.
 HOST_CANDIDATES = (8, 32, 128)
@@ -30,7 +31,7 @@ class Wishes:
     backends: Sequence[str] = ()
     devices: Sequence[str] = ()
     workload: str = "melanoma"
-    sizes: Sequence[str] = ("small",)
+    sizes: Sequence[str] = ()
     phases: Sequence[str] = PHASES
     precisions: Sequence[str] = ()
     batch_size: int | None = None
@@ -43,6 +44,10 @@ class Wishes:
     stall: float = 600.0
     ceilings: bool = True
     search: bool = False
+    from_files: bool = False  # also train from image files
+    until_quality: bool = False  # train to the target, and nothing else
+    epochs: int | None = None  # of such a training, at most
+    targets: dict[str, float] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
 
@@ -92,6 +97,13 @@ def check_wishes(wishes: Wishes) -> None:
         raise UsageError(f"a stall timeout of {wishes.stall:g} s is not possible; expected 1 second to a day")
     if not 0 < wishes.seconds < 86400:
         raise UsageError(f"{wishes.seconds:g} seconds per trial are not possible; expected more than 0 and less than a day")
+    for name, value in wishes.targets.items():
+        if name not in MEASURES:
+            raise UsageError(unknown("measure of quality", name, MEASURES))
+        if not 0 < value <= 1:
+            raise UsageError(f"a target of {value:g} for {name} is not possible; expected more than 0, at most 1")
+    if wishes.epochs is not None and not 1 <= wishes.epochs <= MOST_EPOCHS:
+        raise UsageError(f"{wishes.epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
     cores = usable_cores()
     if wishes.threads is not None and not 1 <= wishes.threads <= cores:
         raise UsageError(f"{wishes.threads} threads are not possible; this process may use 1 to {cores} cores")
@@ -180,8 +192,8 @@ def _device_cases(
             have = ", ".join(device.precisions)
             skips.append(Skip(what=f"{device.id} {precision}", reason=f"the device has {have}, not {precision}"))
             continue
-        for phase, scenario, batch_size, candidates in _shapes(wishes, device, workload, precision):
-            if phase == "train" and not device.trains:
+        for shape in _shapes(wishes, device, workload, precision):
+            if shape.phase == "train" and not device.trains:
                 skips.append(Skip(what=f"{device.id} train", reason="the device runs inference only"))
                 continue
             case = Case(
@@ -189,10 +201,12 @@ def _device_cases(
                 devices=(device.id,),
                 workload=workload.info.name,
                 size=workload.info.size,
-                phase=phase,
-                scenario=scenario,
+                phase=shape.phase,
+                scenario=shape.scenario,
                 precision=precision,
-                batch_size=batch_size,
+                batch_size=shape.batch_size,
+                epochs=shape.epochs,
+                targets=shape.targets,
                 threads=threads,
                 options={name: value for name, value in wishes.options.items() if name in backend.info.options},
                 environment=environment,
@@ -200,7 +214,7 @@ def _device_cases(
             planned = _planned(case, backend, workload)
             # What was asked for by name is not searched for.
             search = wishes.search and backend.info.alternatives and not case.options
-            more = {"physical": device.physical, "candidates": candidates, "search": search}
+            more = {"physical": device.physical, "candidates": shape.candidates, "search": search}
             cases.append(msgspec.structs.replace(planned, **more))
     return cases, skips
 
@@ -210,25 +224,48 @@ def default_precisions(device: DeviceInfo) -> tuple[str, ...]:
     return tuple(precision for precision in ("fp32", "bf16") if precision in device.precisions)
 
 
-LARGEST_BATCH, MOST_TRIALS = 65_536, 10_000
+LARGEST_BATCH, MOST_TRIALS, MOST_EPOCHS = 65_536, 10_000, 100_000
 """Far beyond what any device holds, or anybody waits for: more is a slip of the pen."""
 
-Shape = tuple[Phase, Scenario, int, tuple[int, ...]]
+
+@dataclass(frozen=True)
+class _Shape:
+    phase: Phase
+    scenario: Scenario
+    batch_size: int
+    candidates: tuple[int, ...] = ()  # batch sizes that a pilot chooses from
+    epochs: int = 0
+    targets: dict[str, float] = field(default_factory=dict)
 
 
-def _shapes(wishes: Wishes, device: DeviceInfo, workload: FoundWorkload, precision: str) -> list[Shape]:
-    """Phase, scenario, batch size and the candidates a pilot chooses from."""
-    shapes: list[Shape] = []
+def _shapes(wishes: Wishes, device: DeviceInfo, workload: FoundWorkload, precision: str) -> list[_Shape]:
+    """What is measured of a device in one precision."""
+    training = wishes.batch_size or workload.info.batch_size
+    if wishes.until_quality:
+        epochs = wishes.epochs or workload.info.epochs
+        return [_Shape("train", "to-quality", training, epochs=epochs, targets=_targets(wishes, workload))]
+    shapes: list[_Shape] = []
     if "train" in wishes.phases:
-        shapes.append(("train", "", wishes.batch_size or workload.info.batch_size, ()))
+        shapes.append(_Shape("train", "", training))
+        if wishes.from_files:
+            shapes.append(_Shape("train", "from-files", training))
     if "infer" in wishes.phases:
         # Latency is asked of the precision everything is compared in, unless another was asked for by name.
         if precision == "fp32" or wishes.precisions:
-            shapes.append(("infer", "single-stream", 1, ()))
+            shapes.append(_Shape("infer", "single-stream", 1))
         candidates = HOST_CANDIDATES if device.kind == "cpu" else ACCELERATOR_CANDIDATES
         fixed = wishes.batch_size
-        shapes.append(("infer", "offline", fixed or candidates[0], () if fixed else candidates))
+        shapes.append(_Shape("infer", "offline", fixed or candidates[0], () if fixed else candidates))
     return shapes
+
+
+def _targets(wishes: Wishes, workload: FoundWorkload) -> dict[str, float]:
+    """Raises UsageError where neither the command line nor the workload names one."""
+    own = workload.info.synthetic_targets if wishes.data.path is None else workload.info.targets
+    if not (wishes.targets or own):
+        name, images = f"{workload.info.name}-{workload.info.size}", "synthetic" if wishes.data.path is None else "real"
+        raise UsageError(f"{name} has no quality target on {images} images; name one, as in --target auc=0.85")
+    return wishes.targets or own
 
 
 def _planned(case: Case, backend: FoundBackend | None, workload: FoundWorkload) -> PlannedCase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.errors import ExitCode
+from bench.record.quality import seconds_to
 from bench.record.schema import Record, Trial
 
 
@@ -12,10 +13,17 @@ def proven(trial: Trial) -> bool:
 
 
 def verdict(record: Record) -> ExitCode:
-    """OK when every trial ran and was proven, NOT_COMPARABLE when none ran, SOME_FAILED otherwise."""
+    """OK when every trial ran, was proven and reached its target if it had one, NOT_COMPARABLE when none ran, SOME_FAILED otherwise."""
     trials = [trial for trial in record.trials if trial.role == "trial"]
     if not any(trial.status == "ok" for trial in trials):
         return ExitCode.NOT_COMPARABLE
     pilots = [trial for trial in record.trials if trial.role == "pilot"]
-    whole = all(proven(trial) for trial in trials) and all(trial.status == "ok" for trial in pilots)
+    whole = all(proven(trial) and _arrived(record, trial) for trial in trials) and all(
+        trial.status == "ok" for trial in pilots
+    )
     return ExitCode.OK if whole else ExitCode.SOME_FAILED
+
+
+def _arrived(record: Record, trial: Trial) -> bool:
+    targets = record.cases[trial.case].targets
+    return not targets or seconds_to(targets, trial.curve) is not None

@@ -22,6 +22,7 @@ from bench.worker.jobs import Job, Measure, MeasureCeiling
 CEILING_SECONDS = 8.0
 PILOT_SECONDS = 8.0
 OVERHEAD_SECONDS = 4.0
+EPOCH_SECONDS = 5.0
 
 
 @dataclass
@@ -39,14 +40,16 @@ class Runner:
         self.pilots()
         for index, number in trial_order(len(self.plan.cases), self.plan.trials, self.plan.seed):
             pilot = self.journal.pilot(index)
-            if pilot is not None and pilot.blocks is not None and not self.journal.has_trial(index, number):
+            ready = not needs_pilot(self.plan.cases[index].case) or (pilot is not None and pilot.blocks is not None)
+            if ready and not self.journal.skipped(index) and not self.journal.has_trial(index, number):
                 self._trial(index, number, pilot)
         self.tidy()
 
     def pilots(self) -> None:
         """The pilots that are still to come."""
         for index in range(len(self.plan.cases)):
-            if self.journal.pilot(index) is None and not self.journal.skipped(index):
+            needed = needs_pilot(self.plan.cases[index].case)
+            if needed and self.journal.pilot(index) is None and not self.journal.skipped(index):
                 self._pilot(index)
 
     def tidy(self) -> None:
@@ -139,17 +142,23 @@ class Runner:
             CHOICES.remember(self.plan.machine.fingerprint, self._choice_key(planned), choice)
         return choice
 
-    def _trial(self, index: int, number: int, pilot: Pilot) -> None:
+    def _trial(self, index: int, number: int, pilot: Pilot | None) -> None:
         planned = self.plan.cases[index]
         job = self.trial_job(index, number, pilot)
         title = f"trial {number + 1} {job.case.label}"
         outcome = self._work(planned, job, title, f"case{index:02d}-trial{number}")
+        if outcome.failure is not None and outcome.failure.kind == "unsupported":
+            self.journal.add(Skipped(skip=Skip(what=planned.case.label, reason=outcome.reason), case=index))
+            return
         self.keep_trial(outcome, index, number)
 
-    def trial_job(self, index: int, number: int, pilot: Pilot) -> Measure:
-        """The job of one trial of a case, as its pilot settled it."""
+    def trial_job(self, index: int, number: int, pilot: Pilot | None) -> Measure:
+        """The job of one trial of a case, as its pilot settled it; where there is none, the first trial compiles."""
         planned = self.plan.cases[index]
         job = self._job(settled_case(planned.case, pilot), planned, seed=self.plan.seed + 1 + number)
+        if pilot is None:
+            cached = any(trial.case == index and trial.status == "ok" for trial in self.journal.trials)
+            return msgspec.structs.replace(job, candidates=(), cached=cached)
         return msgspec.structs.replace(job, blocks=pilot.blocks, candidates=(), cached=bool(pilot.trial.compile))
 
     def launch(self, planned: PlannedCase, job: Job, log: str) -> Launch:
@@ -207,6 +216,11 @@ class Runner:
         return expected_seconds(self.plan, self.journal)
 
 
+def needs_pilot(case: Case) -> bool:
+    """Whether a pilot decides how long the trials of a case are; a training to its target decides that itself."""
+    return case.scenario != "to-quality"
+
+
 def settled_case(case: Case, pilot: Pilot | None) -> Case:
     """The case with what its pilot chose."""
     if pilot is None:
@@ -243,15 +257,18 @@ def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
         known = journal is not None and journal.ceilings(key) is not None
         known = known or CEILINGS.recall(plan.machine.fingerprint, key) is not None
         total += 0.0 if known else CEILING_SECONDS
-    for index in range(len(plan.cases)):
+    for index, planned in enumerate(plan.cases):
         pilot = None if journal is None else journal.pilot(index)
-        if pilot is None:
-            total += PILOT_SECONDS + plan.trials * (plan.seconds + OVERHEAD_SECONDS)
+        guess = plan.seconds + OVERHEAD_SECONDS
+        if not needs_pilot(planned.case):
+            guess = planned.case.epochs * EPOCH_SECONDS + OVERHEAD_SECONDS
+        elif pilot is None:
+            total += PILOT_SECONDS + plan.trials * guess
             continue
-        if pilot.blocks is None:
+        elif pilot.blocks is None:
             continue
-        assert journal is not None
-        done = [entry.trial.wall for entry in journal.entries if isinstance(entry, Done) and entry.trial.case == index]
-        each = sum(done) / len(done) if done else plan.seconds + OVERHEAD_SECONDS
+        entries = [] if journal is None else journal.entries
+        done = [entry.trial.wall for entry in entries if isinstance(entry, Done) and entry.trial.case == index]
+        each = sum(done) / len(done) if done else guess
         total += each * (plan.trials - len(done))
     return total

@@ -17,7 +17,7 @@ from bench import __version__
 from bench.errors import BenchError, ExitCode, NotComparableError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.record.schema import Machine, Record, Skip
+from bench.record.schema import Case, Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.journal import Journal
@@ -26,7 +26,7 @@ from bench.run.plan import Plan, PlannedCase, Wishes, check_options, check_wishe
 from bench.run.privacy import private_command
 from bench.run.process import Launch, run_worker
 from bench.run.progress import Progress
-from bench.run.runner import Runner, ceiling_cases
+from bench.run.runner import Runner, ceiling_cases, needs_pilot
 from bench.run.seal import seal
 from bench.worker.answers import Prepared
 from bench.worker.channel import Beat, Stage
@@ -57,10 +57,10 @@ def make_plan(
     """Discover and plan. Raises UsageError or NotComparableError before anything has started."""
     check_wishes(wishes)
     found = discover(wishes.backends or None, interpreters, python)
-    needs_backends = any(phase != "preprocess" for phase in wishes.phases)
+    needs_backends = wishes.until_quality or any(phase != "preprocess" for phase in wishes.phases)
     backends, skips = choose_backends(wishes, found) if needs_backends else ([], [])
     check_options(wishes, backends)
-    workloads = [found.workload(wishes.workload, size) for size in wishes.sizes]
+    workloads = [found.workload(wishes.workload, size) for size in wishes.sizes or found.usual_size(wishes.workload)]
     cases, more = plan_cases(wishes, backends, workloads)
     if not cases:
         reasons = (
@@ -107,22 +107,36 @@ def prepare_data(
 def prepare_plan(plan: Plan, listen: Listener, python: str = sys.executable) -> tuple[Plan, dict[str, Prepared]]:
     """Prepare the plan's images; cases without files to decode become skips."""
     needed = {(p.workload, p.case.workload, p.case.size): None for p in plan.cases}
-    phases = sorted({p.case.phase for p in plan.cases})
+    phases = sorted({"preprocess" if reads_files(p.case) else p.case.phase for p in plan.cases})
     prepared = prepare_data(list(needed), plan.data, phases, listen, python)
+    for planned in plan.cases:
+        if planned.case.scenario == "to-quality":
+            refuse_unlabelled(prepared[f"{planned.case.workload}-{planned.case.size}"])
 
     def possible(planned: PlannedCase) -> bool:
-        return planned.case.phase != "preprocess" or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
+        return not reads_files(planned.case) or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
 
     missing = [planned for planned in plan.cases if not possible(planned)]
     plan = msgspec.structs.replace(plan, images={name: facts.data.fingerprint for name, facts in prepared.items()})
     if not missing:
         return plan, prepared
     reasons = {f"{p.case.workload}-{p.case.size}": "" for p in missing}
-    skips = [Skip(what=f"preprocess {name}", reason=prepared[name].no_files) for name in reasons]
+    skips = [Skip(what=f"files of {name}", reason=prepared[name].no_files) for name in reasons]
     cases = [planned for planned in plan.cases if possible(planned)]
     if not cases:
         raise NotComparableError(f"nothing can be measured: {skips[0].reason}")
     return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
+
+
+def reads_files(case: Case) -> bool:
+    """Whether a case decodes image files."""
+    return case.phase == "preprocess" or case.scenario == "from-files"
+
+
+def refuse_unlabelled(prepared: Prepared) -> None:
+    """Raises UsageError where images have no labels to train by."""
+    if not prepared.data.labelled:
+        raise UsageError(f"training needs labels; found {prepared.data.description}: give them with --labels CSV")
 
 
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
@@ -175,7 +189,7 @@ def _say(versions: Mapping[str, str]) -> str:
 
 
 def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
-    total = len(ceiling_cases(plan)) + len(plan.cases) * (1 + plan.trials)
+    total = len(ceiling_cases(plan)) + sum(needs_pilot(planned.case) + plan.trials for planned in plan.cases)
     with Progress(total, quiet) as progress:
         Runner(plan, journal, prepared, progress).run()
     return seal(plan, journal, prepared, complete=True)

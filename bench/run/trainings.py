@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 import msgspec
 
 from bench.errors import NotComparableError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.run.discovery import FoundBackend, discover
+from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
 from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
 from bench.run.process import Launch, run_worker
-from bench.run.session import prepare_data
+from bench.run.session import prepare_data, refuse_unlabelled
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage
-from bench.worker.jobs import PluginRef, Train
+from bench.worker.jobs import Train
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def train_all(
     found = discover(wishes.backends or None, interpreters)
     chosen, _ = choose_backends(wishes, found)
     check_options(wishes, chosen)
-    workload = found.workload(wishes.workload, wishes.sizes[0])
+    workload = found.workload(wishes.workload, (wishes.sizes or found.usual_size(wishes.workload))[0])
     precision = wishes.precisions[0] if wishes.precisions else "fp32"
     jobs = [
         (backend, device)
@@ -63,23 +64,24 @@ def train_all(
         prepared = prepare_data(
             [(workload.plugin, workload.info.name, workload.info.size)], wishes.data, ("train",), lambda event: None
         )[f"{workload.info.name}-{workload.info.size}"]
-        if not prepared.data.labelled:
-            raise UsageError(f"training needs labels; found {prepared.data.description}: give them with --labels CSV")
+        refuse_unlabelled(prepared)
         total = epochs or workload.info.epochs
-        for seed in range(wishes.seed, wishes.seed + seeds):
-            for backend, device in jobs:
-                yield _train(wishes, backend, device, workload.plugin, prepared, precision, total, seed, say)
+        with TemporaryDirectory(prefix="bench-compiled-") as cache:
+            for seed in range(wishes.seed, wishes.seed + seeds):
+                for backend, device in jobs:
+                    yield _train(wishes, backend, device, workload, prepared, precision, total, seed, cache, say)
 
 
 def _train(
     wishes: Wishes,
     backend: FoundBackend,
     device: DeviceInfo,
-    plugin: PluginRef,
+    workload: FoundWorkload,
     prepared: Prepared,
     precision: str,
     epochs: int,
     seed: int,
+    cache: str,
     say: Callable[[str], None],
 ) -> Training:
     threads = wishes.threads or usable_cores()
@@ -87,14 +89,15 @@ def _train(
         backend=backend.plugin,
         name=backend.info.name,
         device=device.id,
-        workload=plugin,
-        workload_name=wishes.workload,
-        size=wishes.sizes[0],
+        workload=workload.plugin,
+        workload_name=workload.info.name,
+        size=workload.info.size,
         precision=precision,
         threads=threads,
         prepared=prepared.folder,
         epochs=epochs,
         seed=seed,
+        cache=cache,
         options={name: value for name, value in wishes.options.items() if name in backend.info.options},
     )
 
@@ -112,23 +115,26 @@ def _train(
 
 @dataclass(frozen=True)
 class Summary:
-    """Test AUC of one device over seeds."""
+    """What the trainings of one device came to, seed by seed."""
 
     device: str
     precision: str
-    aucs: Sequence[float]
+    test: Mapping[str, Sequence[float]]  # measures on the test images
     seconds: Sequence[float]
 
 
 def summarise(trainings: Sequence[Training]) -> list[Summary]:
     """One summary per device and precision, of the trainings that finished."""
-    devices = dict.fromkeys((t.device, t.precision) for t in trainings if t.trained)
+    finished: dict[tuple[str, str], list[Trained]] = {}
+    for training in trainings:
+        if training.trained is not None:
+            finished.setdefault((training.device, training.precision), []).append(training.trained)
     return [
         Summary(
             device,
             precision,
-            [t.trained.test_auc for t in trainings if t.trained and (t.device, t.precision) == (device, precision)],
-            [t.trained.total_seconds for t in trainings if t.trained and (t.device, t.precision) == (device, precision)],
+            {name: [one.test[name] for one in found] for name in found[0].test},
+            [one.seconds for one in found],
         )
-        for device, precision in devices
+        for (device, precision), found in finished.items()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bench.record.schema import Check, DataFacts, WorkloadFacts
+from bench.record.schema import Check, DataFacts, Evaluation, WorkloadFacts
 from bench.worker.jobs import Blocks, PluginRef
 
 
@@ -41,6 +41,8 @@ class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     batch_size: int
     epochs: int
+    targets: dict[str, float] = {}  # on real images
+    synthetic_targets: dict[str, float] = {}
 
 
 class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,8 @@ class Measured(msgspec.Struct, kw_only=True):
     warmup: int = 0
     steady: str = "assumed"
     pixels_per_sample: list[int] = []
+    curve: list[Evaluation] = []
+    test: dict[str, float] = {}
     losses: list[float | None] = []
     checks: list[Check] = []
     host_memory: int = 0
@@ -118,8 +122,10 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     images: int  # of training, per epoch
     test_images: int
-    test_auc: float
-    validation_auc: float | None
-    losses: list[float]  # mean per epoch
-    training_seconds: float  # steps, augmentation included
-    total_seconds: float  # from the first stage's end to the last prediction
+    curve: list[Evaluation]
+    test: dict[str, float]  # measures on the test images
+
+    @property
+    def seconds(self) -> float:
+        """From the first batch to the last evaluation."""
+        return self.curve[-1].seconds

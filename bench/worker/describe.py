@@ -69,6 +69,8 @@ def _workload(workload: Workload) -> WorkloadInfo:
         summary=workload.summary,
         batch_size=workload.batch_size,
         epochs=workload.epochs,
+        targets=dict(workload.recipe.targets),
+        synthetic_targets=dict(workload.recipe.synthetic_targets),
     )
 
 

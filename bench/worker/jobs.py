@@ -125,6 +125,7 @@ class Train(OnWorkload, frozen=True, kw_only=True, tag="train"):
     prepared: str
     epochs: int
     seed: int
+    cache: str | None = None  # compiled programs
 
 
 class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):

@@ -28,6 +28,7 @@ class Bench:
     channel: Channel
     workload: Workload
     backend: Backend | None
+    on_host: bool = True  # whether the device is the host's processor
     stages: dict[str, float] = field(default_factory=dict)
     telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
 
@@ -85,11 +86,13 @@ def measure(job: Measure, channel: Channel) -> Measured:
     channel.stage("import")
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
+    on_host = True
     if backend is not None:
-        devices = [device.id for device in backend.probe().devices]
-        if job.case.devices[0] not in devices:
-            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {devices}")
-    bench = Bench(job, channel, workload, backend)
+        physical = {device.id: device.physical for device in backend.probe().devices}
+        if job.case.devices[0] not in physical:
+            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {list(physical)}")
+        on_host = physical[job.case.devices[0]] == "host"
+    bench = Bench(job, channel, workload, backend, on_host)
     # Counted from the parent's spawn, so that starting the interpreter is in it.
     bench.stages["import"] = time.monotonic() - job.spawned
     before = telemetry()
@@ -103,6 +106,10 @@ def measure(job: Measure, channel: Channel) -> Measured:
 def _phase(bench: Bench) -> Measured:
     # Each phase's code is imported only where it runs.
     match bench.job.case.phase, bench.job.case.scenario:
+        case "train", "to-quality":
+            from bench.worker.measure_to_quality import measure_to_quality
+
+            return measure_to_quality(bench)
         case "train", _:
             from bench.worker.measure_training import measure_training
 

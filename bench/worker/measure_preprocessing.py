@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from bench.record.schema import Check
 from bench.worker.answers import Measured
+from bench.worker.feed import image_files
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import settle
-from bench.worker.prepare import FILES
 from bench.worker.timing import steadiness, trace
 
 PILOT_SECONDS = 1.2
@@ -34,7 +33,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
     assert reader is not None  # Prepare has refused such a workload
     height, width = workload.network.height, workload.network.width
     with bench.stage("data"):
-        files = [Path(name) for name in json.loads((bench.folder / FILES).read_text())]
+        files = image_files(bench.folder)
         for file in files[:1024]:
             file.read_bytes()
     pool = ThreadPoolExecutor(case.threads)

@@ -11,7 +11,7 @@ from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import Timed as Seen
 from bench.verify.witness import witness_training
 from bench.worker.answers import Measured
-from bench.worker.feed import Feed
+from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
@@ -23,13 +23,13 @@ PILOT_SECONDS = 2.0
 
 
 def measure_training(bench: Bench) -> Measured:
-    """Images per second of optimizer steps, copying the batch to the device included."""
+    """Images per second of optimizer steps, copying the batch to the device included, and decoding it where it comes from files."""
     options, searched = search(bench)
     bench.choose(options)
     case, workload, channel = bench.job.case, bench.workload, bench.channel
     assert bench.backend is not None
     with bench.stage("data"):
-        feed = Feed(bench.folder, case.batch_size, bench.job.seed)
+        feed = _feed(bench)
         start, workload = first_steps(workload, case.batch_size, case.precision, _most_steps(bench))
         weights = initial_weights(workload.network, workload.seed)
     with bench.stage("build"):
@@ -71,7 +71,15 @@ def measure_training(bench: Bench) -> Measured:
     return measured
 
 
-def _time(bench: Bench, trainer: Trainer, feed: Feed, blocks: Blocks) -> Timed:
+def _feed(bench: Bench) -> Batches:
+    case = bench.job.case
+    if case.scenario == "from-files":
+        ahead = not bench.on_host
+        return FileFeed(bench.folder, bench.workload, case.batch_size, bench.job.seed, case.threads, ahead)
+    return Feed(bench.folder, case.batch_size, bench.job.seed)
+
+
+def _time(bench: Bench, trainer: Trainer, feed: Batches, blocks: Blocks) -> Timed:
     count = blocks.warmup + blocks.samples
 
     def launch() -> Pending:
@@ -92,5 +100,5 @@ def _block(trainer: Trainer, batches: Any) -> Progress:
     return trainer.wait(trainer.run([trainer.stage(*batch) for batch in batches]))
 
 
-def _fed(trainer: Trainer, feed: Feed, steps: int) -> None:
+def _fed(trainer: Trainer, feed: Batches, steps: int) -> None:
     _block(trainer, [feed.next() for _ in range(steps)])

@@ -23,11 +23,11 @@ from bench.spec import forward_flops, parameter_count, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
 from bench.worker.answers import Prepared
 from bench.worker.channel import Channel
+from bench.worker.feed import FILES
 from bench.worker.jobs import DataSpec, Prepare
 from bench.worker.plugins import find_workload
 
 FORMAT = 2
-FILES = "files.json"  # what preprocessing decodes
 CHUNK_BYTES = 64 * 2**20
 FILES_MEASURED = 16
 

@@ -39,7 +39,7 @@ def test_an_npz_on_two_backends(real_data, tmp_path):
 
 def test_a_folder_with_its_table(real_data, tmp_path):
     data = real_data / "ham10000_200x150"
-    record, _ = measured(
+    record, table = measured(
         tmp_path,
         *ONE_THREAD,
         "--backend",
@@ -50,10 +50,14 @@ def test_a_folder_with_its_table(real_data, tmp_path):
         "preprocess",
         "--phase",
         "train",
+        "--input",
+        "files",
         "--data",
         str(data),
     )
     assert record.data[0].count == 3000
+    assert [case.scenario for case in record.cases if case.phase == "train"] == ["", "from-files"]
+    assert "more time per image than from memory" in table
     assert record.data[0].megapixels == pytest.approx(0.03)
     assert "ISIC_00" not in (tmp_path / "bench-results").joinpath(record.id, "record.json").read_text(), (
         "no image name in a record"

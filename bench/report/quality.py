@@ -1,0 +1,99 @@
+"""Time to quality: a row per device and setting, how many seeds arrived, how long it took, and what the test images say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from statistics import mean
+
+from bench.durations import UNKNOWN, duration
+from bench.record.quality import measure_name, target_text
+from bench.report import cells
+from bench.report.model import Course, MeasuredCase, Report
+from bench.report.sections import Section, Table, cut
+from bench.report.text import clean, plural
+from bench.statistics import Estimate
+
+
+def time_to_quality(report: Report) -> list[Section]:
+    """A section per workload, size and images."""
+
+    def place(case: MeasuredCase) -> tuple[str, str, str]:
+        return case.key.workload, case.key.size, case.key.data
+
+    sections = []
+    for (workload, size, data), members in groupby(sorted(report.to_quality, key=place), key=place):
+        cases = list(members)
+        title = f"Time to quality: {clean(workload, 40)} {clean(size, 40)}"
+        images = clean(report.data.get(data, ""))
+        lines = [f"Images: {images}."] if images else []
+        sections.append(Section(title, _table(cases, report), cut([*lines, *_notes(cases)])))
+    return sections
+
+
+def _table(cases: Sequence[MeasuredCase], report: Report) -> Table:
+    tests = sorted({name for case in cases for course in case.courses for name in course.test}, reverse=True)
+    columns = ("device", "setting", "arrived", "time", "epochs", *(f"test {measure_name(name)}" for name in tests), "checks")
+    rows = tuple(
+        (
+            cells.device(case, report.machines[case.key.machine]),
+            cells.setting(case),
+            f"{sum(course.seconds is not None for course in case.courses)} of {len(case.courses) + case.failed}",
+            _time(case),
+            _range([len(course.curve) for course in case.courses]),
+            *(_mean([course.test[name] for course in case.courses if name in course.test]) for name in tests),
+            cells.checks(case),
+        )
+        for case in cases
+    )
+    return Table(columns, rows, frozenset({2, 4}))
+
+
+def seconds(case: MeasuredCase) -> Estimate | None:
+    """Seconds until the target, the geometric mean over seeds with its interval; None where a seed did not arrive."""
+    rate = case.rate
+    if rate is None:
+        return None
+    low, high = (None if bound is None else 1 / bound for bound in (rate.high, rate.low))
+    return Estimate(1 / rate.value, low, high)
+
+
+def _time(case: MeasuredCase) -> str:
+    found = seconds(case)
+    if found is None:
+        return f"no figure: {clean(case.no_figure, 100)}"
+    signs = cells.signs(case)
+    return cells.estimated(found, duration) + (f" {signs}" if signs else "")
+
+
+def _range(values: Sequence[int]) -> str:
+    if not values:
+        return UNKNOWN
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{mean(values):.4f}" if values else UNKNOWN
+
+
+def _notes(cases: Sequence[MeasuredCase]) -> Iterable[str]:
+    yield (
+        "Every trial trains from a seed of its own until the validation images show the target. The clock starts with the first "
+        "batch, compilation behind it, and runs through evaluations. Test images are looked at once, at the end."
+    )
+    for case in cases:
+        missed = [course for course in case.courses if course.seconds is None]
+        if missed:
+            yield (
+                f"{cells.place(case)}, {cells.setting(case)}: {plural(len(missed), 'training')} of {len(case.courses)} did not reach "
+                f"{target_text(case.targets)}; the best had {_best(missed)}."
+            )
+
+
+def _best(courses: Sequence[Course]) -> str:
+    points = [point for course in courses for point in course.curve]
+    names = sorted({name for point in points for name in point.measures}, reverse=True)
+    return ", ".join(
+        f"{measure_name(name)} {max(point.measures[name] for point in points if name in point.measures):.4f}"
+        for name in names
+    )

@@ -1,0 +1,179 @@
+"""A whole training: a workload from its first weights to its target, or to the end of its schedule, evaluated on the way.
+
+The clock starts with the first batch and runs through evaluations; importing, loading images and compiling lie before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract import TEST, TRAIN, VALIDATION, Backend, Settings, Trainer, Workload
+from bench.errors import DataError
+from bench.record.quality import reached
+from bench.record.schema import Evaluation
+from bench.spec import Weights, initial_weights
+from bench.verify.batches import Batch
+from bench.verify.equivalence import compiled
+from bench.worker.augment import epoch_batches
+from bench.worker.feed import load_arrays
+from bench.worker.quality import EVALUATION_BATCH, measures, predicted
+
+STEPS_PER_BLOCK = 16
+AVERAGED_PER_EPOCH = 8
+LAST_RATE = 1e-3
+"""The schedule ends at this fraction of its peak and not at 0, so that the last steps can be seen to move the weights."""
+
+Predictions = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Images:
+    """What Prepare wrote, and which of it is for what."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    parts: dict[int, NDArray[np.int64]]
+
+    @property
+    def batch(self) -> Batch:
+        """Images and labels."""
+        return self.images, self.labels
+
+
+def load_images(folder: Path, workload: Workload) -> Images:
+    """Raises DataError where a part is too small to train with, or to judge by."""
+    images, labels = load_arrays(folder)
+    split = np.load(folder / "split.npy", allow_pickle=False)
+    parts = {part: np.flatnonzero(split == part) for part in (TRAIN, VALIDATION, TEST)}
+    if len(parts[TRAIN]) < workload.batch_size:
+        raise DataError(
+            f"training needs at least one batch of {workload.batch_size} images; the training part holds {len(parts[TRAIN])}"
+        )
+    for part, name in ((VALIDATION, "validation"), (TEST, "test")):
+        if len(np.unique(labels[parts[part]])) < 2:
+            raise DataError(f"the {name} part ({len(parts[part])} images) holds one class only; an AUC needs two")
+    return Images(images, labels, parts)
+
+
+def scheduled(workload: Workload, epochs: int, images: int) -> Workload:
+    """The workload with its schedule stretched over ``epochs`` of ``images``; the first epoch warms up."""
+    steps = max(1, images // workload.batch_size)
+    schedule = workload.optimizer.schedule
+    schedule = replace(schedule, warmup_steps=steps, total_steps=epochs * steps, final=schedule.peak * LAST_RATE)
+    return replace(workload, optimizer=replace(workload.optimizer, schedule=schedule))
+
+
+@dataclass
+class FullTraining:
+    """One training; ``workload`` is scheduled, and its seed decides on weights, order and augmentation."""
+
+    backend: Backend
+    workload: Workload
+    device: str
+    settings: Settings
+    data: Images
+    tell: Callable[[Evaluation], None] = lambda point: None
+    curve: list[Evaluation] = field(default_factory=list)
+    steps: int = 0
+    block_seconds: list[float] = field(default_factory=list)  # of whole blocks
+    _average: dict[str, NDArray[np.floating]] | None = None
+    _averaged: int = 0
+
+    def build(self) -> Trainer:
+        """The trainer, and once a predictor, compiled, so that a compiler's work is over when the clock starts."""
+        self.trainer = compiled(
+            self.backend.trainer(
+                self.workload, initial_weights(self.workload.network, self.workload.seed), self.device, self.settings
+            )
+        )
+        self.predict(self.trainer.weights(), self.data.parts[VALIDATION][:1])
+        return self.trainer
+
+    @property
+    def steps_per_block(self) -> int:
+        """Optimizer steps per block; where weights are averaged, an eighth of an epoch at most."""
+        per_epoch = len(self.data.parts[TRAIN]) // self.workload.batch_size
+        if not self.workload.recipe.averaging:
+            return STEPS_PER_BLOCK
+        return max(1, min(STEPS_PER_BLOCK, per_epoch // AVERAGED_PER_EPOCH))
+
+    def run(self, epochs: int, targets: dict[str, float] | None = None) -> None:
+        """Train so many epochs, each followed by an evaluation; with targets, no longer than until all of them are reached."""
+        started = perf_counter()
+        for epoch in range(epochs):
+            loss = self._epoch(epoch)
+            chosen = self.data.parts[VALIDATION]
+            found = measures(self.predict(self.weights(), chosen), self.data.labels[chosen])
+            point = Evaluation(
+                epoch=epoch + 1,
+                steps=self.steps,
+                seconds=perf_counter() - started,
+                loss=loss if math.isfinite(loss) else None,
+                measures=found,
+            )
+            self.curve.append(point)
+            self.tell(point)
+            if targets and reached(point, targets):
+                return
+
+    def weights(self) -> Weights:
+        """What is evaluated: the moving average of the weights where the recipe has one."""
+        if self._average is None:
+            return self.trainer.weights()
+        return {name: value.astype(np.float32) for name, value in self._average.items()}
+
+    def predict(self, weights: Weights, chosen: NDArray[np.int64], views: int | None = None) -> Predictions:
+        """Probabilities (n, classes) that these weights give the images ``chosen`` (n,)."""
+        settings = replace(self.settings, batch_size=EVALUATION_BATCH)
+        predictor = compiled(self.backend.predictor(self.workload, weights, self.device, settings))
+        return predicted(predictor, self.data.images, chosen, views or self.workload.recipe.views)
+
+    def test(self) -> dict[str, float]:
+        """Measures on the test images."""
+        chosen = self.data.parts[TEST]
+        return measures(self.predict(self.weights(), chosen), self.data.labels[chosen])
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """An epoch's batches."""
+        workload = self.workload
+        chosen = self.data.parts[TRAIN]
+        return epoch_batches(self.data.batch, chosen, workload.batch_size, workload.recipe, workload.seed, epoch)
+
+    def _epoch(self, epoch: int) -> float:
+        """Mean loss over the epoch's steps; two blocks are in flight."""
+        batches, before, pending = self.batches(epoch), self.steps, None
+        total, since = 0.0, perf_counter()
+        while block := [self.trainer.stage(*batch) for batch in islice(batches, self.steps_per_block)]:
+            following = self.trainer.run(block)
+            self.steps += len(block)
+            if pending is not None:
+                total += float(self.trainer.wait(pending).losses.sum())
+            pending = following
+            self._take_average()
+            now = perf_counter()
+            if len(block) == self.steps_per_block:
+                self.block_seconds.append(now - since)
+            since = now
+        if pending is not None:
+            total += float(self.trainer.wait(pending).losses.sum())
+        return total / (self.steps - before)
+
+    def _take_average(self) -> None:
+        most = self.workload.recipe.averaging
+        if not most:
+            return
+        now = self.trainer.weights()
+        decay = min(most, (1 + self._averaged) / (10 + self._averaged))  # the first weights are worth little
+        self._averaged += 1
+        if self._average is None:
+            self._average = {name: value.astype(np.float64) for name, value in now.items()}
+        for name, value in now.items():
+            self._average[name] += (1 - decay) * (value - self._average[name])

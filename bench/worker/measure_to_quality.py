@@ -1,0 +1,69 @@
+"""Time to quality: train until the validation images say that the target is reached, with evaluations inside the clock, as
+MLPerf Training does (Mattson et al., MLSys 2020, arXiv:1910.01500); then prove that the training was the specification's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain, count
+from statistics import median
+
+import numpy as np
+
+from bench.contract import TEST, TRAIN
+from bench.record.schema import Check, Evaluation
+from bench.verify.timed import IMAGES_CHECKED, check_predictions
+from bench.verify.witness import Timed, witness_training
+from bench.worker.answers import Measured
+from bench.worker.full_training import FullTraining, load_images, scheduled
+from bench.worker.measure import Bench
+from bench.worker.measured import peak_memory
+from bench.worker.train import say
+
+
+def measure_to_quality(bench: Bench) -> Measured:
+    """One training with the job's seed; its curve, and its measures on the test images."""
+    case = bench.job.case
+    assert bench.backend is not None
+    with bench.stage("data"):
+        workload = replace(bench.workload, seed=bench.job.seed, batch_size=case.batch_size)
+        data = load_images(bench.folder, workload)
+        workload = scheduled(workload, case.epochs, len(data.parts[TRAIN]))
+
+    def tell(point: Evaluation) -> None:
+        bench.channel.beat(point.epoch, case.epochs, say(point))
+
+    training = FullTraining(bench.backend, workload, case.devices[0], bench.settings, data, tell)
+    with bench.stage("compile"):
+        trainer = training.build()
+    with bench.stage("steady"):
+        training.run(case.epochs, case.targets)
+    measured = Measured(stages={}, curve=training.curve, batch_size=case.batch_size, steady="")
+    measured.compile = "cached" if bench.job.cached else "cold"
+    measured.lowering = getattr(trainer, "lowering", "")
+    measured.host_memory = peak_memory()
+    measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
+    bench.timed()
+    with bench.stage("check"):
+        measured.test = training.test()
+        measured.checks = [_check_predictions(training, case.precision), *_witness(bench, training)]
+    return measured
+
+
+def _check_predictions(training: FullTraining, precision: str) -> Check:
+    """What the weights that were judged predict for some test images, against the oracle."""
+    chosen = training.data.parts[TEST][:IMAGES_CHECKED]
+    weights = training.weights()
+    found = training.predict(weights, chosen, views=1)
+    images = [np.asarray(image) for image in training.data.images[chosen]]
+    return check_predictions(training.workload.network, weights, images, list(found), precision, "final predictions")
+
+
+def _witness(bench: Bench, training: FullTraining) -> list[Check]:
+    """The trainer goes on, on images made up on the spot."""
+    later = chain.from_iterable(training.batches(epoch) for epoch in count(bench.job.case.epochs))
+    steps = training.steps_per_block if training.block_seconds else 1
+    seconds = median(training.block_seconds) if training.block_seconds else training.curve[0].seconds
+    timed = Timed(
+        training.workload.batch_size, steps, seconds, training.steps, lambda: next(later), lambda: bench.channel.beat(0, 0)
+    )
+    return witness_training(training.trainer, training.workload, bench.job.case.precision, timed)

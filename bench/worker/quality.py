@@ -1,0 +1,78 @@
+"""What trained weights are worth: predictions averaged over views of each image, and measures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract import Predictor
+
+Images = NDArray[np.uint8]
+EVALUATION_BATCH = 256
+
+_SAME, _BACKWARDS = slice(None), slice(None, None, -1)
+MIRRORED = ((_SAME, _SAME), (_SAME, _BACKWARDS), (_BACKWARDS, _SAME), (_BACKWARDS, _BACKWARDS))
+"""Rows and columns of an image: as it is, mirrored either way, and both."""
+
+
+def view(images: Images, number: int) -> Images:
+    """Images (n, height, width, 3) seen in one of eight ways: from 4 on, the mirror images with rows and columns exchanged."""
+    rows, columns = MIRRORED[number % 4]
+    seen = images[:, rows, columns]
+    return np.ascontiguousarray(seen.swapaxes(1, 2) if number >= len(MIRRORED) else seen)
+
+
+def predicted(predictor: Predictor, images: Images, chosen: NDArray[np.int64], views: int) -> NDArray[np.float64]:
+    """Class probabilities (n, classes) of the images ``chosen`` (n,), the mean over so many views; the predictor takes batches of
+    ``EVALUATION_BATCH``, the last of them padded, and has two in flight."""
+    parts = [chosen[start : start + EVALUATION_BATCH] for start in range(0, len(chosen), EVALUATION_BATCH)]
+    total: list[NDArray[np.float64]] = []
+    square = images.shape[1] == images.shape[2]
+    for number in range(views if square else min(views, len(MIRRORED))):
+        answers = []
+        pending = None
+        for part in parts:
+            seen = view(images[part], number)
+            missing = EVALUATION_BATCH - len(seen)
+            padded = np.pad(seen, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else seen
+            following = predictor.run(predictor.stage(padded))
+            if pending is not None:
+                answers.append(predictor.wait(pending))
+            pending = following
+        answers.append(predictor.wait(pending))
+        total.append(np.concatenate(answers)[: len(chosen)].astype(np.float64))
+    return np.asarray(sum(total) / len(total))
+
+
+def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: the Mann-Whitney statistic over n1 * n0."""
+    from scipy.stats import mannwhitneyu
+
+    statistic = mannwhitneyu(scores[positive], scores[~positive]).statistic
+    return float(statistic / (positive.sum() * (~positive).sum()))
+
+
+def auc(predictions: NDArray[np.float64], labels: NDArray[np.int32]) -> float:
+    """Mean over classes of the area of one against the rest, as MedMNIST has it (Yang et al., Sci. Data 10:41, 2023); classes
+    without an image, or with all of them, do not count. Of two classes this is the second one's area."""
+    areas = [
+        area_under_curve(predictions[:, index], labels == index)
+        for index in range(predictions.shape[1])
+        if 0 < (labels == index).sum() < len(labels)
+    ]
+    return float(np.mean(areas))
+
+
+def accuracy(predictions: NDArray[np.float64], labels: NDArray[np.int32]) -> float:
+    """Share of images whose most probable class is the right one."""
+    return float((predictions.argmax(axis=1) == labels).mean())
+
+
+MEASURES: dict[str, Callable[[NDArray[np.float64], NDArray[np.int32]], float]] = {"auc": auc, "accuracy": accuracy}
+
+
+def measures(predictions: NDArray[np.float64], labels: NDArray[np.int32]) -> dict[str, float]:
+    """Every measure of predictions (n, classes) for labels (n,)."""
+    return {name: measure(predictions, labels) for name, measure in MEASURES.items()}
