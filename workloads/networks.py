@@ -30,9 +30,11 @@ def resnet50(size: int, classes: int) -> Network:
     return _resnet(size, classes, (3, 4, 6, 3), bottleneck=True)
 
 
-def small_residual(size: int, classes: int, widths: tuple[int, ...] = (16, 32, 64), blocks: int = 1) -> Network:
+def small_residual(
+    size: int, classes: int, widths: tuple[int, ...] = (16, 32, 64), blocks: int = 1, stem_stride: int = 1
+) -> Network:
     """A small residual net for small images (the CIFAR form of He et al. 2015, section 4.2): 3x3 stem, no max-pool."""
-    parts: dict[str, Layer] = {"stem": _conv_bn(3, widths[0], 3), "stem_relu": ReLU()}
+    parts: dict[str, Layer] = {"stem": _conv_bn(3, widths[0], 3, stem_stride), "stem_relu": ReLU()}
     channels = widths[0]
     for stage, width in enumerate(widths, 1):
         for block in range(blocks):
