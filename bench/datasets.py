@@ -23,6 +23,7 @@ class Dataset:
     source: str
     assumed: str = ""  # what of this is not from the source
     hypothetical: bool = False
+    validation: int | None = None  # how many of the images are for validation, where it is known
 
     def __post_init__(self) -> None:
         if not 1 <= self.images <= _MOST_IMAGES:
@@ -34,7 +35,9 @@ class Dataset:
 
     @property
     def validation_images(self) -> int:
-        """N_val: a fifth of the images, rounded; they are evaluated after every epoch."""
+        """N_val: a fifth of the images, rounded, unless it is known; they are evaluated after every epoch."""
+        if self.validation is not None:
+            return self.validation
         return min(round(self.images * VALIDATION_SHARE), self.images - 1)
 
     @property

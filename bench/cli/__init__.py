@@ -19,7 +19,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("bench.cli.check", "Say whether something has become slower, with an exit code to rely on."),
     "history": ("bench.cli.history", "How each case's rate has moved over the records of a folder."),
     "doctor": ("bench.cli.doctor", "What on this machine would spoil a measurement, and the remedy."),
-    "train": ("bench.cli.train", "Train to the end on real or synthetic images and report the test AUC, seed by seed."),
+    "forecast-check": (
+        "bench.cli.forecast",
+        "Predict whole trainings from seconds of measurement, then do them, and report the errors.",
+    ),
+    "train": (
+        "bench.cli.train",
+        "Train to the end on real or synthetic images and report AUC and accuracy on the test images, seed by seed.",
+    ),
 }
 
 

@@ -42,8 +42,8 @@ class Assumptions:
             f"The tuning loop is {self.tuning_runs:,} full trainings, one after the other on one device; a week has 168 h.",
             "Every image is decoded in every epoch. Apart from the host, the slower of decoding and computing sets the "
             "pace, as if they overlapped perfectly; on shared cores their times add up.",
-            "Every training starts afresh: import, build, cold compilation and first step, taken as measured, "
-            "without an interval.",
+            "Every training starts afresh: import, build, cold compilation and first step; every evaluation builds its predictor "
+            "anew, from the backend's cache where there is one. These are taken as measured, without an interval.",
             "Intervals are 95 %: Student's t over trials for a rate; for a projected time, Latin-hypercube draws from "
             "those t distributions with a fixed seed.",
         ]

@@ -5,7 +5,10 @@ megapixels per image:
 
     rate(r) = min(r, P)              where the accelerator is apart from the host
     rate(r) = 1 / (1/r + 1/P)        where training and decoding share the cores
-    T_train = t_start + E N / rate(r_train) + E N_val / rate(r_infer)
+    T_train = t_start + E N / rate(r_train) + E (N_val / rate(r_infer) + t_ready)
+
+t_ready is what a predictor with new weights costs before its first batch: weights are frozen into it, or a compiled program is
+fetched from the cache.
 """
 
 from __future__ import annotations
@@ -42,10 +45,26 @@ class Measured:
     start_up: float  # seconds: import, build, cold compilation, first step
     infer_start_up: float  # the same, of inference
     shares_cores: bool  # the device is the host's processor
+    infer_ready: float = 0.0  # seconds to build a predictor and take its executable from the cache
+
+    def of_one_process(self) -> Measured:
+        """The same with intervals that hold for a single process, not for the mean over many: prediction instead of confidence.
+
+        A process differs from the mean of all by the scatter between processes, s, and that mean is known to s / sqrt(n): in
+        all s sqrt(1 + 1/n).
+        """
+        infer = None if self.infer is None else _one(self.infer)
+        decode = None if self.decode is None else replace(self.decode, log=_one(self.decode.log))
+        return replace(self, train=_one(self.train), infer=infer, decode=decode)
 
     def without(self, *, infer: bool, decode: bool) -> Measured:
         """The same with what another device lacks left out."""
         return replace(self, infer=None if infer else self.infer, decode=None if decode else self.decode)
+
+
+def _one(log: LogRate) -> LogRate:
+    error = None if log.standard_error is None else log.standard_error * math.sqrt(log.n + 1)
+    return replace(log, standard_error=error)
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,8 @@ def _parts(measured: Measured, assumptions: Assumptions, epochs: int, decode: fl
             parts["decode"] += epochs * images * decode
         else:
             parts["decode"] += epochs * images * decode
+    if measured.infer is not None:
+        parts["evaluate"] += epochs * measured.infer_ready
     return parts
 
 
@@ -142,6 +163,7 @@ def _training_draws(measured: Measured, assumptions: Assumptions, epochs: int) -
     images = _paced(measured.train, measured, data.megapixels, seconds_per_item) * data.training_images
     if measured.infer is not None:
         images = images + _paced(measured.infer, measured, data.megapixels, seconds_per_item) * data.validation_images
+        images = images + measured.infer_ready
     return measured.start_up + epochs * images
 
 

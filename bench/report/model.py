@@ -87,6 +87,7 @@ class MeasuredCase:
     of_copying: float | None  # bytes of images per second over the copying ceiling
     compile_seconds: float | None  # cold where there is one, else cached
     start_up: float  # import + build + compile + first step
+    ready: float  # build + compile, as trials found them: with the cache filled where the backend has one
     host_memory: int
     device_memory: int
     passed: tuple[str, ...]  # names of checks that passed in every trial

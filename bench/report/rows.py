@@ -114,6 +114,7 @@ def _setting(
         start_up=train.start_up,
         infer_start_up=0.0 if infer is None else infer.start_up,
         shares_cores=train.shares_cores,
+        infer_ready=0.0 if infer is None else infer.ready,
     )
     return Setting(train, infer, decode, measured, project(measured, assumptions, epochs))
 

@@ -121,7 +121,9 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     epochs: int
     images: int  # of training, per epoch
+    validation_images: int
     test_images: int
+    elapsed: float  # seconds from the worker's start to the last evaluation
     curve: list[Evaluation]
     test: dict[str, float]  # measures on the test images
 

@@ -24,7 +24,7 @@ from bench.verify.batches import Batch
 from bench.verify.equivalence import compiled
 from bench.worker.augment import epoch_batches
 from bench.worker.feed import load_arrays
-from bench.worker.quality import EVALUATION_BATCH, measures, predicted
+from bench.worker.quality import DEVICE_BATCH, HOST_BATCH, measures, predicted
 
 STEPS_PER_BLOCK = 16
 AVERAGED_PER_EPOCH = 8
@@ -80,6 +80,7 @@ class FullTraining:
     device: str
     settings: Settings
     data: Images
+    on_host: bool = True  # whether the device is the host's processor
     tell: Callable[[Evaluation], None] = lambda point: None
     curve: list[Evaluation] = field(default_factory=list)
     steps: int = 0
@@ -132,9 +133,9 @@ class FullTraining:
 
     def predict(self, weights: Weights, chosen: NDArray[np.int64], views: int | None = None) -> Predictions:
         """Probabilities (n, classes) that these weights give the images ``chosen`` (n,)."""
-        settings = replace(self.settings, batch_size=EVALUATION_BATCH)
+        settings = replace(self.settings, batch_size=HOST_BATCH if self.on_host else DEVICE_BATCH)
         predictor = compiled(self.backend.predictor(self.workload, weights, self.device, settings))
-        return predicted(predictor, self.data.images, chosen, views or self.workload.recipe.views)
+        return predicted(predictor, self.data.images, chosen, settings.batch_size, views or self.workload.recipe.views)
 
     def test(self) -> dict[str, float]:
         """Measures on the test images."""

@@ -126,6 +126,7 @@ class Train(OnWorkload, frozen=True, kw_only=True, tag="train"):
     epochs: int
     seed: int
     cache: str | None = None  # compiled programs
+    views: int = 0  # of each image in evaluations; 0: as the workload's recipe says
 
 
 class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):

@@ -32,7 +32,7 @@ def measure_to_quality(bench: Bench) -> Measured:
     def tell(point: Evaluation) -> None:
         bench.channel.beat(point.epoch, case.epochs, say(point))
 
-    training = FullTraining(bench.backend, workload, case.devices[0], bench.settings, data, tell)
+    training = FullTraining(bench.backend, workload, case.devices[0], bench.settings, data, bench.on_host, tell)
     with bench.stage("compile"):
         trainer = training.build()
     with bench.stage("steady"):

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from bench.contract import Predictor
 
 Images = NDArray[np.uint8]
-EVALUATION_BATCH = 256
+HOST_BATCH, DEVICE_BATCH = 64, 256
+"""Images per batch of an evaluation. What it costs to build a predictor for new weights goes with the batch on a host, where
+larger ones gain nothing."""
 
 _SAME, _BACKWARDS = slice(None), slice(None, None, -1)
 MIRRORED = ((_SAME, _SAME), (_SAME, _BACKWARDS), (_BACKWARDS, _SAME), (_BACKWARDS, _BACKWARDS))
@@ -24,10 +26,12 @@ def view(images: Images, number: int) -> Images:
     return np.ascontiguousarray(seen.swapaxes(1, 2) if number >= len(MIRRORED) else seen)
 
 
-def predicted(predictor: Predictor, images: Images, chosen: NDArray[np.int64], views: int) -> NDArray[np.float64]:
-    """Class probabilities (n, classes) of the images ``chosen`` (n,), the mean over so many views; the predictor takes batches of
-    ``EVALUATION_BATCH``, the last of them padded, and has two in flight."""
-    parts = [chosen[start : start + EVALUATION_BATCH] for start in range(0, len(chosen), EVALUATION_BATCH)]
+def predicted(
+    predictor: Predictor, images: Images, chosen: NDArray[np.int64], batch_size: int, views: int
+) -> NDArray[np.float64]:
+    """Class probabilities (n, classes) of the images ``chosen`` (n,), the mean over so many views; the last batch is padded, and two
+    are in flight."""
+    parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
     total: list[NDArray[np.float64]] = []
     square = images.shape[1] == images.shape[2]
     for number in range(views if square else min(views, len(MIRRORED))):
@@ -35,7 +39,7 @@ def predicted(predictor: Predictor, images: Images, chosen: NDArray[np.int64], v
         pending = None
         for part in parts:
             seen = view(images[part], number)
-            missing = EVALUATION_BATCH - len(seen)
+            missing = batch_size - len(seen)
             padded = np.pad(seen, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else seen
             following = predictor.run(predictor.stage(padded))
             if pending is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.contract import TEST, TRAIN, Settings
+from bench.contract import TEST, TRAIN, VALIDATION, Settings
 from bench.record.schema import Evaluation
 from bench.worker.answers import Trained
 from bench.worker.channel import Channel
@@ -21,24 +22,29 @@ def train(job: Train, channel: Channel) -> Trained:
     workload = find_workload(job.workload, job.workload_name, job.size)
     channel.stage("data")
     data = load_images(Path(job.prepared), workload)
-    workload = scheduled(replace(workload, seed=job.seed), job.epochs, len(data.parts[TRAIN]))
+    recipe = replace(workload.recipe, views=job.views) if job.views else workload.recipe
+    workload = scheduled(replace(workload, seed=job.seed, recipe=recipe), job.epochs, len(data.parts[TRAIN]))
 
     def tell(point: Evaluation) -> None:
         channel.beat(point.epoch, job.epochs, say(point))
 
     cache = None if job.cache is None else Path(job.cache)
     settings = Settings(job.precision, workload.batch_size, job.threads, cache, job.options)
-    training = FullTraining(backend, workload, job.device, settings, data, tell)
+    on_host = any(device.id == job.device and device.physical == "host" for device in backend.probe().devices)
+    training = FullTraining(backend, workload, job.device, settings, data, on_host, tell)
     channel.stage("compile")
     training.build()
     channel.stage("train")
     training.run(job.epochs)
+    elapsed = time.monotonic() - job.spawned
     channel.stage("evaluate")
     return Trained(
         seed=job.seed,
         epochs=job.epochs,
         images=len(data.parts[TRAIN]),
+        validation_images=len(data.parts[VALIDATION]),
         test_images=len(data.parts[TEST]),
+        elapsed=elapsed,
         curve=training.curve,
         test=training.test(),
     )

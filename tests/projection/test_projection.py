@@ -1,6 +1,7 @@
 """Days versus hours: the formulas, what binds, and the intervals."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,21 @@ def test_training_and_decoding_on_shared_cores_add_up():
     assert sum(projection.parts.values()) == pytest.approx(expected)
     assert projection.screening.value == pytest.approx(10 + 10_015 * (1 / 280 + decode))
     assert projection.binds == "train"
+
+
+def test_every_evaluation_builds_its_predictor():
+    plain, given = project(measured(), HAM, EPOCHS), project(replace(measured(), infer_ready=3.0), HAM, EPOCHS)
+    assert given.training.value == pytest.approx(plain.training.value + 3 * EPOCHS)
+    assert given.training.low == pytest.approx(plain.training.low + 3 * EPOCHS)
+    assert given.parts["evaluate"] == pytest.approx(plain.parts["evaluate"] + 3 * EPOCHS)
+    assert given.screening == plain.screening
+
+
+def test_one_process_strays_further_than_the_mean_of_all():
+    mean, one = (project(given, HAM, EPOCHS).training for given in (measured(), measured().of_one_process()))
+    assert one.value == mean.value
+    wider = math.log(one.high / one.low) / math.log(mean.high / mean.low)
+    assert wider == pytest.approx(math.sqrt(6), rel=0.02)  # five trials: sqrt(1 + 1/5) against sqrt(1/5)
 
 
 def test_an_accelerator_apart_goes_at_the_slower_pace_of_each_phase():

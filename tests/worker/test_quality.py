@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bench.worker.quality import EVALUATION_BATCH, measures, predicted, view
+from bench.worker.quality import measures, predicted, view
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=2, max_size=40))
@@ -29,11 +29,14 @@ def test_the_area_of_many_classes_is_the_mean_over_those_that_occur():
     assert measures(predictions, labels) == {"auc": pytest.approx((0.5 + 1.0) / 2), "accuracy": 0.75}
 
 
+BATCH = 256
+
+
 class Corner:
     """Predicts from the brightness of one corner, so that every view gives something else."""
 
     def stage(self, images):
-        assert images.shape[0] == EVALUATION_BATCH
+        assert images.shape[0] == BATCH
         return images
 
     def run(self, images):
@@ -47,7 +50,7 @@ class Corner:
 def test_views_are_averaged_and_padding_is_dropped(views):
     images = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 3), dtype=np.uint8)
     chosen = np.arange(0, 300)[::-1][:270]
-    found = predicted(Corner(), images, chosen, views)
+    found = predicted(Corner(), images, chosen, BATCH, views)
     expected = np.mean([view(images[chosen], number)[:, 0, -1, 0] / 255 for number in range(views)], axis=0)
     assert found.shape == (270, 2)
     assert np.allclose(found[:, 1], expected, atol=1e-6)
@@ -60,4 +63,6 @@ def test_the_eight_views_of_a_square_differ():
 
 def test_oblong_images_are_only_mirrored():
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
-    assert np.array_equal(predicted(Corner(), images, np.arange(5), 8), predicted(Corner(), images, np.arange(5), 4))
+    assert np.array_equal(
+        predicted(Corner(), images, np.arange(5), BATCH, 8), predicted(Corner(), images, np.arange(5), BATCH, 4)
+    )

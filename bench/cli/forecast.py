@@ -1,0 +1,107 @@
+"""``bench forecast-check``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
+
+if TYPE_CHECKING:
+    from bench.check.forecast import Forecast
+
+
+@click.command(name="forecast-check")
+@device_options
+@click.option(
+    "--size", metavar="SIZE", default="tiny", show_default=True, help="One whose training is short enough to be done."
+)
+@click.option("--precision", "precisions", multiple=True, metavar="NAME", help="Repeatable. Default: fp32.")
+@click.option("--epochs", type=int, metavar="N", help="Of each training. Default: the workload's.")
+@click.option("--forecasts", type=int, default=3, show_default=True, metavar="N", help="Of each device in each precision.")
+@click.option(
+    "--trials", type=int, default=3, show_default=True, metavar="N", help="Fresh processes that a forecast is made from."
+)
+@click.option("--seconds", type=float, default=2.0, show_default=True, metavar="S", help="Steady state in each of them.")
+@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the first forecast.")
+@data_options
+@plugin_options
+@click.option(
+    "-o",
+    "--output",
+    default="bench-results",
+    show_default=True,
+    metavar="DIR",
+    help="Folder that gets the records behind them.",
+)
+@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(**values: Any) -> None:
+    """Predict whole trainings from seconds of measurement, then do them, and report the errors.
+
+    The prediction is that of bench report for the images at hand, trained from memory; the time is that of a fresh process from
+    its start to its last evaluation. The interval is a 95 % interval for a single process.
+
+    \b
+    bench forecast-check --backend cpu --backend jax --forecasts 10
+    """
+    from bench.check.forecast import forecasts
+    from bench.errors import UsageError
+    from bench.run.plan import MOST_TRIALS, Wishes
+
+    if not 1 <= values["forecasts"] <= MOST_TRIALS:
+        raise UsageError(f"{values['forecasts']} forecasts are not possible; expected 1 to {MOST_TRIALS:,}")
+    wishes = Wishes(
+        backends=values["backends"],
+        devices=values["devices"],
+        workload=values["workload"],
+        sizes=(values["size"],),
+        phases=("train", "infer"),
+        precisions=values["precisions"] or ("fp32",),
+        trials=values["trials"],
+        seconds=values["seconds"],
+        seed=values["seed"],
+        threads=values["threads"],
+        data=data_spec(values, values["seed"]),
+        options=pairs(values["options"], "--option"),
+        epochs=values["epochs"],
+        ceilings=False,
+        command=["bench", *sys.argv[1:]],
+    )
+    chosen = interpreters(values["interpreter_words"])
+    finished: list[Forecast] = []
+    for forecast in forecasts(
+        wishes, chosen, values["epochs"], values["forecasts"], Path(values["output"]), values["wait"], values["quiet"]
+    ):
+        finished.append(forecast)
+        click.echo(_line(forecast))
+    for device, precision in dict.fromkeys((one.device, one.precision) for one in finished):
+        click.echo(_sum(f"{device} {precision}", [f for f in finished if (f.device, f.precision) == (device, precision)]))
+    if len({(one.device, one.precision) for one in finished}) > 1:
+        click.echo(_sum("all", finished))
+
+
+def _line(forecast: Forecast) -> str:
+    from bench.durations import duration
+
+    low, high = forecast.predicted.low, forecast.predicted.high
+    interval = "" if low is None or high is None else f" ({duration(low)} to {duration(high)})"
+    return (
+        f"{forecast.device} {forecast.precision}, {forecast.epochs} epochs: predicted {duration(forecast.predicted.value)}{interval}, "
+        f"took {duration(forecast.measured)}, error {100 * forecast.error:+.1f} %{'' if forecast.covered else ', not covered'}"
+    )
+
+
+def _sum(name: str, found: Sequence[Forecast]) -> str:
+    from bench.check.forecast import account
+
+    told = account(found)
+    return (
+        f"{name}: median error {100 * told.median_error:.1f} %, worst {100 * told.worst_error:.1f} %, "
+        f"the 95 % interval covered {told.covered} of {told.count}"
+    )

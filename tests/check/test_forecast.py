@@ -1,0 +1,64 @@
+"""Forecasts: what is predicted is then done, and both are told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.check.forecast import Forecast, account
+from bench.record.files import read_record
+from bench.statistics import Estimate
+from tests.support.site import bench, install_misbehaving
+
+RUN = ["forecast-check", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64"]
+SHORT = ["--images", "400", "--trials", "2", "--seconds", "0.2", "--quiet"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    install_misbehaving(folder)
+    return folder
+
+
+def test_each_forecast_has_trials_and_a_training_of_its_own(tmp_path: Path, site: Path):
+    done = bench([*RUN, *SHORT, "--forecasts", "2", "--epochs", "3", "-o", "results"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    found = [
+        re.match(r"test:0 float64, 3 epochs: predicted .* \(.* to .*\), took .*, error [+-]", line) for line in lines[:2]
+    ]
+    assert all(found)
+    assert re.match(r"test:0 float64: median error .* %, worst .* %, the 95 % interval covered [012] of 2", lines[2])
+    records = [read_record(folder) for folder in sorted((tmp_path / "results").iterdir())]
+    assert len(records) == 2
+    for record in records:
+        assert {(case.phase, case.scenario, case.batch_size) for case in record.cases} == {
+            ("train", "", 16), ("infer", "offline", 64),
+        }  # fmt: skip
+    trials = [[trial.samples for trial in record.trials if trial.role == "trial"] for record in records]
+    assert trials[0] != trials[1]
+
+
+def test_a_training_that_fails_ends_the_check(tmp_path: Path, site: Path):
+    done = bench([*RUN, *SHORT, "--forecasts", "1", "--option", "fault=raise"], tmp_path, site)
+    assert done.returncode == 4
+    assert "nothing can be forecast" in done.stderr or "nothing was measured" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_are_judged_by_their_size():
+    def forecast(predicted: Estimate, measured: float) -> Forecast:
+        return Forecast("cpu", "fp32", 3, predicted, measured)
+
+    found = [
+        forecast(Estimate(11.0, 9.5, 12.5), 10.0),
+        forecast(Estimate(9.8, 9.7, 9.9), 10.0),
+        forecast(Estimate(10.0), 10.0),
+    ]
+    told = account(found)
+    assert (told.count, told.covered) == (3, 1)
+    assert told.median_error == pytest.approx(0.02)
+    assert told.worst_error == pytest.approx(0.1)
