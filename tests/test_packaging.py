@@ -53,7 +53,13 @@ def test_the_wheel_is_what_runs(installed):
 
 def test_the_wheel_holds_golden_files_and_licence(installed):
     golden = {path.name for path in (installed / "site" / "workloads" / "golden").iterdir()}
-    assert {"dermamnist-tiny.json", "melanoma-tiny.json", "melanoma-small.json", "melanoma-standard.json"} <= golden
+    assert {
+        "dermamnist-tiny.json",
+        "melanoma-shallow-tiny.json",
+        "melanoma-tiny.json",
+        "melanoma-small.json",
+        "melanoma-standard.json",
+    } <= golden
     assert list((installed / "site").glob("accelbench-*.dist-info/**/LICENSE"))
     assert not (installed / "site" / "tests").exists()
 
