@@ -13,7 +13,7 @@ from workloads.networks import small_residual
 # In the order of MedMNIST's labels, by the names that HAM10000's metadata give them: actinic keratoses, basal cell carcinoma,
 # benign keratosis-like lesions, dermatofibroma, melanoma, melanocytic nevi, vascular lesions.
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
-BATCH_SIZE, EPOCHS = 64, 36
+BATCH_SIZE, EPOCHS = 64, 40
 STEPS_PER_EPOCH = 7006 // BATCH_SIZE  # HAM10000's training part, the schedule's yardstick
 
 
@@ -27,7 +27,7 @@ def bench_workloads() -> list[Workload]:
             size="tiny",
             network=small_residual(28, len(CLASSES), (64, 128, 256), stem_stride=2),
             loss=CrossEntropy(),
-            optimizer=SGD(schedule, momentum=0.9, nesterov=True, weight_decay=1e-3),
+            optimizer=SGD(schedule, momentum=0.9, nesterov=True, weight_decay=2e-3),
             batch_size=BATCH_SIZE,
             epochs=EPOCHS,
             seed=0,
@@ -36,6 +36,6 @@ def bench_workloads() -> list[Workload]:
             golden=Path(__file__).parent / "golden" / "dermamnist-tiny.json",
             summary="28x28, seven diagnoses, residual net of 1.2 M parameters",
             # The published ResNet-18 on another split of these images: 0.917 and 0.735 (Yang et al., Sci. Data 10:41, 2023).
-            recipe=Recipe(targets={"auc": 0.917, "accuracy": 0.735}),
+            recipe=Recipe(shift=1, views=8, targets={"auc": 0.917, "accuracy": 0.735}),
         )
     ]
