@@ -1,9 +1,13 @@
 """Convolutions and max-pooling for XLA on the host, NHWC and HWIO, where its own are slow.
 
 Milliseconds on two cores of an AVX-512 processor, batch 32, fp32, XLA's own against this module's (jax 0.10.2): kernels' gradient of
-3x3 with 64 channels at 56x56 188 and 79, of a 1x1 from 64 to 256 channels 181 and 21; forward of that 1x1 40 and 24; input's
-gradient of 3x3 with stride 2 and 128 channels at 56x56 55 and 42. Forward of 3x3 over many pixels, and its input's gradient,
-are XLA's own.
+3x3 with 64 channels at 56x56 188 and 56, of a 1x1 from 64 to 256 channels 181 and 21; forward of that 1x1 40 and 24, of 3x3 with 64
+channels at 16x16 3.9 and 2.9; input's gradient of 3x3 with stride 2 and 128 channels at 56x56 55 and 42. Forward of 3x3 with more
+channels over many pixels, and its input's gradient, are XLA's own.
+
+A convolution of stride 1 parts into columns and rows: its ``k`` column shifts side by side make one factor of ``k * in`` columns, a
+product with all kernels gives ``k * out``, and ``k`` of those, shifted by rows, sum up to the output. That moves ``2 k`` times the
+data where patches move ``k * k`` times, and its products are nearly square.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ from bench.spec import Conv2d, MaxPool
 IMAGES, LARGE_BYTES = 4, 32 * 2**20
 """Patches of up to so many bytes are made once, for the convolution and its kernels' gradient. Larger ones are made for the gradient
 only, and used up for so many images at a time, so that they never leave the caches."""
+
+NARROW = 64
+"""XLA's own convolutions of so few channels are slower than products over column shifts."""
 
 
 def native(x: Array, weight: Array, layer: Conv2d, precision: lax.Precision) -> Array:
@@ -42,10 +49,15 @@ def host_convolution(x: Array, weight: Array, layer: Conv2d, precision: lax.Prec
     return _forward(x, weight, layer, precision)[0]
 
 
-Saved = tuple[Array, Array | None, Array]  # the input, its patches where they were made whole, the kernels
+Saved = tuple[Array, Array | None, Array]  # the input, its patches or column shifts where they were made whole, the kernels
 
 
 def _forward(x: Array, weight: Array, layer: Conv2d, precision: lax.Precision) -> tuple[Array, Saved]:
+    if _parts(layer):
+        if layer.in_channels > NARROW and not _few(layer, x.shape):
+            return native(x, weight, layer, precision), (x, None, weight)
+        wide = _column_shifts(x, layer.kernel, layer.padding)
+        return _over_rows(wide, weight, layer.padding, precision), (x, wide, weight)
     if layer.kernel > 1 and _large(x, layer):
         return native(x, weight, layer, precision), (x, None, weight)
     patches = _patches(x, layer)
@@ -54,22 +66,68 @@ def _forward(x: Array, weight: Array, layer: Conv2d, precision: lax.Precision) -
 
 
 def _backward(layer: Conv2d, precision: lax.Precision, saved: Saved, g: Array) -> tuple[Array, Array]:
-    x, patches, weight = saved
-    return _of_input(g, x, weight, layer, precision), _of_kernels(g, x, patches, weight, layer, precision)
+    x, made, weight = saved
+    if _parts(layer):
+        wide = _column_shifts(x, layer.kernel, layer.padding) if made is None else made
+        return _of_input(g, x, weight, layer, precision), _of_kernels_by_rows(g, wide, weight, layer, precision)
+    return _of_input(g, x, weight, layer, precision), _of_kernels(g, x, made, weight, layer, precision)
 
 
 host_convolution.defvjp(_forward, _backward)
 
 
 def _of_input(g: Array, x: Array, weight: Array, layer: Conv2d, precision: lax.Precision) -> Array:
-    if layer.kernel > 1 and layer.stride == 1 and not _few(layer, x.shape):
+    k = layer.kernel
+    if k > 1 and layer.stride == 1 and not _few(layer, x.shape):
+        if _parts(layer) and layer.out_channels <= NARROW:
+            turned, padding = weight[::-1, ::-1].swapaxes(2, 3), k - 1 - layer.padding
+            return _over_rows(_column_shifts(g, k, padding), turned, padding, precision)
         _, transposed = jax.vjp(lambda x: native(x, weight, layer, precision), x)
         gradient: Array = transposed(g)[0]
         return gradient
-    k = layer.kernel
     moved = jnp.matmul(g.reshape(-1, layer.out_channels), weight.reshape(-1, layer.out_channels).T, precision=precision)
     moved = moved.reshape(*g.shape[:3], k * k, layer.in_channels)
     return _folded([moved[:, :, :, place] for place in range(k * k)], x.shape, k, layer.stride, layer.padding)
+
+
+def _parts(layer: Conv2d) -> bool:
+    """Whether a convolution parts into columns and rows."""
+    return layer.kernel > 1 and layer.stride == 1 and layer.padding < layer.kernel
+
+
+def _column_shifts(x: Array, k: int, p: int) -> Array:
+    """(batch, height, columns, k * channels): every row as the ``k`` columns of a window see it."""
+    columns = x.shape[2] + 2 * p - k + 1
+    x = jnp.pad(x, ((0, 0), (0, 0), (p, p), (0, 0)))
+    return jnp.concatenate([x[:, :, v : v + columns] for v in range(k)], axis=-1)
+
+
+def _over_rows(wide: Array, weight: Array, p: int, precision: lax.Precision) -> Array:
+    """The convolution of what ``_column_shifts`` gave: a product, and a sum over the window's rows."""
+    k, _, _, channels = weight.shape
+    batch, height, columns, depth = wide.shape
+    exact = jnp.promote_types(wide.dtype, np.float32)  # the sum must not round to bf16 in between
+    by_column = weight.transpose(1, 2, 0, 3).reshape(depth, k * channels)
+    product = jnp.matmul(wide.reshape(-1, depth), by_column, precision=precision, preferred_element_type=exact)
+    rows = product.reshape(batch, height, columns, k, channels)
+    total = sum(_row_shift(rows[:, :, :, u], u - p, height + 2 * p - k + 1) for u in range(k))
+    return jnp.asarray(total, wide.dtype)
+
+
+def _row_shift(x: Array, by: int, rows: int) -> Array:
+    """Row i of the result is row i + ``by`` of x, or 0 where x has none."""
+    return lax.pad(x, np.zeros((), x.dtype), ((0, 0, 0), (-by, rows + by - x.shape[1], 0), (0, 0, 0), (0, 0, 0)))
+
+
+def _of_kernels_by_rows(g: Array, wide: Array, weight: Array, layer: Conv2d, precision: lax.Precision) -> Array:
+    """One product of column shifts of the input with row shifts of the output's gradient."""
+    k, height = layer.kernel, wide.shape[1]
+    shifts = jnp.concatenate([_row_shift(g, layer.padding - u, height) for u in range(k)], axis=-1)
+    exact = jnp.promote_types(g.dtype, np.float32)
+    flat, shifted = wide.reshape(-1, wide.shape[-1]), shifts.reshape(-1, shifts.shape[-1])
+    product = jnp.matmul(flat.T, shifted, precision=precision, preferred_element_type=exact)
+    kernels = product.reshape(k, layer.in_channels, k, layer.out_channels).transpose(2, 0, 1, 3)
+    return kernels.astype(weight.dtype)
 
 
 def _of_kernels(g: Array, x: Array, patches: Array | None, weight: Array, layer: Conv2d, precision: lax.Precision) -> Array:

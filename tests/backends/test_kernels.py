@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
@@ -55,13 +55,19 @@ def test_gathered_patches_compute_the_convolution_and_its_gradients(drawn: tuple
 
 
 @settings(max_examples=8, deadline=None)  # each compiles anew
-@given(convolutions(), st.sampled_from([0, 2**30]))
-def test_the_host_convolution_is_that_of_xla_and_so_are_its_gradients(drawn: tuple[Conv2d, int, int, int], large: int):
+@given(convolutions(), st.sampled_from([0, 2**30]), st.sampled_from([0, 64]))
+@example((Conv2d(5, 4, 3, 1, 1), 3, 9, 7), 0, 64)
+@example((Conv2d(2, 3, 5, 1, 0), 8, 6, 9), 0, 64)
+@example((Conv2d(1, 2, 3, 1, 1), 8, 9, 9), 0, 0)
+def test_the_host_convolution_is_that_of_xla_and_so_are_its_gradients(
+    drawn: tuple[Conv2d, int, int, int], large: int, narrow: int
+):
     layer, batch, height, width = drawn
     x = jnp.asarray(random(batch, height, width, layer.in_channels))
     weight = jnp.asarray(random(layer.kernel, layer.kernel, layer.in_channels, layer.out_channels))
     with pytest.MonkeyPatch.context() as patch:  # 0: all are large, and worked off in pieces
         patch.setattr(jax_convolution, "LARGE_BYTES", large)
+        patch.setattr(jax_convolution, "NARROW", narrow)  # 0: XLA's own forward, our gradient of kernels
         found, back = jax.vjp(lambda x, w: host_convolution(x, w, layer, HIGHEST), x, weight)
         expected, expected_back = jax.vjp(lambda x, w: native(x, w, layer, HIGHEST), x, weight)
         np.testing.assert_allclose(found, expected, atol=1e-12)
