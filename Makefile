@@ -31,6 +31,7 @@ benchmark: $(VENV)/.peers
 	$(BIN)/python tests/benchmarks/parent_cost.py
 	$(BIN)/python tests/benchmarks/report_speed.py
 	$(BIN)/python tests/benchmarks/decode.py
+	$(BIN)/python tests/benchmarks/files.py
 	$(BIN)/python tests/benchmarks/peers.py
 
 # The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
