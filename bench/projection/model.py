@@ -7,7 +7,7 @@ megapixels per image:
     rate(r) = 1 / (1/r + 1/P)        where training and decoding share the cores
     T_train = t_start + E N / rate(r_train) + E (N_val / rate(r_infer) + t_ready)
 
-t_ready is what a predictor with new weights costs before its first batch: weights are frozen into it, or a compiled program is
+t_start is what comes before the second step, the predictor's first compilation included; t_ready is what a predictor with new weights costs before its first batch: weights are frozen into it, or a compiled program is
 fetched from the cache.
 """
 
@@ -42,7 +42,7 @@ class Measured:
     train: LogRate  # images
     infer: LogRate | None  # images; None: evaluation is left out
     decode: Decoding | None  # None: decoding is left out
-    start_up: float  # seconds: import, build, cold compilation, first step
+    start_up: float  # seconds: import, build, cold compilation, also of the predictor, first step
     infer_start_up: float  # the same, of inference
     shares_cores: bool  # the device is the host's processor
     infer_ready: float = 0.0  # seconds to build a predictor and take its executable from the cache

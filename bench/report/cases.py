@@ -73,6 +73,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         compile_seconds=compile_seconds,
         start_up=sum(_mean(tally.stages.get(name, [])) for name in _START_UP) + (compile_seconds or 0.0),
         ready=_mean(tally.stages.get("build", [])) + _mean(tally.stages.get("compile", [])),
+        cold_extra=max(0.0, (compile_seconds or 0.0) - _mean(tally.stages.get("compile", []))),
         host_memory=tally.host_memory,
         device_memory=tally.device_memory,
         passed=tuple(sorted(name for name, passed in tally.checks.items() if passed)),

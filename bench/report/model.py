@@ -88,6 +88,7 @@ class MeasuredCase:
     compile_seconds: float | None  # cold where there is one, else cached
     start_up: float  # import + build + compile + first step
     ready: float  # build + compile, as trials found them: with the cache filled where the backend has one
+    cold_extra: float  # what compiling takes longer before the cache is filled
     host_memory: int
     device_memory: int
     passed: tuple[str, ...]  # names of checks that passed in every trial

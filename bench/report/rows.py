@@ -111,7 +111,7 @@ def _setting(
         train=train.log,
         infer=None if infer is None else infer.log,
         decode=None if decode is None or decode.log is None else Decoding(decode.log, decode.key.threads),
-        start_up=train.start_up,
+        start_up=train.start_up + (0.0 if infer is None else infer.cold_extra),
         infer_start_up=0.0 if infer is None else infer.start_up,
         shares_cores=train.shares_cores,
         infer_ready=0.0 if infer is None else infer.ready,

@@ -51,11 +51,11 @@ def predicted(
 
 
 def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve: the Mann-Whitney statistic over n1 * n0."""
-    from scipy.stats import mannwhitneyu
-
-    statistic = mannwhitneyu(scores[positive], scores[~positive]).statistic
-    return float(statistic / (positive.sum() * (~positive).sum()))
+    """Area under the ROC curve: the share of pairs of a positive and a negative that stand in the right order, ties counting half
+    (Hanley and McNeil, Radiology 143:29, 1982)."""
+    ours, others = scores[positive], np.sort(scores[~positive])
+    below = np.searchsorted(others, ours, "left") + np.searchsorted(others, ours, "right")
+    return float(below.sum() / (2 * len(ours) * len(others)))
 
 
 def auc(predictions: NDArray[np.float64], labels: NDArray[np.int32]) -> float:
