@@ -33,6 +33,7 @@ class Runner:
     journal: Journal
     prepared: Mapping[str, Prepared]  # by workload and size
     progress: Progress
+    shared: Path | None = None  # compiled programs that several runs have in common, and none of them removes
 
     def run(self) -> None:
         """Do whatever the journal does not hold yet."""
@@ -54,11 +55,13 @@ class Runner:
 
     def tidy(self) -> None:
         """Remove compiled programs, which nobody needs any more."""
-        shutil.rmtree(self._compiled, ignore_errors=True)
+        if self.shared is None:
+            shutil.rmtree(self.compiled, ignore_errors=True)
 
     @property
-    def _compiled(self) -> Path:
-        return self.journal.folder / "compiled"
+    def compiled(self) -> Path:
+        """Where compiled programs are kept."""
+        return self.shared or self.journal.folder / "compiled"
 
     def _measure_ceilings(self) -> None:
         for planned in ceiling_cases(self.plan):
@@ -171,8 +174,8 @@ class Runner:
         self.journal.add(Done(trial=self._trial_of(outcome, index, number, "trial")[0]))
 
     def _job(self, case: Case, planned: PlannedCase, seed: int) -> Measure:
-        folder = self._compiled
-        folder.mkdir(exist_ok=True)
+        folder = self.compiled
+        folder.mkdir(parents=True, exist_ok=True)
         return Measure(
             case=case,
             backend=planned.backend,
