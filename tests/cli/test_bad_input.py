@@ -35,7 +35,10 @@ def one_sentence(done, code=2):
             "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving, choosy; did you mean",
         ),
         ([*RUN, "--size", "huge"], "unknown size of dots 'huge'; there are: small"),
-        (["run", "--backend", "misbehaving", "--workload", "spots"], "unknown workload 'spots'; there are: melanoma, dots"),
+        (
+            ["run", "--backend", "misbehaving", "--workload", "spots"],
+            "unknown workload 'spots'; there are: dermamnist, melanoma, melanoma-shallow, dots",
+        ),
         ([*RUN, "--device", "test:7"], "unknown device 'test:7'; there are: test:0"),
         ([*RUN, "--batch-size", "0"], "batch size 0 is not possible; expected 1 to 65,536"),
         ([*RUN, "--batch-size", "-3"], "batch size -3 is not possible"),
