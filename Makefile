@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint benchmark proof proof-quiet proof-real proof-rules proof-ref proof-workflow golden clean
+.PHONY: run test lint benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -33,6 +33,14 @@ benchmark: $(VENV)/.peers
 	$(BIN)/python tests/benchmarks/decode.py
 	$(BIN)/python tests/benchmarks/files.py
 	$(BIN)/python tests/benchmarks/peers.py
+
+# What trainings reach on real images, beside the published recipe (an hour and a half; DATA is an npz in MedMNIST's layout):
+benchmark-quality: $(VENV)/.test
+	$(BIN)/python tests/benchmarks/quality.py $(DATA) --checkpoint $(VENV)/published-recipe.pt
+
+# Twenty trainings predicted, then done (a quarter of an hour):
+benchmark-forecast: $(VENV)/.run
+	$(BIN)/bench forecast-check --backend cpu --backend jax --forecasts 10 --seconds 1.5 --images 8192 --epochs 5
 
 # The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
 proof: $(VENV)/.test
