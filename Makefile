@@ -69,6 +69,8 @@ proof-workflow: $(VENV)/.test
 
 golden: $(VENV)/.run
 	$(BIN)/bench verify --write-golden --size tiny --size small --size standard
+	$(BIN)/bench verify --write-golden --workload dermamnist --size tiny
+	$(BIN)/bench verify --write-golden --workload melanoma-shallow --size tiny --size small
 
 $(VENV)/constraints.txt: constraints.txt Makefile
 	$(PYTHON) -m venv $(if $(PRESENT),--system-site-packages) $(VENV)
