@@ -78,8 +78,8 @@ host_convolution.defvjp(_forward, _backward)
 
 def _of_input(g: Array, x: Array, weight: Array, layer: Conv2d, precision: lax.Precision) -> Array:
     k = layer.kernel
-    if k > 1 and layer.stride == 1 and not _few(layer, x.shape):
-        if _parts(layer) and layer.out_channels <= NARROW:
+    if _parts(layer) and not _few(layer, x.shape):
+        if layer.out_channels <= NARROW:
             turned, padding = weight[::-1, ::-1].swapaxes(2, 3), k - 1 - layer.padding
             return _over_rows(_column_shifts(g, k, padding), turned, padding, precision)
         _, transposed = jax.vjp(lambda x: native(x, weight, layer, precision), x)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.site import install_misbehaving
+
 DATA = Path(os.environ.get("BENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
@@ -17,6 +19,14 @@ def real_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no real images at {DATA}; set BENCH_TEST_DATA")
     return DATA
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder of installed packages that holds the test plugin."""
+    folder = tmp_path / "site"
+    install_misbehaving(folder)
+    return folder
 
 
 settings.register_profile("suite", deadline=None, derandomize=True)  # timing is never asserted; every run is the same

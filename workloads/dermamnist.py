@@ -6,21 +6,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.contract import Recipe, Workload, hookimpl
-from bench.spec import SGD, CrossEntropy, Schedule
+from bench.spec import SGD, CrossEntropy
 from workloads.images.reader import ImageReader
 from workloads.networks import small_residual
+from workloads.schedule import one_cycle
 
 # In the order of MedMNIST's labels, by the names that HAM10000's metadata give them: actinic keratoses, basal cell carcinoma,
 # benign keratosis-like lesions, dermatofibroma, melanoma, melanocytic nevi, vascular lesions.
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 BATCH_SIZE, EPOCHS = 64, 40
-STEPS_PER_EPOCH = 7006 // BATCH_SIZE  # HAM10000's training part, the schedule's yardstick
 
 
 @hookimpl
 def bench_workloads() -> list[Workload]:
     """One size, ``tiny``."""
-    schedule = Schedule(0.1, warmup_steps=STEPS_PER_EPOCH, total_steps=EPOCHS * STEPS_PER_EPOCH)
+    schedule = one_cycle(0.1, BATCH_SIZE, EPOCHS)
     return [
         Workload(
             name="dermamnist",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.contract import Recipe, Workload, hookimpl
-from bench.spec import SGD, CrossEntropy, Network, Schedule
+from bench.spec import SGD, CrossEntropy, Network
 from workloads.images.reader import ImageReader
 from workloads.networks import resnet18, resnet50, small_residual
+from workloads.schedule import one_cycle
 
 CLASSES = ("other", "melanoma")
 
@@ -22,14 +23,12 @@ TINY = Recipe(targets={"auc": 0.86}, synthetic_targets={"auc": 0.8})
 def _workload(
     size: str, network: Network, peak: float, batch_size: int, epochs: int, summary: str, recipe: Recipe | None = None
 ) -> Workload:
-    steps_per_epoch = 7006 // batch_size  # HAM10000's training part, the schedule's yardstick
-    schedule = Schedule(peak, warmup_steps=steps_per_epoch, total_steps=epochs * steps_per_epoch)
     return Workload(
         name="melanoma",
         size=size,
         network=network,
         loss=LOSS,
-        optimizer=SGD(schedule, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        optimizer=SGD(one_cycle(peak, batch_size, epochs), momentum=0.9, nesterov=True, weight_decay=5e-4),
         batch_size=batch_size,
         epochs=epochs,
         seed=0,

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import DataRequest, ImageSet, Recipe, Workload, hookimpl
-from bench.spec import SGD, Dense, Flatten, Network, ReLU, Schedule, sequential
+from bench.spec import SGD, Dense, Flatten, Network, ReLU, sequential
 from workloads.features import HEIGHT, WIDTH, features
 from workloads.images.parallel import in_threads
 from workloads.images.reader import ImageReader
 from workloads.melanoma import CLASSES, LOSS
+from workloads.schedule import one_cycle
 
 FEATURES, HIDDEN = 3 * HEIGHT * WIDTH, 32
 BATCH_SIZE, EPOCHS = 64, 40
-STEPS_PER_EPOCH = 7006 // BATCH_SIZE  # HAM10000's training part, the schedule's yardstick
 
 
 class FeatureReader:
@@ -70,7 +70,7 @@ VERSION = 1  # raised whenever a feature changes
 
 
 def _workload(size: str, pixels: int) -> Workload:
-    schedule = Schedule(0.02, warmup_steps=STEPS_PER_EPOCH, total_steps=EPOCHS * STEPS_PER_EPOCH)
+    schedule = one_cycle(0.02, BATCH_SIZE, EPOCHS)
     body = sequential(flat=Flatten(), hidden=Dense(FEATURES, HIDDEN), relu=ReLU(), head=Dense(HIDDEN, len(CLASSES)))
     return Workload(
         name="melanoma-shallow",

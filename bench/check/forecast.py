@@ -10,11 +10,12 @@ a single process, which differs from the mean of many.
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -25,7 +26,7 @@ from bench.report import build
 from bench.run.journal import Journal, Pilot
 from bench.run.lock import locked
 from bench.run.plan import Plan, PlannedCase, Wishes
-from bench.run.process import Launch, run_worker
+from bench.run.process import run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
@@ -61,7 +62,6 @@ class Forecast:
 def forecasts(
     wishes: Wishes,
     interpreters: Mapping[str, str],
-    epochs: int | None,
     count: int,
     folder: Path,
     wait: bool,
@@ -72,27 +72,29 @@ def forecasts(
     Raises UsageError and NotComparableError before anything is measured, NotComparableError where a trial or a training fails.
     """
     plan = _with_evaluations(make_plan(wishes, interpreters))
-    with locked([planned.physical for planned in plan.cases], wait), interruptible():
+    with ExitStack() as stack:
+        stack.enter_context(locked([planned.physical for planned in plan.cases], wait))
+        stack.enter_context(interruptible())
         plan, prepared = prepare_plan(plan, lambda event: None)
         for facts in prepared.values():
             refuse_unlabelled(facts)
         pilots: list[Pilot] = []
-        compiled = folder / f"{plan.id}-compiled"
+        trainings = sum(planned.case.phase == "train" for planned in plan.cases)
+        compiled = Path(stack.enter_context(TemporaryDirectory(prefix="bench-compiled-")))
         for number in range(count):
             numbered = msgspec.structs.replace(plan, id=f"{plan.id}-{number:02d}", seed=wishes.seed + number)
             journal = Journal.create(folder / numbered.id, numbered)
             for pilot in pilots:
                 journal.add(pilot)
-            total = len(plan.cases) * (plan.trials + (not pilots))
+            total = len(plan.cases) * (plan.trials + (not pilots)) + trainings
             with Progress(total, quiet) as progress:
-                runner = Runner(numbered, journal, prepared, progress, compiled.absolute())
+                runner = Runner(numbered, journal, prepared, progress, compiled)
                 runner.run()
                 pilots = [entry for entry in journal.entries if isinstance(entry, Pilot)]
                 seal(numbered, journal, prepared, complete=True)
-                for planned in numbered.cases:
+                for index, planned in enumerate(numbered.cases):
                     if planned.case.phase == "train":
-                        yield _held_to_account(planned, runner, epochs, progress.say)
-        shutil.rmtree(compiled, ignore_errors=True)
+                        yield _held_to_account(index, runner, wishes.epochs)
 
 
 def _with_evaluations(plan: Plan) -> Plan:
@@ -109,13 +111,15 @@ def _with_evaluations(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, cases=cases)
 
 
-def _held_to_account(planned: PlannedCase, runner: Runner, epochs: int | None, say: Callable[[str], None]) -> Forecast:
+def _held_to_account(index: int, runner: Runner, epochs: int | None) -> Forecast:
+    planned = runner.plan.cases[index]
     case = planned.case
     prepared = runner.prepared[f"{case.workload}-{case.size}"]
     epochs = epochs or prepared.workload.epochs
-    trained = _train(planned, runner, prepared, epochs, say)
+    trained = _train(planned, f"case{index:02d}-training", runner, prepared, epochs)
     steps = trained.images // case.batch_size
-    batch = next(p.case.batch_size for p in runner.plan.cases if p.case.phase == "infer" and p.case.backend == case.backend)
+    evaluations = [other.case for other in runner.plan.cases if other.case.phase == "infer"]
+    batch = next(other.batch_size for other in evaluations if (other.backend, other.devices) == (case.backend, case.devices))
     validation = -(-trained.validation_images // batch) * batch
     work = Dataset(
         "forecast",
@@ -146,7 +150,7 @@ def _predict(planned: PlannedCase, folder: Path, assumptions: Assumptions, epoch
     raise NotComparableError(f"{case.label} could not be measured, so nothing can be forecast; its record is {folder}")
 
 
-def _train(planned: PlannedCase, runner: Runner, prepared: Prepared, epochs: int, say: Callable[[str], None]) -> Trained:
+def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, epochs: int) -> Trained:
     """The whole training, from memory, each validation image seen once after every epoch."""
     case = planned.case
     assert planned.backend is not None
@@ -166,13 +170,13 @@ def _train(planned: PlannedCase, runner: Runner, prepared: Prepared, epochs: int
         views=1,
         options=case.options,
     )
-    log = runner.journal.folder / "logs" / f"training-{case.backend}-{case.precision}.log"
-    outcome = run_worker(Launch(job, log, case.environment, planned.interpreter, runner.plan.stall))
+    launch = runner.launch(planned, job, log)
+    runner.progress.start(f"training of {epochs} epochs {case.label}", 0.0)
+    outcome = run_worker(launch, runner.progress.hear)
+    runner.progress.finish()
     if outcome.status != "ok":
-        raise NotComparableError(f"the training of {case.label} {outcome.status}: {outcome.reason}; its log is {log}")
-    trained = msgspec.json.decode(outcome.value, type=Trained)
-    say(f"  {case.devices[0]} {case.precision}: {epochs} epochs took {trained.elapsed:.1f} s")
-    return trained
+        raise NotComparableError(f"the training of {case.label} {outcome.status}: {outcome.reason}; its log is {launch.log}")
+    return msgspec.json.decode(outcome.value, type=Trained)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ def command(**values: Any) -> None:
 
     if not 1 <= values["forecasts"] <= MOST_TRIALS:
         raise UsageError(f"{values['forecasts']} forecasts are not possible; expected 1 to {MOST_TRIALS:,}")
+    if values["trials"] < 2:
+        raise UsageError(f"--trials {values['trials']} gives no interval to hold a training against; expected 2 or more")
     wishes = Wishes(
         backends=values["backends"],
         devices=values["devices"],
@@ -75,9 +77,7 @@ def command(**values: Any) -> None:
     )
     chosen = interpreters(values["interpreter_words"])
     finished: list[Forecast] = []
-    for forecast in forecasts(
-        wishes, chosen, values["epochs"], values["forecasts"], Path(values["output"]), values["wait"], values["quiet"]
-    ):
+    for forecast in forecasts(wishes, chosen, values["forecasts"], Path(values["output"]), values["wait"], values["quiet"]):
         finished.append(forecast)
         click.echo(_line(forecast))
     for device, precision in dict.fromkeys((one.device, one.precision) for one in finished):

@@ -180,6 +180,8 @@ def _refuse_unfit(values: dict[str, Any]) -> None:
     if values["until_quality"]:
         if values["phases"] or values["source"] == "files":
             raise UsageError("--until-quality trains from memory and measures nothing else; leave out --phase and --input")
+    elif values["source"] == "files" and values["phases"] and "train" not in values["phases"]:
+        raise UsageError("--input files is about training; add --phase train")
     elif values["target_words"] or values["epochs"] is not None:
         raise UsageError("--target and --epochs are about training to a target; add --until-quality")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bench.record.quality import goal
 from bench.record.schema import Case, DeviceFacts, Machine, Record
 
 VARIABLE = ("framework", "driver", "device")
@@ -35,7 +36,8 @@ def case_key(case: Case, vary: Collection[str] = ()) -> CaseKey:
     options = ",".join(f"{name}={value}" for name, value in sorted(case.options.items()))
     place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.threads))
     batch = "" if case.phase == "preprocess" else str(case.batch_size)
-    return (case.workload, case.size, case.phase, case.scenario, case.precision, batch, str(case.processes), options, *place)
+    what = (case.workload, case.size, case.phase, case.scenario, goal(case), case.precision, batch)
+    return (*what, str(case.processes), options, *place)
 
 
 def facts_of(record: Record, case: Case) -> Facts:

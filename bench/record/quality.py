@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.record.schema import Evaluation
+from bench.record.schema import Case, Evaluation
 
 
 def reached(point: Evaluation, targets: Mapping[str, float]) -> bool:
@@ -16,6 +16,13 @@ def reached(point: Evaluation, targets: Mapping[str, float]) -> bool:
 def seconds_to(targets: Mapping[str, float], curve: Sequence[Evaluation]) -> float | None:
     """Seconds until the first evaluation that has every target; None where none has."""
     return next((point.seconds for point in curve if reached(point, targets)), None)
+
+
+def goal(case: Case) -> str:
+    """What a training goes to, and in how many epochs at most; nothing for other cases."""
+    if case.scenario != "to-quality":
+        return ""
+    return f"to {target_text(case.targets)} in at most {case.epochs} epochs"
 
 
 def measure_name(measure: str) -> str:

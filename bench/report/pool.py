@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RecordError
-from bench.record.quality import seconds_to, target_text
+from bench.record.quality import goal, seconds_to, target_text
 from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
 from bench.report.model import CaseKey, Course, RecordLine, Stack
 from bench.report.text import clean, first_line, plural
@@ -146,7 +146,9 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
             batch_size=case.batch_size,
             threads=case.threads,
             processes=case.processes,
-            options=", ".join([*(f"{name}={value}" for name, value in sorted(case.options.items())), *_goal(case)]),
+            options=", ".join(
+                [f"{name}={value}" for name, value in sorted(case.options.items())] + [text for text in [goal(case)] if text]
+            ),
         )
         found.append(pooled.tallies.setdefault(key, Tally(key, case, facts, device)))
     return found
@@ -155,12 +157,6 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
 def _depends_on_data(case: Case) -> bool:
     """Whether its time depends on which images they are."""
     return case.phase == "preprocess" or case.scenario in {"from-files", "to-quality"}
-
-
-def _goal(case: Case) -> list[str]:
-    if case.scenario != "to-quality":
-        return []
-    return [f"to {target_text(case.targets)} in at most {plural(case.epochs, 'epoch')}"]
 
 
 def _images(record: Record) -> dict[tuple[str, str], str]:

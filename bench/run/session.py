@@ -57,7 +57,7 @@ def make_plan(
     """Discover and plan. Raises UsageError or NotComparableError before anything has started."""
     check_wishes(wishes)
     found = discover(wishes.backends or None, interpreters, python)
-    needs_backends = wishes.until_quality or any(phase != "preprocess" for phase in wishes.phases)
+    needs_backends = any(phase != "preprocess" for phase in wishes.phases)
     backends, skips = choose_backends(wishes, found) if needs_backends else ([], [])
     check_options(wishes, backends)
     workloads = [found.workload(wishes.workload, size) for size in wishes.sizes or found.usual_size(wishes.workload)]

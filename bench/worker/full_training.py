@@ -6,7 +6,7 @@ The clock starts with the first batch and runs through evaluations; importing, l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -48,8 +48,11 @@ class Images:
         return self.images, self.labels
 
 
-def load_images(folder: Path, workload: Workload) -> Images:
-    """Raises DataError where a part is too small to train with, or to judge by."""
+PARTS = {VALIDATION: "validation", TEST: "test"}
+
+
+def load_images(folder: Path, workload: Workload, judged: Sequence[int] = (VALIDATION, TEST)) -> Images:
+    """Raises DataError where there is too little to train with, or in the parts that are ``judged``, to judge by."""
     images, labels = load_arrays(folder)
     split = np.load(folder / "split.npy", allow_pickle=False)
     parts = {part: np.flatnonzero(split == part) for part in (TRAIN, VALIDATION, TEST)}
@@ -57,9 +60,9 @@ def load_images(folder: Path, workload: Workload) -> Images:
         raise DataError(
             f"training needs at least one batch of {workload.batch_size} images; the training part holds {len(parts[TRAIN])}"
         )
-    for part, name in ((VALIDATION, "validation"), (TEST, "test")):
+    for part in judged:
         if len(np.unique(labels[parts[part]])) < 2:
-            raise DataError(f"the {name} part ({len(parts[part])} images) holds one class only; an AUC needs two")
+            raise DataError(f"the {PARTS[part]} part ({len(parts[part])} images) holds one class only; an AUC needs two")
     return Images(images, labels, parts)
 
 
@@ -95,7 +98,7 @@ class FullTraining:
                 self.workload, initial_weights(self.workload.network, self.workload.seed), self.device, self.settings
             )
         )
-        self.predict(self.trainer.weights(), self.data.parts[VALIDATION][:1])
+        self.predict(self.trainer.weights(), self.data.parts[TRAIN][:1])
         return self.trainer
 
     @property
@@ -110,9 +113,7 @@ class FullTraining:
         """Train so many epochs, each followed by an evaluation; with targets, no longer than until all of them are reached."""
         started = perf_counter()
         for epoch in range(epochs):
-            loss = self._epoch(epoch)
-            chosen = self.data.parts[VALIDATION]
-            found = measures(self.predict(self.weights(), chosen), self.data.labels[chosen])
+            loss, found = self._epoch(epoch), self.judge(VALIDATION)
             point = Evaluation(
                 epoch=epoch + 1,
                 steps=self.steps,
@@ -137,10 +138,11 @@ class FullTraining:
         predictor = compiled(self.backend.predictor(self.workload, weights, self.device, settings))
         return predicted(predictor, self.data.images, chosen, settings.batch_size, views or self.workload.recipe.views)
 
-    def test(self) -> dict[str, float]:
-        """Measures on the test images."""
-        chosen = self.data.parts[TEST]
-        return measures(self.predict(self.weights(), chosen), self.data.labels[chosen])
+    def judge(self, part: int) -> dict[str, float]:
+        """Measures on the images of a part; none where it holds one class only."""
+        chosen = self.data.parts[part]
+        labels = self.data.labels[chosen]
+        return measures(self.predict(self.weights(), chosen), labels) if len(np.unique(labels)) > 1 else {}
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """An epoch's batches."""

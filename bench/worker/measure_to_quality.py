@@ -44,7 +44,7 @@ def measure_to_quality(bench: Bench) -> Measured:
     measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
     bench.timed()
     with bench.stage("check"):
-        measured.test = training.test()
+        measured.test = training.judge(TEST)
         measured.checks = [_check_predictions(training, case.precision), *_witness(bench, training)]
     return measured
 

@@ -1,4 +1,4 @@
-"""``bench train``'s worker: a whole training to the end of its schedule, evaluated there."""
+"""``bench train``'s worker: a whole training to the end of its schedule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def train(job: Train, channel: Channel) -> Trained:
     backend = find_backend(job.backend, job.name)
     workload = find_workload(job.workload, job.workload_name, job.size)
     channel.stage("data")
-    data = load_images(Path(job.prepared), workload)
+    data = load_images(Path(job.prepared), workload, (TEST,))
     recipe = replace(workload.recipe, views=job.views) if job.views else workload.recipe
     workload = scheduled(replace(workload, seed=job.seed, recipe=recipe), job.epochs, len(data.parts[TRAIN]))
 
@@ -46,11 +46,11 @@ def train(job: Train, channel: Channel) -> Trained:
         test_images=len(data.parts[TEST]),
         elapsed=elapsed,
         curve=training.curve,
-        test=training.test(),
+        test=training.judge(TEST),
     )
 
 
 def say(point: Evaluation) -> str:
     """An evaluation for a progress line."""
-    found = ", ".join(f"{name} {value:.4f}" for name, value in point.measures.items())
-    return f"loss {'not a number' if point.loss is None else f'{point.loss:.4f}'}, validation {found}"
+    found = "".join(f", validation {name} {value:.4f}" for name, value in point.measures.items())
+    return f"loss {'not a number' if point.loss is None else f'{point.loss:.4f}'}{found}"

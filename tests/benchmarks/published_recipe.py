@@ -19,6 +19,7 @@ from time import perf_counter
 
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
+from bench.worker.quality import accuracy, area_under_curve
 
 BATCH, CLASSES, MELANOMA = 128, 7, 4
 
@@ -81,7 +82,7 @@ class Recipe:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            total += float(loss) * len(chosen)
+            total += float(loss.detach()) * len(chosen)
         return total / len(order)
 
     def evaluate(self, part):
@@ -91,19 +92,12 @@ class Recipe:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             parts = [self.net(images.to(memory_format=torch.channels_last)) for images in self.images[part].split(BATCH)]
         scores, labels = torch.cat(parts).float().softmax(1).double().numpy(), self.labels[part].numpy()
-        each = [area(scores[:, index], labels == index) for index in range(CLASSES)]
+        each = [area_under_curve(scores[:, index], labels == index) for index in range(CLASSES)]
         return {
             "auc": sum(each) / CLASSES,
-            "accuracy": float((scores.argmax(1) == labels).mean()),
+            "accuracy": accuracy(scores, labels),
             "melanoma": each[MELANOMA],
         }
-
-
-def area(scores, positive):
-    """Area under the ROC curve by the rank-sum statistic."""
-    from scipy.stats import mannwhitneyu
-
-    return float(mannwhitneyu(scores[positive], scores[~positive]).statistic / (positive.sum() * (~positive).sum()))
 
 
 def rate_at(epoch, epochs):

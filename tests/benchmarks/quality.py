@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from scipy.special import stdtrit
+from bench.statistics.rates import t_quantile
 
 OURS = {
     "melanoma": ["--workload", "melanoma", "--size", "tiny"],
@@ -51,7 +51,7 @@ def spread(values: Sequence[float]) -> str:
     """A mean with its 95 % interval by Student's t."""
     if len(values) < 2:
         return f"{values[0]:.4f}"
-    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))
+    half = t_quantile(len(values) - 1, 0.975) * stdev(values) / sqrt(len(values))
     return f"{mean(values):.4f} ± {half:.4f}"
 
 

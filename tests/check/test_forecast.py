@@ -10,17 +10,10 @@ import pytest
 from bench.check.forecast import Forecast, account
 from bench.record.files import read_record
 from bench.statistics import Estimate
-from tests.support.site import bench, install_misbehaving
+from tests.support.site import bench
 
 RUN = ["forecast-check", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64"]
 SHORT = ["--images", "400", "--trials", "2", "--seconds", "0.2", "--quiet"]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    install_misbehaving(folder)
-    return folder
 
 
 def test_each_forecast_has_trials_and_a_training_of_its_own(tmp_path: Path, site: Path):
@@ -47,6 +40,12 @@ def test_a_training_that_fails_ends_the_check(tmp_path: Path, site: Path):
     assert done.returncode == 4
     assert "the training of misbehaving test:0 dots-small train float64 batch 16 fault=raise failed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_single_trial_has_no_interval_to_be_held_to(tmp_path: Path, site: Path):
+    done = bench([*RUN, "--trials", "1"], tmp_path, site)
+    assert done.returncode == 2
+    assert "--trials 1 gives no interval" in done.stderr
 
 
 def test_errors_are_judged_by_their_size():

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +16,6 @@ from tests.support.site import bench, environment, install_misbehaving, start_be
 from tests.support.waiting import wait_for
 
 CHECK = ["check", *ENVIRONMENT_CHECK]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    install_misbehaving(folder)
-    return folder
 
 
 def test_a_check_leaves_two_records_that_compare_alike(tmp_path, site):

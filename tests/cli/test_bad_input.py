@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.site import bench, install, install_misbehaving
+from tests.support.site import bench, install
 
 RUN = ["run", "--backend", "misbehaving", "--workload", "dots", "--no-ceilings", "--trials", "1", "--seconds", "0.05"]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    install_misbehaving(tmp_path / "site")
-    return tmp_path / "site"
 
 
 def one_sentence(done, code=2):

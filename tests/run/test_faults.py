@@ -13,7 +13,7 @@ import pytest
 
 from bench.record.files import read_record
 from bench.record.schema import Record
-from tests.support.site import bench, environment, install_misbehaving, start_bench
+from tests.support.site import bench, environment, start_bench
 from tests.support.waiting import wait_for
 
 # Only this test's plugin runs: describing torch and jax would take seconds in every test.
@@ -31,13 +31,6 @@ RUN = [
     "--no-ceilings",
 ]
 TRAIN = [*RUN, "--precision", "float64", "--phase", "train"]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    install_misbehaving(folder)
-    return folder
 
 
 def the_run(folder: Path) -> Path:

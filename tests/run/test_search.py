@@ -9,17 +9,10 @@ import pytest
 
 from bench.record.files import read_record
 from bench.record.schema import Record
-from tests.support.site import bench, install_misbehaving
+from tests.support.site import bench
 
 RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--phase", "train", "--precision", "float64"]
 SHORT = ["--trials", "1", "--seconds", "0.1", "--no-ceilings"]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    install_misbehaving(folder)
-    return folder
 
 
 def run(folder: Path, site: Path, name: str, *words: str) -> tuple[Record, subprocess.CompletedProcess[str]]:

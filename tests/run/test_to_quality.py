@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from bench.comparison.facts import case_key
 from bench.record.files import read_record
-from tests.support.site import bench, install_misbehaving
+from bench.record.schema import Case
+from tests.support.site import bench
 
 RUN = [
     "run",
@@ -22,13 +25,6 @@ RUN = [
     "--images",
     "400",
 ]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    install_misbehaving(folder)
-    return folder
 
 
 def test_seeds_train_to_the_target_and_the_record_keeps_their_curves(tmp_path: Path, site: Path):
@@ -80,6 +76,18 @@ def test_wishes_that_cannot_be_met_are_refused(tmp_path: Path, site: Path, words
     done = bench([*RUN, *words], tmp_path, site)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_trainings_to_different_targets_are_not_held_against_each_other():
+    base = Case(backend="b", devices=("d",), workload="w", size="s", phase="train", scenario="to-quality", epochs=9)
+    keys = {case_key(structs.replace(base, targets={"auc": target})) for target in (0.8, 0.9)}
+    assert len(keys | {case_key(structs.replace(base, targets={"auc": 0.9}, epochs=8))}) == 3
+
+
+def test_only_training_can_be_fed_from_files(tmp_path: Path, site: Path):
+    done = bench(["run", "--workload", "dots", "--phase", "infer", "--input", "files"], tmp_path, site)
+    assert done.returncode == 2
+    assert "add --phase train" in done.stderr
 
 
 def test_a_target_needs_until_quality(tmp_path: Path, site: Path):

@@ -49,7 +49,7 @@ def test_no_batch_of_an_epoch_is_left_out_and_every_epoch_is_evaluated():
     assert made.curve[0].seconds < made.curve[1].seconds < made.curve[2].seconds
     assert made.curve[-1].loss < made.curve[0].loss
     assert made.curve[-1].measures["auc"] > 0.9
-    assert made.test()["auc"] > 0.9
+    assert made.judge(TEST)["auc"] > 0.9
 
 
 def test_a_training_ends_where_all_targets_are_reached():
@@ -79,6 +79,22 @@ def test_averaged_weights_lie_between_the_trained_ones():
     for name, value in made.weights().items():
         assert not np.array_equal(value, made.trainer.weights()[name])
         assert np.abs(value - made.trainer.weights()[name]).max() < 0.2
+
+
+def test_without_validation_images_a_training_is_judged_at_its_end_only(tmp_path):
+    labels = np.array([0, 1] * 6, np.int32)
+    np.save(tmp_path / "images.npy", np.zeros((12, 8, 8, 3), np.uint8))
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "split.npy", np.array([TRAIN] * 8 + [TEST] * 4, np.uint8))
+    subject = workload(batch_size=8)
+    with pytest.raises(DataError, match=r"the validation part \(0 images\) holds one class only"):
+        load_images(tmp_path, subject)
+    data = load_images(tmp_path, subject, (TEST,))
+    made = FullTraining(Misbehaving(), scheduled(subject, 1, 8), "test:0", Settings("float64", 8, 1), data)
+    made.build()
+    made.run(1)
+    assert made.curve[0].measures == {}
+    assert set(made.judge(TEST)) == {"auc", "accuracy"}
 
 
 @pytest.mark.parametrize(
