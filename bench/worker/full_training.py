@@ -87,7 +87,9 @@ class FullTraining:
     tell: Callable[[Evaluation], None] = lambda point: None
     curve: list[Evaluation] = field(default_factory=list)
     steps: int = 0
-    block_seconds: list[float] = field(default_factory=list)  # of whole blocks
+    step_seconds: list[float] = field(
+        default_factory=list
+    )  # mean of each epoch's steps, from the first one's start to the last's end
     _average: dict[str, NDArray[np.floating]] | None = None
     _averaged: int = 0
 
@@ -103,11 +105,10 @@ class FullTraining:
 
     @property
     def steps_per_block(self) -> int:
-        """Optimizer steps per block; where weights are averaged, an eighth of an epoch at most."""
+        """Optimizer steps per block: an epoch at most, where weights are averaged an eighth of one."""
+        parts = AVERAGED_PER_EPOCH if self.workload.recipe.averaging else 1
         per_epoch = len(self.data.parts[TRAIN]) // self.workload.batch_size
-        if not self.workload.recipe.averaging:
-            return STEPS_PER_BLOCK
-        return max(1, min(STEPS_PER_BLOCK, per_epoch // AVERAGED_PER_EPOCH))
+        return max(1, min(STEPS_PER_BLOCK, per_epoch // parts))
 
     def run(self, epochs: int, targets: dict[str, float] | None = None) -> None:
         """Train so many epochs, each followed by an evaluation; with targets, no longer than until all of them are reached."""
@@ -153,7 +154,7 @@ class FullTraining:
     def _epoch(self, epoch: int) -> float:
         """Mean loss over the epoch's steps; two blocks are in flight."""
         batches, before, pending = self.batches(epoch), self.steps, None
-        total, since = 0.0, perf_counter()
+        total, started = 0.0, perf_counter()
         while block := [self.trainer.stage(*batch) for batch in islice(batches, self.steps_per_block)]:
             following = self.trainer.run(block)
             self.steps += len(block)
@@ -161,12 +162,10 @@ class FullTraining:
                 total += float(self.trainer.wait(pending).losses.sum())
             pending = following
             self._take_average()
-            now = perf_counter()
-            if len(block) == self.steps_per_block:
-                self.block_seconds.append(now - since)
-            since = now
         if pending is not None:
             total += float(self.trainer.wait(pending).losses.sum())
+        # A block's own time is not to be had: the device may work on it while the host makes the next one.
+        self.step_seconds.append((perf_counter() - started) / (self.steps - before))
         return total / (self.steps - before)
 
     def _take_average(self) -> None:

@@ -61,8 +61,8 @@ def _check_predictions(training: FullTraining, precision: str) -> Check:
 def _witness(bench: Bench, training: FullTraining) -> list[Check]:
     """The trainer goes on, on images made up on the spot."""
     later = chain.from_iterable(training.batches(epoch) for epoch in count(bench.job.case.epochs))
-    steps = training.steps_per_block if training.block_seconds else 1
-    seconds = median(training.block_seconds) if training.block_seconds else training.curve[0].seconds
+    steps = training.steps_per_block
+    seconds = steps * median(training.step_seconds)
     timed = Timed(
         training.workload.batch_size, steps, seconds, training.steps, lambda: next(later), lambda: bench.channel.beat(0, 0)
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.contract import TEST, TRAIN, VALIDATION, Recipe, Settings
+from bench.contract import TEST, TRAIN, VALIDATION, Progress, Recipe, Settings
 from bench.errors import DataError
 from bench.spec import SGD, Schedule
 from bench.worker.full_training import FullTraining, Images, load_images, scheduled
@@ -50,6 +50,31 @@ def test_no_batch_of_an_epoch_is_left_out_and_every_epoch_is_evaluated():
     assert made.curve[-1].loss < made.curve[0].loss
     assert made.curve[-1].measures["auc"] > 0.9
     assert made.judge(TEST)["auc"] > 0.9
+
+
+class Lazy:
+    """A trainer whose device works while the host waits, a second per step."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def stage(self, images, labels):
+        return images
+
+    def run(self, block):
+        return len(block)
+
+    def wait(self, steps):
+        self.clock[0] += steps
+        return Progress(np.ones(steps), 0.0)
+
+
+def test_steps_take_as_long_as_the_device_does_and_not_as_their_launching(monkeypatch):
+    made, clock = training(), [0.0]
+    made.trainer = Lazy(clock)
+    monkeypatch.setattr("bench.worker.full_training.perf_counter", lambda: clock[0])
+    assert made._epoch(0) == 1.0
+    assert made.step_seconds == [1.0]
 
 
 def test_a_training_ends_where_all_targets_are_reached():
