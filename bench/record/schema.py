@@ -152,6 +152,8 @@ class WorkloadFacts(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     forward_flops: int  # per image
     training_flops: int  # per image, forward and backward
+    forward_elements: int = 0  # of activations read and written at least, per image; 0: unknown
+    training_elements: int = 0
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,11 +168,11 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
-    """The fastest arithmetic or copying that any backend has shown on one physical device."""
+    """The fastest arithmetic, reading of memory or copying that any backend has shown on one physical device."""
 
     physical: str
     precision: str
-    kind: Literal["arithmetic", "copy"]
+    kind: Literal["arithmetic", "memory", "copy"]
     rate: float  # FLOP/s, or bytes/s
     backend: str
     shape: str  # which spec reached it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.record.schema import Ceiling
+from bench.record.schema import Ceiling, WorkloadFacts
 from bench.report.model import (
     ABOVE_CEILING,
     LOWERINGS,
@@ -19,6 +19,7 @@ from bench.report.model import (
     MeasuredCase,
 )
 from bench.report.pool import Figure, Pool, Tally
+from bench.spec import OPERAND_BYTES
 from bench.statistics import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
 
 PLAUSIBLE = 1.1
@@ -43,7 +44,7 @@ def _place(key: CaseKey) -> tuple[object, ...]:
 def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     used, proven = _used(tally)
     log, no_figure = _rate(tally, used)
-    ceiling, of_ceiling, of_copying = _ceilings(tally, pooled, log)
+    ceiling, of_ceiling, of_memory, of_copying = _ceilings(tally, pooled, log)
     compiled = tally.cold or tally.stages.get("compile", [])
     marks = {
         UNPROVEN: log is not None and not proven,
@@ -69,6 +70,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         latency=_latency(used) if log is not None else (),
         ceiling=ceiling,
         of_ceiling=of_ceiling,
+        of_memory=of_memory,
         of_copying=of_copying,
         compile_seconds=compile_seconds,
         start_up=sum(_mean(tally.stages.get(name, [])) for name in _START_UP) + (compile_seconds or 0.0),
@@ -122,23 +124,42 @@ def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
     return tuple(found)
 
 
-def _ceilings(tally: Tally, pooled: Pool, log: LogRate | None) -> tuple[Ceiling | None, float | None, float | None]:
-    """The arithmetic ceiling of this device and precision, and the shares of it and of the copying ceiling reached.
+def _ceilings(
+    tally: Tally, pooled: Pool, log: LogRate | None
+) -> tuple[Ceiling | None, float | None, float | None, float | None]:
+    """The arithmetic ceiling of this device and precision, and the shares of it, of the memory's and of the copying's reached.
 
     Every image has to reach the device, at one byte per pixel and channel, whatever is computed with it there.
     """
-    facts, device = tally.facts, tally.device
-    if device is None or facts is None or tally.case.scenario == "to-quality":
-        return None, None, None
-    arithmetic, copying = (
-        pooled.ceilings.get((tally.key.machine, device.physical, tally.key.precision, kind))
-        for kind in ("arithmetic", "copy")
+    facts, device, key = tally.facts, tally.device, tally.key
+    if device is None or facts is None or log is None or tally.case.scenario == "to-quality":
+        return None, None, None, None
+    arithmetic, memory, copying = (
+        pooled.ceilings.get((key.machine, device.physical, key.precision, kind)) for kind in ("arithmetic", "memory", "copy")
     )
-    rate = 0.0 if log is None else log.rate
-    operations = rate * {"train": facts.training_flops, "infer": facts.forward_flops}.get(tally.key.phase, 0)
-    of_arithmetic = operations / arithmetic.rate if arithmetic is not None and operations > 0 else None
-    copied = rate * facts.height * facts.width * 3
-    return arithmetic, of_arithmetic, copied / copying.rate if copying is not None and copied > 0 else None
+    operations = {"train": facts.training_flops, "infer": facts.forward_flops}.get(key.phase, 0)
+    return (
+        arithmetic,
+        _share(log.rate * operations, arithmetic),
+        _share(log.rate * _bytes_per_image(key, facts), memory),
+        _share(log.rate * facts.height * facts.width * 3, copying),
+    )
+
+
+def _share(needed: float, ceiling: Ceiling | None) -> float | None:
+    return needed / ceiling.rate if ceiling is not None and needed > 0 else None
+
+
+def _bytes_per_image(key: CaseKey, facts: WorkloadFacts) -> float:
+    """What memory has to read and write at least; 0 where that is unknown.
+
+    Weights are read once a batch; in training once more on the way back, and their gradients are written. The optimizer's
+    reading and writing is not counted, as its operations are not.
+    """
+    elements = {"train": facts.training_elements, "infer": facts.forward_elements}.get(key.phase, 0)
+    passes = 3 if key.phase == "train" else 1
+    size = OPERAND_BYTES.get(key.precision, 0)
+    return size * (elements + passes * facts.parameters / key.batch_size) if elements > 0 and key.batch_size > 0 else 0.0
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from bench.report.ceilings import bound_by
 from bench.report.model import CaseKey, MeasuredCase, Report, Row, Setting, SpeedUp
 from bench.report.quality import seconds
 from bench.report.text import spreadsheet
@@ -179,7 +180,9 @@ def _measured(case: MeasuredCase) -> Fields:
             for found in case.latency
         },
         "share_of_ceiling": case.of_ceiling,
+        "share_of_memory_ceiling": case.of_memory,
         "share_of_copying_ceiling": case.of_copying,
+        "bound_by": bound_by(case),
         "ceiling_flops_per_second": None if case.ceiling is None else case.ceiling.rate,
         "compile_seconds": case.compile_seconds,
         "start_up_seconds": case.start_up,

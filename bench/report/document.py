@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.report import cells
+from bench.report.ceilings import binding_lines
 from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
@@ -27,6 +28,7 @@ def document(report: Report) -> list[Section]:
     sections.append(Section("Failed trials", None, tuple(_remarks(report.failures))))
     sections.append(Section("Skipped", None, tuple(_remarks(report.skips))))
     sections.append(Section("Ceilings", None, cut(ceiling_lines(report))))
+    sections.append(Section("What binds", None, tuple(binding_lines(report))))
     sections.append(Section("Machines", None, cut(machine_lines(report))))
     sections.append(Section("What disturbed these measurements", None, cut(finding_lines(report))))
     sections.append(Section("Records", None, (*cut(record_lines(report)), *report.notes)))

@@ -12,7 +12,7 @@ from bench.report.model import Report
 from bench.report.text import clean, plural, short
 
 _FACTS = ("governor", "python", "libc")  # of Machine.facts, the ones worth a place on a page
-_UNITS = {"arithmetic": (1e12, "TFLOP/s"), "copy": (1e9, "GB/s")}
+_UNITS = {"arithmetic": (1e12, "TFLOP/s"), "memory": (1e9, "GB/s"), "copy": (1e9, "GB/s")}
 
 
 def machine_lines(report: Report) -> list[str]:
@@ -52,7 +52,7 @@ def finding_lines(report: Report) -> list[str]:
 
 
 def ceiling_lines(report: Report) -> list[str]:
-    """The fastest arithmetic and copying shown on each physical device."""
+    """The fastest arithmetic, reading of memory and copying shown on each physical device."""
     lines = []
     for fingerprint, ceilings in sorted(report.ceilings.items()):
         for ceiling in ceilings:

@@ -1,4 +1,4 @@
-"""The tables of what was measured: every case, with its checks, its share of the ceiling and its marks."""
+"""The tables of what was measured: every case, with its checks, the nearest ceiling and its marks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import groupby
 
 from bench.durations import UNKNOWN, duration, number, size
 from bench.report import cells
+from bench.report.ceilings import nearest, percent
 from bench.report.model import MeasuredCase, Report
 from bench.report.sections import LONGEST_LIST, Section, Table
 from bench.report.text import clean, short
@@ -36,7 +37,7 @@ def measured(report: Report) -> list[Section]:
 
 def _rates(cases: Sequence[MeasuredCase]) -> Table:
     columns = (
-        "device", "phase", "setting", "images/s", "trials", "of ceiling", "start-up", "compile", "memory", "checks"
+        "device", "phase", "setting", "images/s", "trials", "nearest ceiling", "start-up", "compile", "memory", "checks"
     )  # fmt: skip
     return Table(columns, tuple(_case(case) for case in cases), frozenset({4, 5}))
 
@@ -68,9 +69,8 @@ def _rate(case: MeasuredCase) -> str:
 
 
 def _of_ceiling(case: MeasuredCase) -> str:
-    if case.of_copying is not None and case.of_copying > (case.of_ceiling or 0.0):
-        return f"{cells.whole(f'{number(100 * case.of_copying, 2)} %')} of copying"
-    return UNKNOWN if case.of_ceiling is None else cells.whole(f"{number(100 * case.of_ceiling, 2)} %")
+    found = nearest(case)
+    return UNKNOWN if found is None else f"{percent(found[1])} of {found[0]}"
 
 
 def _latencies(cases: Sequence[MeasuredCase]) -> Table:

@@ -84,6 +84,7 @@ class MeasuredCase:
     latency: tuple[Percentile, ...]
     ceiling: Ceiling | None
     of_ceiling: float | None  # achieved FLOP/s over the ceiling's
+    of_memory: float | None  # least bytes of weights and activations per second over the memory ceiling
     of_copying: float | None  # bytes of images per second over the copying ceiling
     compile_seconds: float | None  # cold where there is one, else cached
     start_up: float  # import + build + compile + first step

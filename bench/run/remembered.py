@@ -57,7 +57,7 @@ CHOICES = Remembered("choices", msgspec.json.Decoder(dict[str, Choice]))
 def ceiling_key(planned: PlannedCase, devices: Sequence[DeviceFacts]) -> str:
     """Backend with its versions, device, precision and cores: what a ceiling belongs to."""
     case = planned.case
-    return f"{_backend(planned, devices)} {case.devices[0]} {case.precision} {case.threads} cores"
+    return f"{_backend(planned, devices)} {case.devices[0]} {case.precision} {case.threads} cores, with memory"
 
 
 def choice_key(planned: PlannedCase, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:

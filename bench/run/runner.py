@@ -19,7 +19,7 @@ from bench.run.remembered import CEILINGS, CHOICES, Choice, ceiling_key, choice_
 from bench.worker.answers import Measured, Prepared, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling
 
-CEILING_SECONDS = 8.0
+CEILING_SECONDS = 10.0
 PILOT_SECONDS = 8.0
 OVERHEAD_SECONDS = 4.0
 EPOCH_SECONDS = 5.0
@@ -94,7 +94,7 @@ class Runner:
             Ceiling(
                 physical=planned.physical,
                 precision=case.precision,
-                kind="copy" if reached.kind == "copy" else "arithmetic",
+                kind=reached.kind,
                 rate=reached.rate,
                 backend=case.backend,
                 shape=reached.shape,

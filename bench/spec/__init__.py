@@ -1,6 +1,13 @@
 """The specification language: networks, losses and optimizers as data, and what follows from them."""
 
-from bench.spec.counts import forward_flops, parameter_count, training_flops
+from bench.spec.counts import (
+    OPERAND_BYTES,
+    forward_elements,
+    forward_flops,
+    parameter_count,
+    training_elements,
+    training_flops,
+)
 from bench.spec.layers import (
     AveragePool,
     BatchNorm,
@@ -23,6 +30,7 @@ from bench.spec.training import SGD, AdamW, CrossEntropy, Optimizer, Schedule
 from bench.spec.weights import Weights, decays, digest, initial_weights, raw_words, tensor_shapes, trainable, uniform
 
 __all__ = [
+    "OPERAND_BYTES",
     "SGD",
     "AdamW",
     "AveragePool",
@@ -46,6 +54,7 @@ __all__ = [
     "Weights",
     "decays",
     "digest",
+    "forward_elements",
     "forward_flops",
     "initial_weights",
     "join",
@@ -56,6 +65,7 @@ __all__ = [
     "sequential",
     "tensor_shapes",
     "trainable",
+    "training_elements",
     "training_flops",
     "uniform",
     "walk",

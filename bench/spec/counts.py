@@ -1,4 +1,4 @@
-"""What a network costs, from the spec alone: parameters, floating-point operations, activation sizes.
+"""What a network costs, from the spec alone: parameters, floating-point operations, elements of activations moved.
 
 Only convolutions and matrix products are counted, at two operations per multiply-accumulate, as PyTorch's FlopCounterMode
 and the roofline literature do; normalisation, activations, pooling and the optimizer are a few per cent and are left out.
@@ -11,6 +11,9 @@ from math import prod
 from bench.spec.layers import BatchNorm, Conv2d, Dense, Network
 from bench.spec.shapes import Node, walk
 from bench.spec.weights import tensor_shapes, trainable
+
+OPERAND_BYTES = {"float64": 8, "fp32": 4, "tf32": 4, "bf16": 2}
+"""Of an operand of a convolution or a matrix product, by precision."""
 
 
 def parameter_count(network: Network) -> int:
@@ -32,6 +35,29 @@ def training_flops(network: Network) -> int:
     nodes = [node for node in walk(network) if _node_flops(node)]
     first = _reads_image(network)
     return sum(_node_flops(node) * (2 if node.path in first else 3) for node in nodes)
+
+
+def forward_elements(network: Network) -> int:
+    """Elements of activations that one image's forward pass reads and writes at least.
+
+    Each convolution and matrix product reads its input once and writes its output once; everything between them is taken to be
+    fused with one of them. Weights, which a batch shares, are not counted.
+    """
+    return sum(_node_elements(node) for node in walk(network))
+
+
+def training_elements(network: Network) -> int:
+    """Elements of activations that one image's forward and backward pass read and write at least.
+
+    A weights' gradient reads the layer's input and its output's gradient, an input's gradient reads the latter and writes one
+    of the former's size: each moves as much as forward does.
+    """
+    first = _reads_image(network)
+    return sum(_node_elements(node) * (2 if node.path in first else 3) for node in walk(network))
+
+
+def _node_elements(node: Node) -> int:
+    return prod(node.input_shape) + prod(node.output_shape) if _node_flops(node) else 0
 
 
 def _node_flops(node: Node) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from bench.record.schema import Check, DataFacts, Evaluation, WorkloadFacts
@@ -104,7 +106,7 @@ class Measured(msgspec.Struct, kw_only=True):
 class Reached(msgspec.Struct, frozen=True):
     """What one spec reached."""
 
-    kind: str  # "arithmetic" in FLOP/s, "copy" in input bytes/s
+    kind: Literal["arithmetic", "memory", "copy"]  # FLOP/s, bytes of weights/s, bytes of images/s
     rate: float
     shape: str
 

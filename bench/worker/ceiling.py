@@ -1,7 +1,7 @@
-"""Ceilings: the fastest arithmetic and copying that a device shows, measured through the backend itself.
+"""Ceilings: the fastest arithmetic, reading of memory and copying that a device shows, measured through the backend itself.
 
-The specs are ordinary networks (wide Dense, wide Conv2d, and one that does nothing but read its input), so a stranger's
-backend has ceilings too. No single product is taken for a ceiling: libraries differ, and the best over all shapes, batch
+The specs are ordinary networks (wide Dense, wide Conv2d, wide Dense for one image, whose weights are all there is to read,
+and one that does nothing but read its input), so a stranger's backend has ceilings too. No single product is taken for a ceiling: libraries differ, and the best over all shapes, batch
 sizes and backends counts.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from bench.contract import Backend, Settings, UnsupportedLayer, Workload
 from bench.spec import (
+    OPERAND_BYTES,
     SGD,
     Conv2d,
     CrossEntropy,
@@ -25,6 +27,7 @@ from bench.spec import (
     Schedule,
     Weights,
     forward_flops,
+    parameter_count,
     sequential,
     tensor_shapes,
 )
@@ -42,7 +45,7 @@ MOST_BATCH_BYTES = 256 * 2**20
 @dataclass(frozen=True)
 class _Shape:
     name: str
-    kind: str
+    kind: Literal["arithmetic", "memory", "copy"]
     network: Network
     batch_sizes: tuple[int, ...]
 
@@ -68,6 +71,10 @@ def _shapes(kind: str) -> Iterator[_Shape]:
     dense: dict[str, Layer] = {"flat": Flatten(), "into": Dense(768, wide)}
     dense |= {f"dense{i}": Dense(wide, wide, bias=False) for i in range(4)} | {"head": Dense(wide, 2)}
     yield _Shape(f"Dense {wide}", "arithmetic", Network(16, 16, 2, sequential(**dense)), batches)
+    wide = 4096 if kind == "cpu" else 8192  # 268 MB and 1.1 GB of weights in fp32, more than caches close to cores hold
+    dense = {"flat": Flatten(), "into": Dense(768, wide)}
+    dense |= {f"dense{i}": Dense(wide, wide, bias=False) for i in range(4)} | {"head": Dense(wide, 2)}
+    yield _Shape(f"Dense {wide}", "memory", Network(16, 16, 2, sequential(**dense)), (1,))
     conv: dict[str, Layer] = {"into": Conv2d(3, channels, 3, padding=1)}
     conv |= {f"conv{i}": Conv2d(channels, channels, 3, padding=1) for i in range(4)}
     conv |= {"pool": GlobalAveragePool(), "head": Dense(channels, 2)}
@@ -92,12 +99,19 @@ def _rates(backend: Backend, job: MeasureCeiling, shape: _Shape) -> Iterator[Rea
             if out_of_memory(error):
                 return  # what smaller batches reached still counts
             raise
-        per_image = forward_flops(network) if shape.kind == "arithmetic" else network.height * network.width * 3
-        rate = batch_size * per_image / step
+        rate = _moved(shape, job.precision, batch_size) / step
         yield Reached(shape.kind, rate, f"{shape.name}, batch {batch_size}, {job.name}")
         if rate < fastest * 1.02:
             return
         fastest = max(fastest, rate)
+
+
+def _moved(shape: _Shape, precision: str, batch_size: int) -> float:
+    """Of one step: operations, or bytes."""
+    network = shape.network
+    if shape.kind == "memory":
+        return float(parameter_count(network) * OPERAND_BYTES[precision])
+    return float(batch_size * (forward_flops(network) if shape.kind == "arithmetic" else network.height * network.width * 3))
 
 
 def _seconds(backend: Backend, job: MeasureCeiling, network: Network, batch_size: int) -> float:

@@ -19,7 +19,7 @@ from filelock import FileLock
 from bench.contract import DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
 from bench.record.schema import DataFacts, WorkloadFacts
-from bench.spec import forward_flops, parameter_count, training_flops
+from bench.spec import forward_elements, forward_flops, parameter_count, training_elements, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
 from bench.worker.answers import Prepared
 from bench.worker.channel import Channel
@@ -87,6 +87,8 @@ def workload_facts(workload: Workload) -> WorkloadFacts:
         parameters=parameter_count(workload.network),
         forward_flops=forward_flops(workload.network),
         training_flops=training_flops(workload.network),
+        forward_elements=forward_elements(workload.network),
+        training_elements=training_elements(workload.network),
     )
 
 

@@ -10,7 +10,21 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from backends.torch_lowering import load, lower, numerics
-from bench.spec import Conv2d, Network, forward_flops, initial_weights, parameter_count, training_flops, walk
+from bench.spec import (
+    Conv2d,
+    Dense,
+    Flatten,
+    Network,
+    ReLU,
+    forward_elements,
+    forward_flops,
+    initial_weights,
+    parameter_count,
+    sequential,
+    training_elements,
+    training_flops,
+    walk,
+)
 from bench.testing import kit_workloads
 from workloads.networks import resnet18, resnet50, small_residual
 
@@ -22,6 +36,13 @@ def test_resnets_have_the_published_number_of_parameters(network: Network, param
 
 def test_resnet50_costs_what_is_published():
     assert forward_flops(resnet50(224, 1000)) / 2 == pytest.approx(4.09e9, rel=0.01)  # multiply-accumulates, v1.5
+
+
+def test_products_read_their_input_and_write_their_output():
+    network = Network(4, 4, 2, sequential(conv=Conv2d(3, 5, 3, padding=1), relu=ReLU(), flat=Flatten(), head=Dense(80, 2)))
+    conv, head = 3 * 16 + 5 * 16, 80 + 2
+    assert forward_elements(network) == conv + head
+    assert training_elements(network) == 2 * conv + 3 * head  # the first layer needs no input gradient
 
 
 NETWORKS = {workload.name: workload.network for workload in kit_workloads()} | {

@@ -31,7 +31,8 @@ FAILED = (Check(name="first losses", passed=False, found=0.31, allowed=1e-4, det
 
 SMALL = WorkloadFacts(
     name="melanoma", size="small", digest="5f2c" * 16, height=64, width=64, classes=("other", "melanoma"), batch_size=32,
-    epochs=24, parameters=11_177_538, forward_flops=297_795_584, training_flops=880_000_000,
+    epochs=24, parameters=11_177_538, forward_flops=297_795_584, training_flops=880_000_000, forward_elements=1_000_000,
+    training_elements=3_000_000,
 )  # fmt: skip
 TINY = WorkloadFacts(
     name="melanoma", size="tiny", digest="77aa" * 16, height=28, width=28, classes=("other", "melanoma"), batch_size=64,
@@ -139,6 +140,7 @@ def record(
         "ceilings": [
             _ceiling("host", "fp32", 110e9, "cpu"), _ceiling("host", "bf16", 240e9, "cpu"),
             _ceiling("gpu:0", "fp32", 48e12, "cuda"), _ceiling("gpu:0", "bf16", 690e12, "cuda"),
+            *(_ceiling("gpu:0", precision, 4e12, "cuda", kind="memory") for precision in ("fp32", "bf16")),
             *(_ceiling("gpu:0", precision, 21e9, "cuda", kind="copy", shape="input 256x256") for precision in ("fp32", "bf16")),
         ],
         "skips": [Skip(what="backend jax", reason="JAX is not importable; pip install 'accelbench[jax]'")],

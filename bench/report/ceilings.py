@@ -1,0 +1,94 @@
+"""How near each case comes to what its device has shown, and which of the ceilings binds it.
+
+A step can take no less than each of its needs takes at the ceiling's rate (the roofline of Williams, Waterman and Patterson,
+CACM 52:4, 2009, with copying added), so the nearest ceiling is the one that binds. Below half of every one the time goes
+elsewhere: launching, synchronising, shapes too small to fill the device, work that no ceiling counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.durations import number
+from bench.report import cells
+from bench.report.model import MeasuredCase, Report
+from bench.report.sections import cut
+from bench.report.text import plural
+
+BINDS_FROM = 0.5
+"""A ceiling of which less is reached does not bind."""
+IN_CACHES = 1.1
+"""Beyond this share of memory's ceiling, allowing for its error, caches hold what would have to be read."""
+OVERHEAD = "overhead"
+
+
+def shares(case: MeasuredCase) -> dict[str, float]:
+    """The shares of the measured ceilings that are known of a case, the nearest first."""
+    known = {"arithmetic": case.of_ceiling, "memory": case.of_memory, "copying": case.of_copying}
+    found = {name: share for name, share in known.items() if share is not None}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def nearest(case: MeasuredCase) -> tuple[str, float] | None:
+    """The ceiling that a case comes nearest to, and its share; not memory where caches must have held the data."""
+    return next(((name, share) for name, share in shares(case).items() if name != "memory" or share <= IN_CACHES), None)
+
+
+def bound_by(case: MeasuredCase) -> str | None:
+    """``arithmetic``, ``memory`` or ``copying``; ``overhead`` below half of each; None where no ceiling was measured."""
+    found = nearest(case)
+    if found is None:
+        return None
+    name, share = found
+    return name if share >= BINDS_FROM else OVERHEAD
+
+
+def percent(share: float) -> str:
+    """``61 %``, in one piece."""
+    return cells.whole(f"{number(100 * share, 2)} %")
+
+
+def binding_lines(report: Report) -> list[str]:
+    """A sentence per case, then what its words mean."""
+    lines = [*_devices(report), *_cores(report)]
+    if any(line.endswith(f"{OVERHEAD}.") for line in lines):
+        lines.append(
+            "Overhead: below half of every ceiling the time goes to launching and synchronising, to shapes too small to fill the "
+            "device, and to work that no ceiling counts."
+        )
+    return lines
+
+
+def _devices(report: Report) -> tuple[str, ...]:
+    lines = []
+    for case in report.measured:
+        bound = bound_by(case)
+        if bound is not None:
+            reached = ", ".join(f"{percent(share)} of {name}" for name, share in shares(case).items())
+            caches = " (caches hold the activations)" if (case.of_memory or 0.0) > IN_CACHES else ""
+            phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
+            lines.append(f"{cells.place(case)}, {phase}, {cells.setting(case)}: {reached}{caches}: bound by {bound}.")
+    return cut(lines)
+
+
+def _cores(report: Report) -> Iterator[str]:
+    """Decoding with several cores, held against as many times what one core does."""
+    one = {_alike(case): case for case in report.measured if case.key.phase == "preprocess" and case.key.threads == 1}
+    for case in report.measured:
+        single = one.get(_alike(case))
+        if (
+            case.key.phase != "preprocess"
+            or case.key.threads == 1
+            or single is None
+            or single.log is None
+            or case.log is None
+        ):
+            continue
+        share = case.log.rate / (case.key.threads * single.log.rate)
+        bound = "the cores" if share >= BINDS_FROM else OVERHEAD
+        cores = plural(case.key.threads, "core")
+        yield f"host, preprocess, {cores}: {percent(share)} of {case.key.threads:,} times what one decodes: bound by {bound}."
+
+
+def _alike(case: MeasuredCase) -> object:
+    return case.key._replace(threads=1, stack=case.key.stack._replace(environment=""))
