@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+from backends.options import choice, ways
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import BatchNorm, Weights, walk
 
@@ -38,37 +39,29 @@ class CpuBackend:
         if settings.precision == "float64":
             return ()
         if phase == "infer":
-            return [{"inference": way} for way in CHOICES["inference"]]
+            return ways("inference", CHOICES)
         if _largest_activation(workload) * settings.batch_size * (2 if settings.precision == "bf16" else 4) < LARGE_BYTES:
             return ()
-        return [{"norms": way} for way in CHOICES["norms"]]
+        return ways("norms", CHOICES)
 
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on the host."""
         from backends.torch_engine import TorchTrainer
 
-        compiled = _choice(settings, "norms") == "compiled" and settings.precision != "float64"
+        compiled = choice(settings, "norms", CHOICES) == "compiled" and settings.precision != "float64"
         return TorchTrainer(workload, weights, device, settings, compiled_norms=compiled)
 
     def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
         """A predictor on the host."""
         from backends.torch_engine import TorchPredictor
 
-        graph = _choice(settings, "inference") == "graph" and settings.precision != "float64"
+        graph = choice(settings, "inference", CHOICES) == "graph" and settings.precision != "float64"
         return TorchPredictor(workload, weights, device, settings, graph=graph)
 
 
 def _largest_activation(workload: Workload) -> int:
     """Numbers per image that the largest BatchNorm reads."""
     return max((prod(node.input_shape) for node in walk(workload.network) if isinstance(node.layer, BatchNorm)), default=0)
-
-
-def _choice(settings: Settings, name: str) -> str:
-    """The option's value. Raises ValueError for one that there is not."""
-    chosen = settings.options.get(name, CHOICES[name][0])
-    if chosen not in CHOICES[name]:
-        raise ValueError(f"option {name} is '{chosen}'; expected {' or '.join(CHOICES[name])}")
-    return chosen
 
 
 def _computes_bf16(cpu: Any) -> bool:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backends.options import choice, ways
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import Weights
 
+CHOICES = {"step": ("eager", "graph", "compiled"), "inference": ("eager", "graph", "compiled")}
+"""What ``--option`` may set, the default first: a training step, and inference, operation by operation; as one CUDA graph; or
+compiled by torch.compile, which fuses what lies between convolutions, and then as one CUDA graph."""
+
 
 class CudaBackend:
-    """PyTorch with cuDNN (MIOpen on ROCm), channels_last, pinned asynchronous copies."""
+    """PyTorch with cuDNN (MIOpen on ROCm), channels_last, pinned asynchronous copies on a stream of their own."""
 
     name = "cuda"
+    options = tuple(CHOICES)
 
     def probe(self) -> Probe:
         """One device per visible GPU, ``cuda:0`` …; bf16 and tf32 from compute capability 8.0."""
@@ -28,17 +35,28 @@ class CudaBackend:
         versions["cudnn"] = str(torch.backends.cudnn.version())
         return Probe(tuple(_device(torch, index) for index in range(torch.cuda.device_count())), versions)
 
+    def alternatives(self, workload: Workload, phase: str, settings: Settings) -> Sequence[Mapping[str, str]]:
+        """Every way, for training and inference alike; which is fastest depends on how large the kernels are."""
+        if settings.precision == "float64":
+            return ()
+        return ways("step" if phase == "train" else "inference", CHOICES)
+
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on the GPU ``device``."""
         from backends.torch_engine import TorchTrainer
 
-        return TorchTrainer(workload, weights, device, settings)
+        return TorchTrainer(workload, weights, device, settings, **_way(settings, "step"))
 
     def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
         """A predictor on the GPU ``device``."""
         from backends.torch_engine import TorchPredictor
 
-        return TorchPredictor(workload, weights, device, settings)
+        return TorchPredictor(workload, weights, device, settings, **_way(settings, "inference"))
+
+
+def _way(settings: Settings, name: str) -> dict[str, bool]:
+    way = "eager" if settings.precision == "float64" else choice(settings, name, CHOICES)
+    return {"recorded": way != "eager", "compiled": way == "compiled"}
 
 
 def _device(torch: Any, index: int) -> Device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from backends.torch_frozen import as_graph, freeze
+from backends.torch_graph import Recorded
 from backends.torch_lowering import Logits, load, lower, numerics, set_tf32, unload
 from bench.contract import Progress, Settings, Workload
 from bench.spec import SGD, Optimizer, Weights, decays, trainable
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """Tensors on their way to the device; ``arrived`` marks their arrival on an asynchronous one."""
+
+    tensors: tuple[torch.Tensor, ...]
+    arrived: Any  # torch.cuda.Event or None
 
 
 @dataclass(frozen=True)
@@ -33,17 +43,33 @@ class _Engine:
         self._asynchronous = self._device.type == "cuda"
         self._kinds = numerics(settings.precision)
         set_tf32(settings.precision == "tf32")
+        if settings.cache_dir is not None:  # torch.compile would find what earlier runs left, and call that cold
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(settings.cache_dir / "inductor")
         if self._asynchronous:
             torch.backends.cudnn.benchmark = True  # shapes are constant: let cuDNN measure its algorithms once
             torch.cuda.set_device(self._device)
+            self._copying = torch.cuda.Stream(self._device)  # apart, so that copies do not wait for the steps before them
         else:
             torch.set_num_threads(settings.threads)
 
-    def _to_device(self, array: NDArray[Any]) -> torch.Tensor:
-        tensor = torch.from_numpy(np.asarray(array))
-        if self._asynchronous:  # only from pinned memory is a copy asynchronous
-            return tensor.pin_memory().to(self._device, non_blocking=True)
-        return tensor
+    def _to_device(self, *arrays: NDArray[Any]) -> _Staged:
+        tensors = tuple(torch.from_numpy(np.asarray(array)) for array in arrays)
+        if not self._asynchronous:
+            return _Staged(tensors, None)
+        with torch.cuda.stream(self._copying):  # only from pinned memory is a copy asynchronous
+            copied = tuple(tensor.pin_memory().to(self._device, non_blocking=True) for tensor in tensors)
+            arrived = torch.cuda.Event()
+            arrived.record()
+        return _Staged(copied, arrived)
+
+    def _on_device(self, staged: _Staged) -> tuple[torch.Tensor, ...]:
+        """What was staged, for work enqueued from now on."""
+        if staged.arrived is not None:
+            stream = torch.cuda.current_stream(self._device)
+            stream.wait_event(staged.arrived)
+            for tensor in staged.tensors:
+                tensor.record_stream(stream)  # its memory was taken from the other stream's
+        return staged.tensors
 
     def _to_host(self, numbers: torch.Tensor) -> _Pending:
         # The copy is enqueued now, so that waiting for this block does not wait for one enqueued after it.
@@ -67,53 +93,92 @@ class _Engine:
 
 
 class TorchTrainer(_Engine):
-    """Training with torch.optim's fused optimizers."""
+    """Training with torch.optim's fused optimizers: operation by operation, or each step as one CUDA graph."""
 
     def __init__(
-        self, workload: Workload, weights: Weights, device: str, settings: Settings, compiled_norms: bool = False
+        self,
+        workload: Workload,
+        weights: Weights,
+        device: str,
+        settings: Settings,
+        *,
+        compiled_norms: bool = False,
+        recorded: bool = False,
+        compiled: bool = False,
     ) -> None:
         super().__init__(device, settings)
         self._workload, self._batch_size = workload, settings.batch_size
-        if compiled_norms:
-            self.compile = self._compile
         self._tensors = load(weights, self._device, self._kinds.state, train=True)
         self._logits = lower(workload.network, self._tensors, self._kinds, training=True, compiled_norms=compiled_norms)
-        self.lowering = f"torch eager, channels_last{', compiled norms' if compiled_norms else ''}"
+        if compiled:
+            self._logits = torch.compile(self._logits, dynamic=False)
+        if recorded:
+            self.compile = self._record
+        elif compiled_norms or compiled:
+            self.compile = self._warm_up
+        parts = ["torch.compile" if compiled else "torch eager", "channels_last"]
+        self.lowering = ", ".join(parts + ["compiled norms"] * compiled_norms + ["CUDA graph"] * recorded)
         self._trained = [t for name, t in self._tensors.items() if trainable(name)]
         self._schedule = workload.optimizer.schedule
-        self._optimizer = _optimizer(workload, self._tensors)
+        self._optimizer = _optimizer(workload, self._tensors, self._device, recorded)
         classes = workload.loss.class_weights
         self._class_weights = (
             None if classes is None else torch.tensor(classes, dtype=self._kinds.state, device=self._device)
         )
         self._steps = 0
+        self._recorded: Recorded | None = None
 
-    def _compile(self) -> None:
-        """A forward and a backward pass over a blank batch; no weight moves, no statistic."""
+    def _blank(self) -> torch.Tensor:
         network = self._workload.network
+        return torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
+
+    def _warm_up(self) -> None:
+        """A forward and a backward pass over a blank batch; no weight moves, no statistic."""
         before = {name: tensor.clone() for name, tensor in self._tensors.items() if not trainable(name)}
-        blank = torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
-        self._logits(blank).sum().backward()
+        self._logits(self._blank()).sum().backward()
         self._optimizer.zero_grad(set_to_none=True)
         for name, tensor in before.items():
             self._tensors[name].copy_(tensor)
 
-    def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Copy one batch to the device."""
-        return self._to_device(images), self._to_device(labels.astype(np.int64))
+    def _record(self) -> None:
+        """Whole steps over blank buffers, the last of them recorded; then weights, statistics and optimizer as they were."""
+        before = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
+        self._images = self._blank()
+        self._labels = torch.zeros(self._batch_size, dtype=torch.int64, device=self._device)
+        self._recorded = Recorded(lambda: self._step(self._images, self._labels), self._device)
+        with torch.no_grad():
+            for name, tensor in before.items():
+                self._tensors[name].copy_(tensor)
+            for state in self._optimizer.state.values():
+                for value in state.values():  # all zero is how both optimizers begin
+                    value.zero_()
 
-    def run(self, block: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> _Pending:
+    def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> _Staged:
+        """Copy one batch to the device."""
+        return self._to_device(images, labels.astype(np.int64))
+
+    def run(self, block: Sequence[_Staged]) -> _Pending:
         """One optimizer step per batch."""
-        losses = [self._step(images, labels) for images, labels in block]
+        losses = [self._next_step(*self._on_device(staged)) for staged in block]
         with torch.no_grad():
             squares = torch.stack(torch._foreach_norm(self._trained)).square().sum()
         return self._to_host(torch.stack([*losses, squares]))
 
-    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _next_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         rate = self._schedule.at(self._steps)
         self._steps += 1
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        if self._recorded is None:
+            return self._step(images, labels)
+        self._images.copy_(images)
+        self._labels.copy_(labels)
+        return self._recorded().clone()
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(self._logits(images), labels, self._class_weights)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -131,43 +196,76 @@ class TorchTrainer(_Engine):
 
 
 class TorchPredictor(_Engine):
-    """Inference with BatchNorm folded into the convolutions."""
+    """Inference with BatchNorm folded into the convolutions: operation by operation, as one oneDNN graph on the host, or as one
+    CUDA graph."""
 
-    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings, graph: bool = False) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        weights: Weights,
+        device: str,
+        settings: Settings,
+        *,
+        graph: bool = False,
+        recorded: bool = False,
+        compiled: bool = False,
+    ) -> None:
         super().__init__(device, settings)
         self._network, self._batch_size = workload.network, settings.batch_size
-        if graph:
-            self.compile = self._compile
         self._probabilities: Logits = freeze(workload.network, weights, self._device, self._kinds)
-        self.lowering = f"{'oneDNN graph' if graph else 'torch eager'}, channels_last, BatchNorm folded"
+        if compiled:
+            self._probabilities = torch.compile(self._probabilities, dynamic=False)
+        if graph:
+            self.compile = self._as_graph
+        elif recorded:
+            self.compile = self._record
+        way = "oneDNN graph" if graph else "torch.compile" if compiled else "torch eager"
+        self.lowering = ", ".join([way, "channels_last", "BatchNorm folded"] + ["CUDA graph"] * recorded)
+        self._recorded: Recorded | None = None
 
-    def _compile(self) -> None:
+    def _as_graph(self) -> None:
         """Build the graph for the settings' batch size."""
         self._probabilities = as_graph(self._probabilities, self._network, self._batch_size)
 
-    def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
+    def _record(self) -> None:
+        """Record the forward pass over a buffer of the settings' batch size."""
+        size = (self._batch_size, self._network.height, self._network.width, 3)
+        self._images = torch.zeros(size, dtype=torch.uint8, device=self._device)
+        with torch.inference_mode():
+            self._recorded = Recorded(lambda: self._probabilities(self._images), self._device)
+
+    def stage(self, images: NDArray[np.uint8]) -> _Staged:
         """Copy one batch to the device."""
         return self._to_device(images)
 
-    def run(self, staged: torch.Tensor) -> _Pending:
+    def run(self, staged: _Staged) -> _Pending:
         """The forward pass."""
+        (images,) = self._on_device(staged)
         with torch.inference_mode():
-            return self._to_host(self._probabilities(staged))
+            if self._recorded is None:
+                return self._to_host(self._probabilities(images))
+            self._images.copy_(images)
+            return self._to_host(self._recorded())
 
     def wait(self, pending: _Pending) -> NDArray[np.floating]:
         """Probabilities (batch, classes), copied so that the pinned block they arrived in can be used again at once."""
         return self._arrived(pending).copy()
 
 
-def _optimizer(workload: Workload, tensors: dict[str, torch.Tensor]) -> torch.optim.Optimizer:
+def _optimizer(
+    workload: Workload, tensors: dict[str, torch.Tensor], device: torch.device, recorded: bool
+) -> torch.optim.Optimizer:
     spec: Optimizer = workload.optimizer
     decayed = frozenset(filter(trainable, tensors)) if spec.decay_all else decays(workload.network)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [t for n, t in tensors.items() if trainable(n) and n in decayed], "weight_decay": spec.weight_decay},
         {"params": [t for n, t in tensors.items() if trainable(n) and n not in decayed], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    rate = spec.schedule.at(0)
+    # A recorded step reads its learning rate from memory, for a number would be recorded with it.
+    rate: Any = torch.zeros((), dtype=torch.float32, device=device) if recorded else spec.schedule.at(0)
     if isinstance(spec, SGD):
         return torch.optim.SGD(groups, lr=rate, momentum=spec.momentum, nesterov=spec.nesterov, fused=True)
-    return torch.optim.AdamW(groups, lr=rate, betas=(spec.beta1, spec.beta2), eps=spec.epsilon, fused=True)
+    recordable = recorded and device.type == "cuda"
+    betas = (spec.beta1, spec.beta2)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=spec.epsilon, fused=True, capturable=recordable)
