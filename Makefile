@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow golden clean
+.PHONY: run test lint benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-gpu golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -66,6 +66,10 @@ proof-ref: $(VENV)/.test
 # .github/workflows/performance.yml executed as it is written, as a pull request of the last commit (5 minutes):
 proof-workflow: $(VENV)/.test
 	$(BIN)/python tests/proof/workflow.py
+
+# What needs a GPU: proofs, verification, records and speeds (not run yet; about 9 minutes):
+proof-gpu: $(VENV)/.test
+	$(BIN)/python tests/proof/gpu.py gpu-results
 
 golden: $(VENV)/.run
 	$(BIN)/bench verify --write-golden --size tiny --size small --size standard
