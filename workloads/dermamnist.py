@@ -14,7 +14,7 @@ from workloads.schedule import one_cycle
 # In the order of MedMNIST's labels, by the names that HAM10000's metadata give them: actinic keratoses, basal cell carcinoma,
 # benign keratosis-like lesions, dermatofibroma, melanoma, melanocytic nevi, vascular lesions.
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
-BATCH_SIZE, EPOCHS = 64, 40
+BATCH_SIZE, EPOCHS = 64, 60
 
 
 @hookimpl
@@ -36,6 +36,6 @@ def bench_workloads() -> list[Workload]:
             golden=Path(__file__).parent / "golden" / "dermamnist-tiny.json",
             summary="28x28, seven diagnoses, residual net of 1.2 M parameters",
             # The published ResNet-18 on another split of these images: 0.917 and 0.735 (Yang et al., Sci. Data 10:41, 2023).
-            recipe=Recipe(shift=1, views=8, targets={"auc": 0.917, "accuracy": 0.735}),
+            recipe=Recipe(shift=1, averaging=0.9, views=8, targets={"auc": 0.917, "accuracy": 0.735}),
         )
     ]
