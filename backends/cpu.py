@@ -46,17 +46,17 @@ class CpuBackend:
 
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on the host."""
-        from backends.torch_engine import TorchTrainer
+        from backends.torch_engine import CompiledNormsTrainer, TorchTrainer
 
         compiled = choice(settings, "norms", CHOICES) == "compiled" and settings.precision != "float64"
-        return TorchTrainer(workload, weights, device, settings, compiled_norms=compiled)
+        return (CompiledNormsTrainer if compiled else TorchTrainer)(workload, weights, device, settings)
 
     def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
         """A predictor on the host."""
-        from backends.torch_engine import TorchPredictor
+        from backends.torch_engine import GraphPredictor, TorchPredictor
 
         graph = choice(settings, "inference", CHOICES) == "graph" and settings.precision != "float64"
-        return TorchPredictor(workload, weights, device, settings, graph=graph)
+        return (GraphPredictor if graph else TorchPredictor)(workload, weights, device, settings)
 
 
 def _largest_activation(workload: Workload) -> int:

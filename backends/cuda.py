@@ -43,20 +43,25 @@ class CudaBackend:
 
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on the GPU ``device``."""
-        from backends.torch_engine import TorchTrainer
+        from backends.torch_engine import RecordedTrainer, TorchTrainer
 
-        return TorchTrainer(workload, weights, device, settings, **_way(settings, "step"))
+        way = _way(settings, "step")
+        if way == "eager":
+            return TorchTrainer(workload, weights, device, settings)
+        return RecordedTrainer(workload, weights, device, settings, way == "compiled")
 
     def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
         """A predictor on the GPU ``device``."""
-        from backends.torch_engine import TorchPredictor
+        from backends.torch_engine import RecordedPredictor, TorchPredictor
 
-        return TorchPredictor(workload, weights, device, settings, **_way(settings, "inference"))
+        way = _way(settings, "inference")
+        if way == "eager":
+            return TorchPredictor(workload, weights, device, settings)
+        return RecordedPredictor(workload, weights, device, settings, way == "compiled")
 
 
-def _way(settings: Settings, name: str) -> dict[str, bool]:
-    way = "eager" if settings.precision == "float64" else choice(settings, name, CHOICES)
-    return {"recorded": way != "eager", "compiled": way == "compiled"}
+def _way(settings: Settings, name: str) -> str:
+    return "eager" if settings.precision == "float64" else choice(settings, name, CHOICES)
 
 
 def _device(torch: Any, index: int) -> Device:

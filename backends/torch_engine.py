@@ -93,7 +93,7 @@ class _Engine:
 
 
 class TorchTrainer(_Engine):
-    """Training with torch.optim's fused optimizers: operation by operation, or each step as one CUDA graph."""
+    """Training operation by operation, with torch.optim's fused optimizers."""
 
     def __init__(
         self,
@@ -104,20 +104,12 @@ class TorchTrainer(_Engine):
         *,
         compiled_norms: bool = False,
         recorded: bool = False,
-        compiled: bool = False,
     ) -> None:
         super().__init__(device, settings)
         self._workload, self._batch_size = workload, settings.batch_size
         self._tensors = load(weights, self._device, self._kinds.state, train=True)
         self._logits = lower(workload.network, self._tensors, self._kinds, training=True, compiled_norms=compiled_norms)
-        if compiled:
-            self._logits = torch.compile(self._logits, dynamic=False)
-        if recorded:
-            self.compile = self._record
-        elif compiled_norms or compiled:
-            self.compile = self._warm_up
-        parts = ["torch.compile" if compiled else "torch eager", "channels_last"]
-        self.lowering = ", ".join(parts + ["compiled norms"] * compiled_norms + ["CUDA graph"] * recorded)
+        self.lowering = "torch eager, channels_last"
         self._trained = [t for name, t in self._tensors.items() if trainable(name)]
         self._schedule = workload.optimizer.schedule
         self._optimizer = _optimizer(workload, self._tensors, self._device, recorded)
@@ -126,32 +118,6 @@ class TorchTrainer(_Engine):
             None if classes is None else torch.tensor(classes, dtype=self._kinds.state, device=self._device)
         )
         self._steps = 0
-        self._recorded: Recorded | None = None
-
-    def _blank(self) -> torch.Tensor:
-        network = self._workload.network
-        return torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
-
-    def _warm_up(self) -> None:
-        """A forward and a backward pass over a blank batch; no weight moves, no statistic."""
-        before = {name: tensor.clone() for name, tensor in self._tensors.items() if not trainable(name)}
-        self._logits(self._blank()).sum().backward()
-        self._optimizer.zero_grad(set_to_none=True)
-        for name, tensor in before.items():
-            self._tensors[name].copy_(tensor)
-
-    def _record(self) -> None:
-        """Whole steps over blank buffers, the last of them recorded; then weights, statistics and optimizer as they were."""
-        before = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
-        self._images = self._blank()
-        self._labels = torch.zeros(self._batch_size, dtype=torch.int64, device=self._device)
-        self._recorded = Recorded(lambda: self._step(self._images, self._labels), self._device)
-        with torch.no_grad():
-            for name, tensor in before.items():
-                self._tensors[name].copy_(tensor)
-            for state in self._optimizer.state.values():
-                for value in state.values():  # all zero is how both optimizers begin
-                    value.zero_()
 
     def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> _Staged:
         """Copy one batch to the device."""
@@ -159,24 +125,18 @@ class TorchTrainer(_Engine):
 
     def run(self, block: Sequence[_Staged]) -> _Pending:
         """One optimizer step per batch."""
-        losses = [self._next_step(*self._on_device(staged)) for staged in block]
+        losses = []
+        for staged in block:
+            self._set_rate(self._schedule.at(self._steps))
+            self._steps += 1
+            losses.append(self._step(*self._on_device(staged)))
         with torch.no_grad():
             squares = torch.stack(torch._foreach_norm(self._trained)).square().sum()
         return self._to_host(torch.stack([*losses, squares]))
 
-    def _next_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        rate = self._schedule.at(self._steps)
-        self._steps += 1
+    def _set_rate(self, rate: float) -> None:
         for group in self._optimizer.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        if self._recorded is None:
-            return self._step(images, labels)
-        self._images.copy_(images)
-        self._labels.copy_(labels)
-        return self._recorded().clone()
+            group["lr"] = rate
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(self._logits(images), labels, self._class_weights)
@@ -184,6 +144,10 @@ class TorchTrainer(_Engine):
         loss.backward()
         self._optimizer.step()
         return loss.detach()
+
+    def _blank(self) -> torch.Tensor:
+        network = self._workload.network
+        return torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
 
     def wait(self, pending: _Pending) -> Progress:
         """Losses, and the sum of squares of all trained tensors after the block."""
@@ -195,44 +159,65 @@ class TorchTrainer(_Engine):
         return unload(self._tensors)
 
 
-class TorchPredictor(_Engine):
-    """Inference with BatchNorm folded into the convolutions: operation by operation, as one oneDNN graph on the host, or as one
-    CUDA graph."""
+class CompiledNormsTrainer(TorchTrainer):
+    """The same with BatchNorm, sums and ReLU compiled by torch.compile."""
+
+    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
+        super().__init__(workload, weights, device, settings, compiled_norms=True)
+        self.lowering += ", compiled norms"
+
+    def compile(self) -> None:
+        """A forward and a backward pass over a blank batch; no weight moves, no statistic."""
+        before = {name: tensor.clone() for name, tensor in self._tensors.items() if not trainable(name)}
+        self._logits(self._blank()).sum().backward()
+        self._optimizer.zero_grad(set_to_none=True)
+        for name, tensor in before.items():
+            self._tensors[name].copy_(tensor)
+
+
+class RecordedTrainer(TorchTrainer):
+    """Each step one CUDA graph, over buffers that stay where they are; ``compiled``: what lies between convolutions fused first."""
 
     def __init__(
-        self,
-        workload: Workload,
-        weights: Weights,
-        device: str,
-        settings: Settings,
-        *,
-        graph: bool = False,
-        recorded: bool = False,
-        compiled: bool = False,
+        self, workload: Workload, weights: Weights, device: str, settings: Settings, compiled: bool = False
     ) -> None:
+        super().__init__(workload, weights, device, settings, recorded=True)
+        if compiled:
+            self._logits = torch.compile(self._logits, dynamic=False)
+        self.lowering = f"{'torch.compile' if compiled else 'torch eager'}, channels_last, CUDA graph"
+
+    def compile(self) -> None:
+        """Whole steps over blank buffers, the last of them recorded; then weights, statistics and optimizer as they were."""
+        before = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
+        self._images = self._blank()
+        self._labels = torch.zeros(self._batch_size, dtype=torch.int64, device=self._device)
+        work = super()._step
+        self._recorded = Recorded(lambda: work(self._images, self._labels), self._device)
+        with torch.no_grad():
+            for name, tensor in before.items():
+                self._tensors[name].copy_(tensor)
+            for state in self._optimizer.state.values():
+                for value in state.values():  # all zero is how both optimizers begin
+                    value.zero_()
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"].fill_(rate)
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        self._images.copy_(images)
+        self._labels.copy_(labels)
+        return self._recorded().clone()
+
+
+class TorchPredictor(_Engine):
+    """Inference operation by operation, BatchNorm folded into the convolutions."""
+
+    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
         super().__init__(device, settings)
         self._network, self._batch_size = workload.network, settings.batch_size
         self._probabilities: Logits = freeze(workload.network, weights, self._device, self._kinds)
-        if compiled:
-            self._probabilities = torch.compile(self._probabilities, dynamic=False)
-        if graph:
-            self.compile = self._as_graph
-        elif recorded:
-            self.compile = self._record
-        way = "oneDNN graph" if graph else "torch.compile" if compiled else "torch eager"
-        self.lowering = ", ".join([way, "channels_last", "BatchNorm folded"] + ["CUDA graph"] * recorded)
-        self._recorded: Recorded | None = None
-
-    def _as_graph(self) -> None:
-        """Build the graph for the settings' batch size."""
-        self._probabilities = as_graph(self._probabilities, self._network, self._batch_size)
-
-    def _record(self) -> None:
-        """Record the forward pass over a buffer of the settings' batch size."""
-        size = (self._batch_size, self._network.height, self._network.width, 3)
-        self._images = torch.zeros(size, dtype=torch.uint8, device=self._device)
-        with torch.inference_mode():
-            self._recorded = Recorded(lambda: self._probabilities(self._images), self._device)
+        self.lowering = "torch eager, channels_last, BatchNorm folded"
 
     def stage(self, images: NDArray[np.uint8]) -> _Staged:
         """Copy one batch to the device."""
@@ -242,14 +227,52 @@ class TorchPredictor(_Engine):
         """The forward pass."""
         (images,) = self._on_device(staged)
         with torch.inference_mode():
-            if self._recorded is None:
-                return self._to_host(self._probabilities(images))
-            self._images.copy_(images)
-            return self._to_host(self._recorded())
+            return self._to_host(self._probabilities(images))
 
     def wait(self, pending: _Pending) -> NDArray[np.floating]:
         """Probabilities (batch, classes), copied so that the pinned block they arrived in can be used again at once."""
         return self._arrived(pending).copy()
+
+
+class GraphPredictor(TorchPredictor):
+    """The same on the host as one oneDNN graph."""
+
+    def __init__(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> None:
+        super().__init__(workload, weights, device, settings)
+        self.lowering = "oneDNN graph, channels_last, BatchNorm folded"
+
+    def compile(self) -> None:
+        """Build the graph for the settings' batch size."""
+        self._probabilities = as_graph(self._probabilities, self._network, self._batch_size)
+
+
+class RecordedPredictor(TorchPredictor):
+    """The same as one CUDA graph; ``compiled``: what lies between convolutions fused first."""
+
+    def __init__(
+        self, workload: Workload, weights: Weights, device: str, settings: Settings, compiled: bool = False
+    ) -> None:
+        super().__init__(workload, weights, device, settings)
+        if compiled:
+            self._probabilities = torch.compile(self._probabilities, dynamic=False)
+        way = "torch.compile" if compiled else "torch eager"
+        self.lowering = f"{way}, channels_last, BatchNorm folded, CUDA graph"
+
+    def compile(self) -> None:
+        """Record the forward pass over a buffer of the settings' batch size."""
+        size = (self._batch_size, self._network.height, self._network.width, 3)
+        images = self._images = torch.zeros(size, dtype=torch.uint8, device=self._device)
+        probabilities = self._probabilities
+        with torch.inference_mode():
+            self._recorded = Recorded(lambda: probabilities(images), self._device)
+
+    def run(self, staged: _Staged) -> _Pending:
+        """The forward pass."""
+        (images,) = self._on_device(staged)
+        with torch.inference_mode():
+            self._images.copy_(images)
+            result = self._recorded()
+            return self._to_host(result if self._asynchronous else result.clone())
 
 
 def _optimizer(

@@ -6,6 +6,8 @@ GPU. A graph launches them all in one call, over buffers that stay where they ar
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -15,29 +17,31 @@ WARM_UP = 3
 
 
 class Recorded:
-    """``work``, ready to be repeated; its result is valid until the next call. Elsewhere than on a GPU it is simply done again."""
+    """Work that can be repeated; its result is valid until the next time. Elsewhere than on a GPU it is simply done again."""
 
     def __init__(self, work: Callable[[], torch.Tensor], device: torch.device) -> None:
-        self._work = work
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._work: Callable[[], torch.Tensor] | None = None
         if device.type != "cuda":
             for _ in range(WARM_UP):
-                self._result = work()
+                result = work()
+            self._work, self._result = work, result.clone()
             return
+        gc.collect()  # a graph that is dropped while another is recorded spoils it
         aside = torch.cuda.Stream(device)  # PyTorch's rule: warm up on a stream that is not the default one
         aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(aside):
+        with torch.cuda.stream(aside), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*capturable=True.*")  # it will be captured, in a moment
             for _ in range(WARM_UP):
                 work()
         torch.cuda.current_stream(device).wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, stream=aside):
             self._result = work()
 
     def __call__(self) -> torch.Tensor:
         """Do it again, and give its result."""
-        if self._graph is None:
-            self._result = self._work()
-        else:
+        if self._work is None:
             self._graph.replay()
+        else:  # into the same place, as a graph would
+            self._result.copy_(self._work())
         return self._result

@@ -79,7 +79,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     wall: float  # seconds from spawn to exit
     reason: str = ""  # why it failed, one sentence
     log_tail: str = ""
-    stages: dict[str, float] = {}  # import, data, search, build, compile, first_step, warmup, steady
+    stages: dict[str, float] = {}  # import, data, build, compile, first_step, warmup, steady
     compile: Literal["", "cold", "cached"] = ""
     lowering: str = ""
     images_per_sample: int = 0

@@ -2,7 +2,8 @@
 
 A step can take no less than each of its needs takes at the ceiling's rate (the roofline of Williams, Waterman and Patterson,
 CACM 52:4, 2009, with copying added), so the nearest ceiling is the one that binds. Below half of every one the time goes
-elsewhere: launching, synchronising, shapes too small to fill the device, work that no ceiling counts.
+elsewhere: launching, synchronising, shapes too small to fill the device, kernels slower than the device's best, work that no
+ceiling counts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bench.report.text import plural
 BINDS_FROM = 0.5
 """A ceiling of which less is reached does not bind."""
 IN_CACHES = 1.1
-"""Beyond this share of memory's ceiling, allowing for its error, caches hold what would have to be read."""
+"""Beyond this share of memory's ceiling, which has an error too, what would have to be read must have been in caches."""
 OVERHEAD = "overhead"
 
 
@@ -54,7 +55,7 @@ def binding_lines(report: Report) -> list[str]:
     if any(line.endswith(f"{OVERHEAD}.") for line in lines):
         lines.append(
             "Overhead: below half of every ceiling the time goes to launching and synchronising, to shapes too small to fill the "
-            "device, and to work that no ceiling counts."
+            "device, to kernels slower than its best, or to work that no ceiling counts."
         )
     return lines
 
@@ -65,7 +66,7 @@ def _devices(report: Report) -> tuple[str, ...]:
         bound = bound_by(case)
         if bound is not None:
             reached = ", ".join(f"{percent(share)} of {name}" for name, share in shares(case).items())
-            caches = " (caches hold the activations)" if (case.of_memory or 0.0) > IN_CACHES else ""
+            caches = " (from caches, in part)" if (case.of_memory or 0.0) > IN_CACHES else ""
             phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
             lines.append(f"{cells.place(case)}, {phase}, {cells.setting(case)}: {reached}{caches}: bound by {bound}.")
     return cut(lines)

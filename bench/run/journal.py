@@ -38,6 +38,14 @@ class Pilot(msgspec.Struct, frozen=True, kw_only=True, tag="pilot"):
     chosen: str = ""
 
 
+class Chosen(msgspec.Struct, frozen=True, kw_only=True, tag="chosen"):
+    """What a search chose for a case that has no pilot."""
+
+    case: int
+    options: dict[str, str]
+    chosen: str
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="trial"):
     """A finished trial, however it ended."""
 
@@ -58,7 +66,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, tag="skip"):
     case: int = -1  # the case that is skipped, if it is one
 
 
-Entry = Pilot | Done | Ceilings | Skipped
+Entry = Pilot | Chosen | Done | Ceilings | Skipped
 
 
 class Journal:
@@ -130,6 +138,10 @@ class Journal:
     def pilot(self, case: int) -> Pilot | None:
         """What the pilot of a case decided, if it has run."""
         return next((e for e in self.entries if isinstance(e, Pilot) and e.trial.case == case), None)
+
+    def chosen(self, case: int) -> Chosen | None:
+        """What was chosen for a case without a pilot, if it has been."""
+        return next((e for e in self.entries if isinstance(e, Chosen) and e.case == case), None)
 
     def skipped(self, case: int) -> bool:
         """Whether a case turned out not to be possible."""

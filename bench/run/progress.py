@@ -57,9 +57,9 @@ class Progress:
         if text:
             self._bar.update(self._task, description=f"{self._title} ({text})")
 
-    def finish(self, trouble: str = "") -> None:
-        """The worker ended; ``trouble`` says how, unless well."""
-        self._done += 1
+    def finish(self, trouble: str = "", counts: bool = True) -> None:
+        """The worker ended; ``trouble`` says how, unless well. One that the total does not foresee does not count."""
+        self._done += counts
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done)
         if trouble:

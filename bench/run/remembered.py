@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from bench.record.schema import Ceiling, DeviceFacts
+from bench.record.schema import Case, Ceiling, DeviceFacts
 from bench.run.folders import cache_folder
-from bench.run.plan import PlannedCase
+from bench.worker.answers import Choice
 
 Found = TypeVar("Found")
 
@@ -43,30 +43,21 @@ class Remembered(Generic[Found]):
             return {}
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """What a search over a backend's alternatives chose, and from what."""
-
-    options: dict[str, str]
-    note: str
-
-
 CEILINGS = Remembered("ceilings", msgspec.json.Decoder(dict[str, list[Ceiling]]))
 CHOICES = Remembered("choices", msgspec.json.Decoder(dict[str, Choice]))
 
 
-def ceiling_key(planned: PlannedCase, devices: Sequence[DeviceFacts]) -> str:
+def ceiling_key(case: Case, devices: Sequence[DeviceFacts]) -> str:
     """Backend with its versions, device, precision and cores: what a ceiling belongs to."""
-    case = planned.case
-    return f"{_backend(planned, devices)} {case.devices[0]} {case.precision} {case.threads} cores, with memory"
+    return f"{_backend(case, devices)} {case.devices[0]} {case.precision} {case.threads} cores, with memory"
 
 
-def choice_key(planned: PlannedCase, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
+def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
     """Case, workload digest, versions of backend and harness: what a choice belongs to."""
-    return f"{planned.case.label} {digest} {_backend(planned, devices)} {planned.case.threads} cores accelbench {harness}"
+    return f"{case.label} {digest} {_backend(case, devices)} {case.threads} cores accelbench {harness}"
 
 
-def _backend(planned: PlannedCase, devices: Sequence[DeviceFacts]) -> str:
-    case = planned.case
+def _backend(case: Case, devices: Sequence[DeviceFacts]) -> str:
     facts = next((d for d in devices if (d.backend, d.id) == (case.backend, case.devices[0])), None)
     versions = "" if facts is None else " ".join(f"{name} {version}" for name, version in sorted(facts.versions.items()))
     return f"{case.backend} [{versions}]"

@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 
 from bench.record.schema import Case, Ceiling, Skip, Trial
-from bench.run.journal import Ceilings, Done, Journal, Pilot, Skipped
+from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Skipped
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch, Outcome, run_worker
 from bench.run.progress import Progress
-from bench.run.remembered import CEILINGS, CHOICES, Choice, ceiling_key, choice_key
-from bench.worker.answers import Measured, Prepared, Reached
-from bench.worker.jobs import Job, Measure, MeasureCeiling
+from bench.run.remembered import CEILINGS, CHOICES, ceiling_key, choice_key
+from bench.worker.answers import Choice, Measured, Prepared, Reached
+from bench.worker.jobs import Job, Measure, MeasureCeiling, Search
 
 CEILING_SECONDS = 10.0
 PILOT_SECONDS = 8.0
@@ -47,10 +47,15 @@ class Runner:
         self.tidy()
 
     def pilots(self) -> None:
-        """The pilots that are still to come."""
-        for index in range(len(self.plan.cases)):
-            needed = needs_pilot(self.plan.cases[index].case)
-            if needed and self.journal.pilot(index) is None and not self.journal.skipped(index):
+        """The pilots that are still to come, and searches for trainings to their target, which have none."""
+        for index, planned in enumerate(self.plan.cases):
+            if self.journal.skipped(index):
+                continue
+            if not needs_pilot(planned.case):
+                if planned.search and self.journal.chosen(index) is None:
+                    choice = self._choice(planned, planned.case)
+                    self.journal.add(Chosen(case=index, options=choice.options, chosen=choice.note))
+            elif self.journal.pilot(index) is None:
                 self._pilot(index)
 
     def tidy(self) -> None:
@@ -65,7 +70,7 @@ class Runner:
 
     def _measure_ceilings(self) -> None:
         for planned in ceiling_cases(self.plan):
-            key = ceiling_key(planned, self.plan.devices)
+            key = ceiling_key(planned.case, self.plan.devices)
             if self.journal.ceilings(key) is not None:
                 continue
             known = CEILINGS.recall(self.plan.machine.fingerprint, key)
@@ -104,44 +109,61 @@ class Runner:
         ]
 
     def _pilot(self, index: int) -> None:
+        """Where the pilot chooses the batch size, ways are searched at that size, and another way than the usual gets its own pilot."""
         planned = self.plan.cases[index]
-        case, known = planned.case, self._known_choice(planned)
-        if known is not None:
-            case = msgspec.structs.replace(case, options=case.options | known.options)
+        choice = self._known_choice(planned) if len(planned.candidates) > 1 else self._choice(planned, planned.case)
+        found = self._piloted(index, choice or Choice({}, ""))
+        if found is not None and found[1] is not None and choice is None:
+            choice = self._choice(planned, msgspec.structs.replace(planned.case, batch_size=found[1].batch_size))
+            found = self._piloted(index, choice, counts=False) if choice.options else found
+        if found is None:
+            return
+        trial, measured = found
+        if measured is None or choice is None:
+            self.journal.add(Pilot(trial=trial, blocks=None))
+            return
+        chosen = "; ".join(part for part in (measured.chosen, choice.note) if part)
+        self.journal.add(
+            Pilot(trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, options=choice.options, chosen=chosen)
+        )
+
+    def _piloted(self, index: int, choice: Choice, counts: bool = True) -> tuple[Trial, Measured | None] | None:
+        """One pilot in a fresh process; None where the backend cannot run the case, which is then skipped."""
+        planned = self.plan.cases[index]
+        case = msgspec.structs.replace(planned.case, options=planned.case.options | choice.options)
         job = self._job(case, planned, seed=self.plan.seed)
-        job = msgspec.structs.replace(job, search=planned.search and known is None)
         title, log = f"pilot  {planned.case.label}", f"case{index:02d}-pilot"
-        outcome = self._work(planned, job, title, log)
+        outcome = self._work(planned, job, title, log, counts)
         if outcome.failure is not None and outcome.failure.kind == "unsupported":
             self.journal.add(Skipped(skip=Skip(what=planned.case.label, reason=outcome.reason), case=index))
-            return
+            return None
         if outcome.status == "killed":  # from outside: a whole case is worth a second try
             self.progress.say("  the pilot is tried once more")
             outcome = self._work(planned, job, title, f"{log}-again")
-        trial, measured = self._trial_of(outcome, index, 0, "pilot")
-        if measured is None:
-            self.journal.add(Pilot(trial=trial, blocks=None))
-        else:
-            choice = self._choice(planned, measured) if known is None else known
-            chosen = "; ".join(part for part in (measured.chosen, choice.note) if part)
-            entry = Pilot(
-                trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, options=choice.options, chosen=chosen
-            )
-            self.journal.add(entry)
+        return self._trial_of(outcome, index, 0, "pilot")
 
     def _choice_key(self, planned: PlannedCase) -> str:
         digest = self.prepared[f"{planned.case.workload}-{planned.case.size}"].workload.digest
-        return choice_key(planned, self.plan.devices, digest, self.plan.bench)
+        return choice_key(_searched(planned.case), self.plan.devices, digest, self.plan.bench)
 
     def _known_choice(self, planned: PlannedCase) -> Choice | None:
         if not planned.search:
             return Choice({}, "")
         return CHOICES.recall(self.plan.machine.fingerprint, self._choice_key(planned))
 
-    def _choice(self, planned: PlannedCase, measured: Measured) -> Choice:
-        """What the pilot's search found, kept for later runs where there was anything to search."""
-        choice = Choice(measured.options, measured.searched)
-        if measured.searched:
+    def _choice(self, planned: PlannedCase, case: Case) -> Choice:
+        """The way in which to run a case: as an earlier search has found, or as one does now."""
+        known = self._known_choice(planned)
+        if known is not None:
+            return known
+        measure = msgspec.structs.asdict(self._job(_searched(case), planned, seed=self.plan.seed))
+        job = Search(**measure | {"cache": None})  # what it compiles must not warm what is measured
+        log = f"case{self.plan.cases.index(planned):02d}-search"
+        outcome = self._work(planned, job, f"search {planned.case.label}", log, counts=False)
+        if outcome.status != "ok":  # whatever it is, the pilot will meet it and tell
+            return Choice({}, "")
+        choice = msgspec.json.decode(outcome.value, type=Choice)
+        if choice.note:
             CHOICES.remember(self.plan.machine.fingerprint, self._choice_key(planned), choice)
         return choice
 
@@ -158,7 +180,8 @@ class Runner:
     def trial_job(self, index: int, number: int, pilot: Pilot | None) -> Measure:
         """The job of one trial of a case, as its pilot settled it; where there is none, the first trial compiles."""
         planned = self.plan.cases[index]
-        job = self._job(settled_case(planned.case, pilot), planned, seed=self.plan.seed + 1 + number)
+        settled = settled_case(planned.case, pilot or self.journal.chosen(index))
+        job = self._job(settled, planned, seed=self.plan.seed + 1 + number)
         if pilot is None:
             cached = any(trial.case == index and trial.status == "ok" for trial in self.journal.trials)
             return msgspec.structs.replace(job, candidates=(), cached=cached)
@@ -187,16 +210,16 @@ class Runner:
             candidates=planned.candidates,
         )
 
-    def _work(self, planned: PlannedCase, job: Job, title: str, log: str) -> Outcome:
+    def _work(self, planned: PlannedCase, job: Job, title: str, log: str, counts: bool = True) -> Outcome:
         self.progress.start(title, self._expected())
         outcome = run_worker(self.launch(planned, job, log), self.progress.hear)
-        self.progress.finish("" if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}")
+        self.progress.finish("" if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}", counts)
         return outcome
 
     def _trial_of(self, outcome: Outcome, case: int, number: int, role: str) -> tuple[Trial, Measured | None]:
         measured = msgspec.json.decode(outcome.value, type=Measured) if outcome.status == "ok" else None
         own = {} if measured is None else msgspec.structs.asdict(measured)
-        for field in ("blocks", "batch_size", "options", "searched", "chosen"):
+        for field in ("blocks", "batch_size", "chosen"):
             own.pop(field, None)
         trial = Trial(
             case=case,
@@ -224,12 +247,19 @@ def needs_pilot(case: Case) -> bool:
     return case.scenario != "to-quality"
 
 
-def settled_case(case: Case, pilot: Pilot | None) -> Case:
-    """The case with what its pilot chose."""
-    if pilot is None:
+def settled_case(case: Case, found: Pilot | Chosen | None) -> Case:
+    """The case with what its pilot, or a search alone, chose."""
+    if found is None:
         return case
-    batch_size = pilot.batch_size if pilot.batch_size and case.phase == "infer" else case.batch_size
-    return msgspec.structs.replace(case, batch_size=batch_size, options=case.options | pilot.options, chosen=pilot.chosen)
+    settled = msgspec.structs.replace(case, options=case.options | found.options, chosen=found.chosen)
+    if isinstance(found, Pilot) and found.batch_size and case.phase == "infer":
+        return msgspec.structs.replace(settled, batch_size=found.batch_size)
+    return settled
+
+
+def _searched(case: Case) -> Case:
+    """What is searched for a case: a training step is the same, wherever its images come from and whenever training ends."""
+    return msgspec.structs.replace(case, scenario="", epochs=0, targets={}) if case.phase == "train" else case
 
 
 def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
@@ -256,7 +286,7 @@ def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
     """Rough seconds of work still to do: what finished workers of a case took, or a guess."""
     total = 0.0
     for planned in ceiling_cases(plan):
-        key = ceiling_key(planned, plan.devices)
+        key = ceiling_key(planned.case, plan.devices)
         known = journal is not None and journal.ceilings(key) is not None
         known = known or CEILINGS.recall(plan.machine.fingerprint, key) is not None
         total += 0.0 if known else CEILING_SECONDS

@@ -33,7 +33,10 @@ def seal(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], complet
         devices=plan.devices,
         workloads=[p.workload for p in prepared.values()],
         data=[p.data for p in prepared.values()],
-        cases=[settled_case(planned.case, journal.pilot(index)) for index, planned in enumerate(plan.cases)],
+        cases=[
+            settled_case(planned.case, journal.pilot(index) or journal.chosen(index))
+            for index, planned in enumerate(plan.cases)
+        ],
         trials=journal.trials,
         ceilings=[ceiling for entry in journal.entries if isinstance(entry, Ceilings) for ceiling in entry.ceilings],
         skips=plan.skips + [entry.skip for entry in journal.entries if isinstance(entry, Skipped)],

@@ -27,6 +27,7 @@ HANDLERS = {
     "Identify": "bench.worker.describe:identify",
     "Prepare": "bench.worker.prepare:prepare",
     "Measure": "bench.worker.measure:measure",
+    "Search": "bench.worker.search:search",
     "MeasureCeiling": "bench.worker.ceiling:measure_ceiling",
     "Verify": "bench.worker.verify:verify_case",
     "Train": "bench.worker.train:train",

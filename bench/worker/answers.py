@@ -99,8 +99,13 @@ class Measured(msgspec.Struct, kw_only=True):
     blocks: Blocks | None = None
     batch_size: int = 0  # what a pilot chose
     chosen: str = ""  # and from what
-    options: dict[str, str] = {}  # which of the backend's alternatives it chose
-    searched: str = ""  # and from what
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What a search over a backend's alternatives chose, and from what; without a note there was nothing to choose."""
+
+    options: dict[str, str]
+    note: str
 
 
 class Reached(msgspec.Struct, frozen=True):

@@ -68,13 +68,9 @@ def measure_ceiling(job: MeasureCeiling, channel: Channel) -> list[Reached]:
 def _shapes(kind: str) -> Iterator[_Shape]:
     wide, channels = (2048, 128) if kind == "cpu" else (8192, 256)
     batches = (64, 256, 1024) if kind == "cpu" else (1024, 4096, 16384)
-    dense: dict[str, Layer] = {"flat": Flatten(), "into": Dense(768, wide)}
-    dense |= {f"dense{i}": Dense(wide, wide, bias=False) for i in range(4)} | {"head": Dense(wide, 2)}
-    yield _Shape(f"Dense {wide}", "arithmetic", Network(16, 16, 2, sequential(**dense)), batches)
+    yield _Shape(f"Dense {wide}", "arithmetic", _dense(wide), batches)
     wide = 4096 if kind == "cpu" else 8192  # 268 MB and 1.1 GB of weights in fp32, more than caches close to cores hold
-    dense = {"flat": Flatten(), "into": Dense(768, wide)}
-    dense |= {f"dense{i}": Dense(wide, wide, bias=False) for i in range(4)} | {"head": Dense(wide, 2)}
-    yield _Shape(f"Dense {wide}", "memory", Network(16, 16, 2, sequential(**dense)), (1,))
+    yield _Shape(f"Dense {wide}", "memory", _dense(wide), (1,))
     conv: dict[str, Layer] = {"into": Conv2d(3, channels, 3, padding=1)}
     conv |= {f"conv{i}": Conv2d(channels, channels, 3, padding=1) for i in range(4)}
     conv |= {"pool": GlobalAveragePool(), "head": Dense(channels, 2)}
@@ -82,6 +78,12 @@ def _shapes(kind: str) -> Iterator[_Shape]:
     yield _Shape(f"Conv2d 3x3 {channels} at 28x28", "arithmetic", Network(28, 28, 2, sequential(**conv)), images)
     read = sequential(pool=GlobalAveragePool(), head=Dense(3, 2))
     yield _Shape("input 256x256", "copy", Network(256, 256, 2, read), (16, 64, 256))
+
+
+def _dense(wide: int) -> Network:
+    layers: dict[str, Layer] = {"flat": Flatten(), "into": Dense(768, wide)}
+    layers |= {f"dense{i}": Dense(wide, wide, bias=False) for i in range(4)} | {"head": Dense(wide, 2)}
+    return Network(16, 16, 2, sequential(**layers))
 
 
 def _rates(backend: Backend, job: MeasureCeiling, shape: _Shape) -> Iterator[Reached]:

@@ -88,8 +88,11 @@ class Measure(Common, frozen=True, kw_only=True, tag="measure"):
     blocks: Blocks | None = None
     candidates: tuple[int, ...] = ()  # batch sizes for a pilot to choose from
     cached: bool = False  # whether an earlier process has compiled this case already
-    search: bool = False  # a pilot that also tries the backend's alternatives
     in_turns: bool = False  # another worker is alive too: wait for a turn before each sample
+
+
+class Search(Measure, frozen=True, kw_only=True, tag="search"):
+    """Try the ways that a backend offers for a case, in turns. In a process of its own, so that what follows starts afresh."""
 
 
 class OnDevice(Common, frozen=True, kw_only=True):
@@ -137,4 +140,4 @@ class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):
     size: str
 
 
-Job = Describe | Survey | Identify | Prepare | Measure | MeasureCeiling | Verify | Train | MakeGolden
+Job = Describe | Survey | Identify | Prepare | Measure | Search | MeasureCeiling | Verify | Train | MakeGolden

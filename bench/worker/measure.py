@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from msgspec import structs
-
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.errors import NotComparableError
 from bench.worker.answers import Measured
@@ -52,12 +50,6 @@ class Bench:
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
 
-    def choose(self, options: dict[str, str]) -> None:
-        """Go on with these options beside the case's own."""
-        if options:
-            case = structs.replace(self.job.case, options=self.job.case.options | options)
-            self.job = structs.replace(self.job, case=case)
-
     def alive(self) -> None:
         """Work of unknown length goes on."""
         self.channel.beat(0, 0)
@@ -81,8 +73,8 @@ class Bench:
         return "cached" if self.job.cached else "cold"
 
 
-def measure(job: Measure, channel: Channel) -> Measured:
-    """Measure ``job.case``; without ``job.blocks``, a pilot that suggests them."""
+def set_up(job: Measure, channel: Channel) -> Bench:
+    """Import what the case needs, and find its device."""
     channel.stage("import")
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
@@ -95,6 +87,12 @@ def measure(job: Measure, channel: Channel) -> Measured:
     bench = Bench(job, channel, workload, backend, on_host)
     # Counted from the parent's spawn, so that starting the interpreter is in it.
     bench.stages["import"] = time.monotonic() - job.spawned
+    return bench
+
+
+def measure(job: Measure, channel: Channel) -> Measured:
+    """Measure ``job.case``; without ``job.blocks``, a pilot that suggests them."""
+    bench = set_up(job, channel)
     before = telemetry()
     measured = _phase(bench)
     measured.stages = bench.stages

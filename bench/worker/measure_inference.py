@@ -22,7 +22,6 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import settle
-from bench.worker.search import search
 from bench.worker.timing import SAMPLE_SECONDS, Trace, steadiness, time_one_by_one, trace
 
 PILOT_SECONDS = 1.2
@@ -62,10 +61,7 @@ class _Rig:
 
 def measure_single_stream(bench: Bench) -> Measured:
     """Seconds from handing over one image to holding its prediction; every query is a sample."""
-    options, searched = search(bench)
-    bench.choose(options)
     rig, measured = _start(bench, bench.job.case.batch_size)
-    measured.options, measured.searched = options, searched
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
@@ -134,8 +130,6 @@ def measure_offline(bench: Bench) -> Measured:
 
 def _choose_batch(bench: Bench) -> Measured:
     """Try the candidates in rising order, until one is clearly slower, memory is out or the time is up; suggest the fastest."""
-    options, searched = search(bench)
-    bench.choose(options)
     candidates = bench.job.candidates or (bench.job.case.batch_size,)
     begun = perf_counter()
     best: tuple[float, Measured, dict[str, float], Trace] | None = None
@@ -160,7 +154,6 @@ def _choose_batch(bench: Bench) -> Measured:
     _, measured, bench.stages, found = best
     settle(measured, found, measured.batch_size, bench.job.seconds)
     measured.chosen = f"pilot over {', '.join(map(str, tried))}" if len(candidates) > 1 else ""
-    measured.options, measured.searched = options, searched
     return measured
 
 
@@ -177,7 +170,7 @@ def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
 def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
     case = bench.job.case
     assert bench.backend is not None
-    bench.stages = {name: bench.stages[name] for name in ("import", "search") if name in bench.stages}
+    bench.stages = {"import": bench.stages["import"]}
     settings = replace(bench.settings, batch_size=batch_size)
     with bench.stage("data"):
         feed = Feed(bench.folder, batch_size, bench.job.seed)

@@ -16,7 +16,6 @@ from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import settle
-from bench.worker.search import search
 from bench.worker.timing import Timed, steadiness, time_in_turns, time_pipelined, trace
 
 PILOT_SECONDS = 2.0
@@ -24,8 +23,6 @@ PILOT_SECONDS = 2.0
 
 def measure_training(bench: Bench) -> Measured:
     """Images per second of optimizer steps, copying the batch to the device included, and decoding it where it comes from files."""
-    options, searched = search(bench)
-    bench.choose(options)
     case, workload, channel = bench.job.case, bench.workload, bench.channel
     assert bench.backend is not None
     with bench.stage("data"):
@@ -42,7 +39,7 @@ def measure_training(bench: Bench) -> Measured:
         for batch in start.batches[1:]:
             losses += _block(trainer, [batch]).losses.tolist()
             channel.beat(len(losses), len(start.batches))
-    measured = Measured(stages={}, losses=losses, compile=compilation, options=options, searched=searched)
+    measured = Measured(stages={}, losses=losses, compile=compilation)
     measured.lowering = getattr(trainer, "lowering", "")
     blocks = bench.job.blocks
     if blocks is None:

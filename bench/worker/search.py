@@ -1,10 +1,11 @@
 """What can be chosen only by trying: a backend's alternatives for one case, timed in turns in one process.
 
-What is chosen here is measured afterwards, in fresh trials; the times taken here are not kept.
+What is chosen here is measured afterwards, in fresh processes; the times taken here are not kept.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -12,8 +13,11 @@ from statistics import median
 from bench.contract import Settings
 from bench.spec import initial_weights
 from bench.verify.equivalence import compiled
+from bench.worker.answers import Choice
+from bench.worker.channel import Channel, out_of_memory
 from bench.worker.feed import Feed, load_calibrated
-from bench.worker.measure import Bench
+from bench.worker.jobs import Search
+from bench.worker.measure import Bench, set_up
 from bench.worker.timing import seconds_per_step
 
 SECONDS, ROUNDS = 2.5, 4
@@ -36,29 +40,56 @@ class _Contender:
         return median(self.seconds)
 
 
-def search(bench: Bench) -> tuple[dict[str, str], str]:
+class _Crowded(Exception):
+    """The ways do not fit the device's memory all at once."""
+
+
+def search(job: Search, channel: Channel) -> Choice:
     """The options that make the case fastest, without those of the usual way, and a note of what was tried, or nothing."""
-    case, backend = bench.job.case, bench.backend
-    offered = getattr(backend, "alternatives", None)
-    if offered is None or not bench.job.search:
-        return {}, ""
-    ways: Sequence[Options] = list(offered(bench.workload, case.phase, bench.settings))
+    bench = set_up(job, channel)
+    offered = getattr(bench.backend, "alternatives", None)
+    ways: Sequence[Options] = [] if offered is None else list(offered(bench.workload, job.case.phase, bench.settings))
     if len(ways) < 2:
-        return {}, ""
-    with bench.stage("search"):
-        contenders = [found for options in ways if (found := _built(bench, options)) is not None]
-        for number in range(ROUNDS):
-            for contender in contenders[:: 1 if number % 2 else -1]:
-                if not contender.failed:
-                    _time(bench, contender, SECONDS / ROUNDS / len(contenders))
-    fit = [contender for contender in contenders if not contender.failed]
+        return Choice({}, "")
+    channel.stage("search")
+    try:
+        fit = _in_turns(bench, ways)
+    except _Crowded:
+        fit = _one_by_one(bench, ways)
     if not fit:
-        return {}, ""
+        return Choice({}, "")
     best = min(fit, key=lambda contender: contender.step)
     if fit[0].options == ways[0] and best.step * CLEARLY_FASTER > fit[0].step:
         best = fit[0]
-    tried = ", ".join(f"{_say(way.options)} {case.batch_size / way.step:.4g}/s" for way in fit)
-    return {} if best.options == ways[0] else dict(best.options), f"search over {tried}"
+    tried = ", ".join(f"{_say(way.options)} {job.case.batch_size / way.step:.4g}/s" for way in fit)
+    return Choice({} if best.options == ways[0] else dict(best.options), f"search over {tried}")
+
+
+def _in_turns(bench: Bench, ways: Sequence[Options]) -> list[_Contender]:
+    """Every way built, then timed in rounds, so that the machine's drift hits all alike. Raises _Crowded."""
+    contenders = [found for options in ways if (found := _built(bench, options, crowded=True)) is not None]
+    for number in range(ROUNDS):
+        for contender in contenders[:: 1 if number % 2 else -1]:
+            if not contender.failed:
+                _time(bench, contender, SECONDS / ROUNDS / len(contenders))
+    return [contender for contender in contenders if not contender.failed]
+
+
+def _one_by_one(bench: Bench, ways: Sequence[Options]) -> list[_Contender]:
+    """Each way built, timed and given up before the next is built."""
+    fit = []
+    for options in ways:
+        gc.collect()
+        contender = _built(bench, options, crowded=False)
+        if contender is not None:
+            _time(bench, contender, SECONDS / len(ways))
+            contender.run = _gone
+            fit += [] if contender.failed else [contender]
+    return fit
+
+
+def _gone(steps: int) -> None:
+    raise AssertionError("this way has been given up")
 
 
 def _time(bench: Bench, contender: _Contender, seconds: float) -> None:
@@ -70,13 +101,16 @@ def _time(bench: Bench, contender: _Contender, seconds: float) -> None:
     bench.alive()
 
 
-def _built(bench: Bench, options: Options) -> _Contender | None:
-    """A way made ready to run; None where it cannot be built here, which is no reason to fail."""
+def _built(bench: Bench, options: Options, crowded: bool) -> _Contender | None:
+    """A way made ready to run; None where it cannot be built here, which is no reason to fail. Where others are built already, memory
+    that runs out is theirs too: raises _Crowded."""
     settings = replace(bench.settings, options={**bench.settings.options, **options})
     try:
         run = (_training if bench.job.case.phase == "train" else _inference)(bench, settings)
         run(2)
     except Exception as error:
+        if crowded and out_of_memory(error):
+            raise _Crowded from None
         bench.channel.beat(0, 0, f"{_say(options)} is not possible here: {type(error).__name__}")
         return None
     bench.channel.beat(0, 0, f"{_say(options)} is built")
@@ -93,14 +127,21 @@ def _training(bench: Bench, settings: Settings) -> Callable[[int], object]:
 
 
 def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
+    """As it is measured: one query at a time, or two batches in flight."""
     assert bench.backend is not None
     weights, device = load_calibrated(bench.folder), bench.job.case.devices[0]
     predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
+    most = 1 if bench.job.case.scenario == "single-stream" else 2
 
     def run(batches: int) -> None:
+        in_flight = []
         for _ in range(batches):
-            predictor.wait(predictor.run(predictor.stage(feed.next()[0])))
+            in_flight.append(predictor.run(predictor.stage(feed.next()[0])))
+            if len(in_flight) == most:
+                predictor.wait(in_flight.pop(0))
+        while in_flight:
+            predictor.wait(in_flight.pop(0))
 
     return run
 

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from backends.cpu import CpuBackend
-from bench.contract import Predictor, Settings, Trainer, Workload
-from bench.spec import Weights, initial_weights
+from bench.contract import Settings
+from bench.spec import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from tests.support.compiler import needs_compiler
-
-OTHERS = {"norms": "compiled", "inference": "eager"}
-
-
-class OtherChoices(CpuBackend):
-    """With every option set to what is not its default."""
-
-    def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
-        """Norms compiled."""
-        return super().trainer(workload, weights, device, replace(settings, options=OTHERS))
-
-    def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
-        """Operation by operation."""
-        return super().predictor(workload, weights, device, replace(settings, options=OTHERS))
 
 
 class TestConformance(BackendConformance):
@@ -34,7 +19,8 @@ class TestConformance(BackendConformance):
 
 @needs_compiler
 class TestConformanceOfOtherChoices(BackendConformance):
-    backend = OtherChoices()
+    backend = CpuBackend()
+    options: ClassVar = {"norms": "compiled", "inference": "eager"}
 
 
 @pytest.mark.parametrize(("make", "option"), [("trainer", "norms"), ("predictor", "inference")])

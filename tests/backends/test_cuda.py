@@ -7,35 +7,26 @@ the state put back after recording. Only the recording itself needs a GPU.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from backends.cuda import CHOICES, CudaBackend
-from backends.torch_engine import TorchPredictor, TorchTrainer
-from bench.contract import Device, Predictor, Probe, Settings, Trainer, Workload
-from bench.spec import AdamW, Schedule, Weights, initial_weights
+from backends.torch_engine import RecordedPredictor, RecordedTrainer, TorchPredictor, TorchTrainer
+from bench.contract import Device, Probe, Settings, Workload
+from bench.spec import AdamW, Schedule, initial_weights
 from bench.testing import BackendConformance, kit_workloads
+from bench.verify.equivalence import compiled
 
 
-class Recorded(CudaBackend):
-    """With steps and inference as CUDA graphs."""
-
-    def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
-        """A step is a graph."""
-        return super().trainer(workload, weights, device, replace(settings, options={"step": "graph"}))
-
-    def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Predictor:
-        """So is a forward pass."""
-        return super().predictor(workload, weights, device, replace(settings, options={"inference": "graph"}))
-
-
-class RecordedOnHost(Recorded):
-    """The same on the host, where what would be recorded is done again."""
+class OnHost(CudaBackend):
+    """The host's cores as its device: what would be recorded is done again."""
 
     def probe(self) -> Probe:
-        """The host's cores."""
-        return Probe((Device("cpu", "cpu", "", ("fp32",), "host"),), {"torch": "of the host"})
+        """The host alone."""
+        return Probe((Device("cpu", "cpu", "", ("fp32",), "host"),), {"torch": str(torch.__version__)})
 
 
 class TestConformance(BackendConformance):
@@ -43,11 +34,20 @@ class TestConformance(BackendConformance):
 
 
 class TestConformanceOfGraphs(BackendConformance):
-    backend = Recorded()
+    backend = CudaBackend()
+    options: ClassVar = {"step": "graph", "inference": "graph"}
+
+
+class TestConformanceOfCompiledGraphs(BackendConformance):
+    backend = CudaBackend()
+    options: ClassVar = {"step": "compiled", "inference": "compiled"}
+    precisions = ("fp32", "bf16")
+    layers = ()
 
 
 class TestConformanceOfGraphsOnHost(BackendConformance):
-    backend = RecordedOnHost()
+    backend = OnHost()
+    options: ClassVar = {"step": "graph", "inference": "graph"}
 
 
 def adam(workload: Workload) -> Workload:
@@ -62,14 +62,13 @@ def test_a_recorded_step_is_the_same_step(change):
     images = rng.integers(0, 256, (4, 8, network.height, network.width, 3), dtype=np.uint8)
     labels = rng.integers(0, network.classes, (4, 8)).astype(np.int32)
     found = []
-    for recorded in (False, True):
-        trainer = TorchTrainer(workload, initial_weights(network, 0), "cpu", settings, recorded=recorded)
-        if recorded:
-            trainer.compile()
-        progress = [trainer.wait(trainer.run([trainer.stage(*batch)])) for batch in zip(images, labels, strict=True)]
-        found.append(([float(one.losses[0]) for one in progress], trainer.weights()))
+    for make in (TorchTrainer, RecordedTrainer):
+        trainer = compiled(make(workload, initial_weights(network, 0), "cpu", settings))
+        block = [trainer.stage(*batch) for batch in zip(images, labels, strict=True)]
+        found.append((trainer.wait(trainer.run(block)).losses, trainer.weights()))
     (losses, weights), (again, others) = found
     assert losses == pytest.approx(again, rel=1e-5)
+    assert len(set(losses)) == len(losses)
     for name, value in weights.items():
         np.testing.assert_allclose(others[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
@@ -79,12 +78,32 @@ def test_a_recorded_forward_pass_is_the_same():
     network = workload.network
     images = np.random.default_rng(0).integers(0, 256, (2, 8, network.height, network.width, 3), dtype=np.uint8)
     found = []
-    for recorded in (False, True):
-        predictor = TorchPredictor(workload, initial_weights(network, 0), "cpu", Settings("fp32", 8, 1), recorded=recorded)
-        if recorded:
-            predictor.compile()
-        found.append([predictor.wait(predictor.run(predictor.stage(batch))) for batch in images])
+    for make in (TorchPredictor, RecordedPredictor):
+        predictor = compiled(make(workload, initial_weights(network, 0), "cpu", Settings("fp32", 8, 1)))
+        pending = [predictor.run(predictor.stage(batch)) for batch in images]
+        found.append([predictor.wait(one) for one in pending])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_a_step_goes_into_torch_compile_whole(precision: str, monkeypatch: pytest.MonkeyPatch):
+    """With the tracer alone, for generating code takes half a minute: no part of a step is left to Python."""
+    plain = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **_: plain(function, dynamic=False, fullgraph=True, backend="aot_eager")
+    )
+    workload = kit_workloads()[0]
+    network, settings = workload.network, Settings(precision, 8, 1)
+    images = np.random.default_rng(0).integers(0, 256, (8, network.height, network.width, 3), dtype=np.uint8)
+    labels = np.arange(8, dtype=np.int32) % network.classes
+    losses, predictions = [], []
+    for more in ({}, {"compiled": True}):
+        trainer = compiled(RecordedTrainer(workload, initial_weights(network, 0), "cpu", settings, **more))
+        losses.append(trainer.wait(trainer.run([trainer.stage(images, labels)] * 2)).losses)
+        predictor = compiled(RecordedPredictor(workload, initial_weights(network, 0), "cpu", settings, **more))
+        predictions.append(predictor.wait(predictor.run(predictor.stage(images))))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-2 if precision == "bf16" else 1e-5)
+    np.testing.assert_allclose(predictions[0], predictions[1], rtol=1e-2 if precision == "bf16" else 1e-5)
 
 
 def test_the_search_tries_every_way():

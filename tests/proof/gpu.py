@@ -1,9 +1,10 @@
 """Everything that needs a GPU, in one go: proofs, verification, measured records, and the table's rows for a GPU.
 
-    python tests/proof/gpu.py OUT                       on a machine with a GPU
+    python tests/proof/gpu.py OUT                       on a machine with a GPU: everything
+    python tests/proof/gpu.py OUT --part measure        prove, measure or profile alone
     python tests/proof/gpu.py OUT --rehearse            the same steps on the host, at the smallest size
 
-Each step has its own limit and its own log in OUT, and a failing one does not stop the others. Records lie in OUT/records.
+Each step has its own log in OUT, and a failing one does not stop the others. Records lie in OUT/records.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 240.0
+LONGEST, FAREWELL = 420.0, 20.0
 TRAINING, AGAINST_CUDA, UTILISATION = 5500.0, 0.8, 0.35
 
 
@@ -45,17 +47,20 @@ def main() -> None:
     """Every step, then the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--part", choices=["prove", "measure", "profile"])
     parser.add_argument("--rehearse", action="store_true")
     given = parser.parse_args()
     target = HOST if given.rehearse else GPU
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, words in _steps(target, given.out):
-        _step(given.out, name, words)
+    for part, name, words in _steps(target, given.out):
+        if given.part in {None, part}:
+            _step(given.out, name, words)
     for line in _rows(given.out, target):
         print(line, flush=True)
 
 
-def _steps(target: Target, out: Path) -> list[tuple[str, list[str]]]:
+def _steps(target: Target, out: Path) -> list[tuple[str, str, list[str]]]:
+    """Part, name, command."""
     bench = [sys.executable, "-m", "bench"]
     both = ["--backend", target.torch[0], "--backend", target.jax[0], "--device", target.torch[1], "--device", target.jax[1]]
     sizes = [word for size in target.verified for word in ("--size", size)]
@@ -63,15 +68,22 @@ def _steps(target: Target, out: Path) -> list[tuple[str, list[str]]]:
     kernels += ["--batch-size", target.batch_size, "--precision", "bf16"]
     measured = [*bench, "run", *both, "--size", target.size, "--precision", "bf16", "--precision", "fp32"]
     tests = ["tests/backends/test_cuda.py", "tests/backends/test_jax.py"]
+    verify = [*bench, "verify", *both, *sizes]
+    ways = [("graph", ["step=graph", "inference=graph"]), ("compiled", ["step=compiled", "inference=compiled"])]
+    others = [
+        ("prove", f"verify-{name}", [*verify, *(word for option in options for word in ("--option", option))])
+        for name, options in (ways if target is GPU else [("eager", ["inference=eager"])])
+    ]
     return [
-        ("list", [*bench, "list"]),
-        ("conformance", [sys.executable, "-m", "pytest", "-q", "-rs", *tests, "-k", target.tests]),
-        ("verify", [*bench, "verify", *both, *sizes]),
-        ("train", [*measured, "--phase", "train", "--batch-size", target.batch_size, *_lengths(target, out)]),
-        ("infer", [*measured, "--phase", "infer", *_lengths(target, out)]),
-        ("kernels-eager", kernels),
-        ("kernels-chosen", [*kernels, "--option", "step=compiled"] if target is GPU else kernels),
-        ("kernels-infer", [*kernels, "--phase", "infer"]),
+        ("prove", "list", [*bench, "list"]),
+        ("prove", "conformance", [sys.executable, "-m", "pytest", "-q", "-rs", *tests, "-k", target.tests]),
+        ("prove", "verify", verify),
+        *others,
+        ("measure", "train", [*measured, "--phase", "train", "--batch-size", target.batch_size, *_lengths(target, out)]),
+        ("measure", "infer", [*measured, "--phase", "infer", *_lengths(target, out)]),
+        ("profile", "kernels-eager", kernels),
+        ("profile", "kernels-compiled", [*kernels, "--option", "step=compiled"] if target is GPU else kernels),
+        ("profile", "kernels-infer", [*kernels, "--phase", "infer"]),
     ]
 
 
@@ -84,11 +96,15 @@ def _step(out: Path, name: str, words: Sequence[str]) -> None:
     with (out / f"{name}.log").open("w") as log:
         log.write(" ".join(words) + "\n")
         log.flush()
+        child = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=_environment())
         try:
-            code: object = subprocess.run(
-                words, stdout=log, stderr=subprocess.STDOUT, timeout=LONGEST, env=_environment()
-            ).returncode
+            code: object = child.wait(LONGEST)
         except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGINT)  # a run seals what it has
+            try:
+                child.wait(FAREWELL)
+            except subprocess.TimeoutExpired:
+                child.kill()
             code = "out of time"
     print(f"{name}: {code}, {time.monotonic() - started:.0f} s", flush=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,31 +10,43 @@ from bench.record.files import read_record
 from bench.record.schema import Record
 from tests.support.site import bench
 
-RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--phase", "train", "--precision", "float64"]
+RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--precision", "float64"]
+STEADY = ["--phase", "train"]
 SHORT = ["--trials", "1", "--seconds", "0.1", "--no-ceilings"]
 
 
-def run(folder: Path, site: Path, name: str, *words: str) -> tuple[Record, subprocess.CompletedProcess[str]]:
+def run(folder: Path, site: Path, name: str, *words: str) -> Record:
     done = bench([*RUN, *SHORT, "-o", name, *words], folder, site)
     assert done.returncode == 0, done.stderr
     (place,) = (folder / name).iterdir()
-    return read_record(place), done
+    return read_record(place)
+
+
+def searches(folder: Path) -> int:
+    return len(list(folder.glob("*/logs/*-search.log")))
 
 
 def test_the_fastest_way_that_works_is_measured_and_remembered(tmp_path: Path, site: Path):
-    first, _ = run(tmp_path, site, "first")
+    first = run(tmp_path, site, "first", *STEADY)
     assert first.cases[0].options == {"pause": "0"}
     assert first.cases[0].chosen.startswith("search over pause=0.02 ")
     assert "fault=raise" not in first.cases[0].chosen
-    assert "search" in first.trials[0].stages
-    again, _ = run(tmp_path, site, "again")
+    assert searches(tmp_path / "first") == 1
+    again = run(tmp_path, site, "again", *STEADY)
     assert again.cases == first.cases
-    assert all("search" not in trial.stages for trial in again.trials)
+    assert searches(tmp_path / "again") == 0
+
+
+def test_a_training_to_its_target_goes_the_fastest_way_too(tmp_path: Path, site: Path):
+    record = run(tmp_path, site, "results", "--until-quality", "--target", "accuracy=0.01", "--epochs", "1")
+    assert record.cases[0].options == {"pause": "0"}
+    assert searches(tmp_path / "results") == 1
+    assert [trial.role for trial in record.trials] == ["trial"]
 
 
 @pytest.mark.parametrize("words", [("--no-search",), ("--option", "pause=0.01")], ids=" ".join)
 def test_nothing_is_searched_for_where_it_is_not_wanted(tmp_path: Path, site: Path, words: tuple[str, ...]):
-    record, _ = run(tmp_path, site, "results", *words)
+    record = run(tmp_path, site, "results", *STEADY, *words)
     assert record.cases[0].options == dict(word.split("=") for word in words[1:])
     assert record.cases[0].chosen == ""
-    assert "search" not in record.trials[0].stages
+    assert searches(tmp_path / "results") == 0
