@@ -92,6 +92,9 @@ def forecasts(
                 runner.run()
                 pilots = [entry for entry in journal.entries if isinstance(entry, Pilot)]
                 seal(numbered, journal, prepared, complete=True)
+                broken = next((trial for trial in journal.trials if trial.status != "ok"), None)
+                if broken is not None:
+                    raise NotComparableError(f"{plan.cases[broken.case].case.label} cannot be measured: {broken.reason}")
                 for index, planned in enumerate(numbered.cases):
                     if planned.case.phase == "train":
                         yield _held_to_account(index, runner, wishes.epochs)

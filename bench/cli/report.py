@@ -54,6 +54,7 @@ def command(
     was found in a folder.
     """
     from bench.datasets import adapted, find_dataset
+    from bench.errors import UsageError
     from bench.projection.assumptions import Assumptions
     from bench.report import build, render
 
@@ -67,6 +68,8 @@ def command(
         size=size,
     )
     suffix = "" if output is None else output.suffix.lower()
+    if format_name is None and suffix not in {"", ".txt", *_BY_SUFFIX}:
+        raise UsageError(f"no format goes by '{suffix}'; name one with --format: {', '.join(FORMATS)}")
     with _without_collecting():
         text = render(build(_read(records), assumptions), format_name or _BY_SUFFIX.get(suffix, "terminal"))
     write(text, output)

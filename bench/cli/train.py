@@ -59,12 +59,18 @@ def command(**values: Any) -> None:
         if not values["quiet"]:
             click.echo(text, err=True)
 
+    if values["output"] is not None:
+        from bench.cli.report import check_writable
+
+        check_writable(Path(values["output"]))
     finished = []
     chosen = interpreters(values["interpreter_words"])
     for training in train_all(wishes, values["epochs"], values["seeds"], chosen, values["wait"], say):
         finished.append(training)
         click.echo(_line(training))
     _report(finished, values["output"])
+    if all(training.trained is None for training in finished):
+        sys.exit(4)
     sys.exit(6 if any(training.trained is None for training in finished) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bench.record.schema import Ceiling, WorkloadFacts
@@ -147,7 +148,8 @@ def _ceilings(
 
 
 def _share(needed: float, ceiling: Ceiling | None) -> float | None:
-    return needed / ceiling.rate if ceiling is not None and needed > 0 else None
+    share = needed / ceiling.rate if ceiling is not None and needed > 0 else math.nan
+    return share if math.isfinite(share) else None
 
 
 def _bytes_per_image(key: CaseKey, facts: WorkloadFacts) -> float:

@@ -18,9 +18,12 @@ from bench.report.text import plural
 
 BINDS_FROM = 0.5
 """A ceiling of which less is reached does not bind."""
+UNBOUND = "no ceiling binds."
 IN_CACHES = 1.1
 """Beyond this share of memory's ceiling, which has an error too, what would have to be read must have been in caches."""
-OVERHEAD = "overhead"
+NONE = "none"
+ADDS_UP = 0.75
+"""Of so many times what one core decodes, for cores to be what is short."""
 
 
 def shares(case: MeasuredCase) -> dict[str, float]:
@@ -36,12 +39,12 @@ def nearest(case: MeasuredCase) -> tuple[str, float] | None:
 
 
 def bound_by(case: MeasuredCase) -> str | None:
-    """``arithmetic``, ``memory`` or ``copying``; ``overhead`` below half of each; None where no ceiling was measured."""
+    """``arithmetic``, ``memory`` or ``copying``; ``none`` below half of each; None where no ceiling was measured."""
     found = nearest(case)
     if found is None:
         return None
     name, share = found
-    return name if share >= BINDS_FROM else OVERHEAD
+    return name if share >= BINDS_FROM else NONE
 
 
 def percent(share: float) -> str:
@@ -52,10 +55,10 @@ def percent(share: float) -> str:
 def binding_lines(report: Report) -> list[str]:
     """A sentence per case, then what its words mean."""
     lines = [*_devices(report), *_cores(report)]
-    if any(line.endswith(f"{OVERHEAD}.") for line in lines):
+    if any(line.endswith(UNBOUND) for line in lines):
         lines.append(
-            "Overhead: below half of every ceiling the time goes to launching and synchronising, to shapes too small to fill the "
-            "device, to kernels slower than its best, or to work that no ceiling counts."
+            "Below half of every ceiling the time goes to launching and synchronising, to shapes too small to fill the device, to "
+            "kernels slower than its best, or to work that no ceiling counts."
         )
     return lines
 
@@ -68,7 +71,8 @@ def _devices(report: Report) -> tuple[str, ...]:
             reached = ", ".join(f"{percent(share)} of {name}" for name, share in shares(case).items())
             caches = " (from caches, in part)" if (case.of_memory or 0.0) > IN_CACHES else ""
             phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
-            lines.append(f"{cells.place(case)}, {phase}, {cells.setting(case)}: {reached}{caches}: bound by {bound}.")
+            end = UNBOUND if bound == NONE else f"{bound} binds."
+            lines.append(f"{cells.place(case)}, {phase}, {cells.setting(case)}: {reached}{caches}: {end}")
     return cut(lines)
 
 
@@ -86,9 +90,9 @@ def _cores(report: Report) -> Iterator[str]:
         ):
             continue
         share = case.log.rate / (case.key.threads * single.log.rate)
-        bound = "the cores" if share >= BINDS_FROM else OVERHEAD
+        end = "cores bind." if share >= ADDS_UP else "more cores add little."
         cores = plural(case.key.threads, "core")
-        yield f"host, preprocess, {cores}: {percent(share)} of {case.key.threads:,} times what one decodes: bound by {bound}."
+        yield f"host, preprocess, {cores}: {percent(share)} of {case.key.threads:,} times what one decodes: {end}"
 
 
 def _alike(case: MeasuredCase) -> object:

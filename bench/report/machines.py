@@ -60,8 +60,14 @@ def ceiling_lines(report: Report) -> list[str]:
             what = " ".join(part for part in (clean(ceiling.precision, 20), ceiling.kind) if part)
             lines.append(
                 f"{short(fingerprint)} {clean(ceiling.physical, 30)}, {what}: {number(ceiling.rate / scale)} {unit}, "
-                f"by {clean(ceiling.backend, 30)} with {clean(ceiling.shape, 60)}."
+                f"with {clean(ceiling.shape, 60)}, measured {clean(ceiling.measured, 10)}."
             )
+    if lines:
+        lines.append(
+            "Arithmetic: products of wide matrices and convolutions. Memory: reading the weights of a wide network for one image. "
+            "Copy: images into a network that only averages them, widening to fp32 included. They are kept for a machine and its "
+            "software; remove the cache's folder ceilings to have them measured again."
+        )
     measured = {case.key.machine for case in report.measured}
     for fingerprint in sorted(measured - set(report.ceilings)):
         lines.append(

@@ -34,6 +34,10 @@ class PytestBenchmarkReporter:
             raise UsageError(
                 f"the records come from {plural(len(machines), 'machine')}, and a pytest-benchmark file holds one; name the records of one"
             )
+        if not machines:
+            raise UsageError(
+                "the records hold no rates, which a pytest-benchmark file is made of; other formats show what they hold"
+            )
         fingerprint = next(iter(machines))
         newest = max(report.records, key=lambda line: line.created)
         data = {

@@ -103,16 +103,30 @@ class Journal:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 entry = msgspec.json.decode(line, type=Entry)
-                if isinstance(entry, Pilot | Done) and not 0 <= entry.trial.case < len(plan.cases):
-                    raise ValueError(f"a trial of case {entry.trial.case}, but the plan has {len(plan.cases)}")
-                if isinstance(entry, Done) and journal.has_trial(entry.trial.case, entry.trial.number):
-                    raise ValueError(f"trial {entry.trial.number} of case {entry.trial.case} is there twice")
+                journal._check(entry, plan)
             except DAMAGE as error:
                 raise RecordError(f"{folder / JOURNAL} line {number} is damaged: {error}; start a new run") from None
             journal.entries.append(entry)
         if len(whole) < len(content):
             os.truncate(folder / JOURNAL, len(whole))
         return journal, plan
+
+    def _check(self, entry: Entry, plan: Plan) -> None:
+        """Raises ValueError where an entry does not follow from the plan and those before it."""
+        if isinstance(entry, Ceilings) or (isinstance(entry, Skipped) and entry.case == -1):
+            return
+        case = entry.trial.case if isinstance(entry, Pilot | Done) else entry.case
+        if not 0 <= case < len(plan.cases):
+            raise ValueError(f"a line of case {case}, but the plan has {len(plan.cases)}")
+        match entry:
+            case Done() if self.has_trial(case, entry.trial.number):
+                raise ValueError(f"trial {entry.trial.number} of case {case} is there twice")
+            case Done() if not 0 <= entry.trial.number < plan.trials:
+                raise ValueError(f"trial {entry.trial.number} of case {case}, but the plan has {plan.trials} of each")
+            case Pilot() | Chosen() if self.pilot(case) or self.chosen(case):
+                raise ValueError(f"the pilot of case {case} is there twice")
+            case Pilot() | Chosen() if any(isinstance(e, Done) and e.trial.case == case for e in self.entries):
+                raise ValueError(f"the pilot of case {case} comes after its trials")
 
     def add(self, entry: Entry) -> None:
         """Write one entry and wait for the disk. Raises UsageError where the disk refuses; what is there stays whole."""

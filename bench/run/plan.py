@@ -102,6 +102,8 @@ def check_wishes(wishes: Wishes) -> None:
             raise UsageError(unknown("measure of quality", name, MEASURES))
         if not 0 < value <= 1:
             raise UsageError(f"a target of {value:g} for {name} is not possible; expected more than 0, at most 1")
+    if wishes.seed < 0:
+        raise UsageError(f"a seed of {wishes.seed} is not possible; expected 0 or more")
     if wishes.epochs is not None and not 1 <= wishes.epochs <= MOST_EPOCHS:
         raise UsageError(f"{wishes.epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
     cores = usable_cores()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -10,6 +11,7 @@ import msgspec
 
 from bench.record.schema import Case, Ceiling, DeviceFacts
 from bench.run.folders import cache_folder
+from bench.run.journal import DAMAGE
 from bench.worker.answers import Choice
 
 Found = TypeVar("Found")
@@ -26,12 +28,13 @@ class Remembered(Generic[Found]):
         return self._read(self._path(fingerprint)).get(key)
 
     def remember(self, fingerprint: str, key: str, found: Found) -> None:
-        """Keep it for later runs."""
+        """Keep it for later runs, if the disk lets it be kept: a memory aid ends no measurement."""
         path = self._path(fingerprint)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(msgspec.json.encode(self._read(path) | {key: found}))
-        temporary.replace(path)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(msgspec.json.encode(self._read(path) | {key: found}))
+            temporary.replace(path)
 
     def _path(self, fingerprint: str) -> Path:
         return cache_folder() / self._subject / f"{fingerprint}.json"
@@ -39,7 +42,7 @@ class Remembered(Generic[Found]):
     def _read(self, path: Path) -> dict[str, Found]:
         try:
             return self._decoder.decode(path.read_bytes())
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, *DAMAGE):
             return {}
 
 

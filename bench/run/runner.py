@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 from collections.abc import Iterator, Mapping
@@ -74,7 +75,7 @@ class Runner:
             if self.journal.ceilings(key) is not None:
                 continue
             known = CEILINGS.recall(self.plan.machine.fingerprint, key)
-            if known is None:
+            if known is None or not all(0 < ceiling.rate < math.inf for ceiling in known):
                 known = self._ceiling(planned)
                 if known:  # nothing is kept of a failed measurement
                     CEILINGS.remember(self.plan.machine.fingerprint, key, known)
@@ -160,8 +161,8 @@ class Runner:
         job = Search(**measure | {"cache": None})  # what it compiles must not warm what is measured
         log = f"case{self.plan.cases.index(planned):02d}-search"
         outcome = self._work(planned, job, f"search {planned.case.label}", log, counts=False)
-        if outcome.status != "ok":  # whatever it is, the pilot will meet it and tell
-            return Choice({}, "")
+        if outcome.status != "ok":  # the pilot runs in the usual way, and tells if that fails too
+            return Choice({}, f"the search ended: {outcome.status}")
         choice = msgspec.json.decode(outcome.value, type=Choice)
         if choice.note:
             CHOICES.remember(self.plan.machine.fingerprint, self._choice_key(planned), choice)
@@ -282,14 +283,27 @@ def ceiling_cases(plan: Plan) -> list[PlannedCase]:
     return list(seen.values())
 
 
+def workers_to_come(plan: Plan, journal: Journal) -> int:
+    """Ceilings, pilots and trials still to do; searches are not foreseen."""
+    total = sum(not _ceiling_known(planned, plan, journal) for planned in ceiling_cases(plan))
+    for index, planned in enumerate(plan.cases):
+        if not journal.skipped(index):
+            total += needs_pilot(planned.case) and journal.pilot(index) is None
+            total += sum(not journal.has_trial(index, number) for number in range(plan.trials))
+    return total
+
+
+def _ceiling_known(planned: PlannedCase, plan: Plan, journal: Journal | None) -> bool:
+    key = ceiling_key(planned.case, plan.devices)
+    known = journal is not None and journal.ceilings(key) is not None
+    return known or CEILINGS.recall(plan.machine.fingerprint, key) is not None
+
+
 def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
     """Rough seconds of work still to do: what finished workers of a case took, or a guess."""
     total = 0.0
     for planned in ceiling_cases(plan):
-        key = ceiling_key(planned.case, plan.devices)
-        known = journal is not None and journal.ceilings(key) is not None
-        known = known or CEILINGS.recall(plan.machine.fingerprint, key) is not None
-        total += 0.0 if known else CEILING_SECONDS
+        total += 0.0 if _ceiling_known(planned, plan, journal) else CEILING_SECONDS
     for index, planned in enumerate(plan.cases):
         pilot = None if journal is None else journal.pilot(index)
         guess = plan.seconds + OVERHEAD_SECONDS

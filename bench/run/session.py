@@ -26,7 +26,7 @@ from bench.run.plan import Plan, PlannedCase, Wishes, check_options, check_wishe
 from bench.run.privacy import private_command
 from bench.run.process import Launch, run_worker
 from bench.run.progress import Progress
-from bench.run.runner import Runner, ceiling_cases, needs_pilot
+from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
 from bench.worker.answers import Prepared
 from bench.worker.channel import Beat, Stage
@@ -189,8 +189,7 @@ def _say(versions: Mapping[str, str]) -> str:
 
 
 def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
-    total = len(ceiling_cases(plan)) + sum(needs_pilot(planned.case) + plan.trials for planned in plan.cases)
-    with Progress(total, quiet) as progress:
+    with Progress(workers_to_come(plan, journal), quiet) as progress:
         Runner(plan, journal, prepared, progress).run()
     return seal(plan, journal, prepared, complete=True)
 

@@ -14,7 +14,7 @@ from bench.machine.host import usable_cores
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
-from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
+from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends
 from bench.run.process import Launch, run_worker
 from bench.run.session import prepare_data, refuse_unlabelled
 from bench.worker.answers import DeviceInfo, Prepared, Trained
@@ -44,8 +44,10 @@ def train_all(
 ) -> Iterator[Training]:
     """Trainings as they finish, seeds outermost. Raises UsageError and NotComparableError before the first starts."""
     check_wishes(wishes)
-    if seeds < 1 or (epochs is not None and epochs < 1):
-        raise UsageError(f"{seeds} seeds of {epochs} epochs train nothing; expected at least 1 of each")
+    if not 1 <= seeds <= MOST_TRIALS:
+        raise UsageError(f"{seeds} seeds are not possible; expected 1 to {MOST_TRIALS:,}")
+    if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
+        raise UsageError(f"{epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
     found = discover(wishes.backends or None, interpreters)
     chosen, _ = choose_backends(wishes, found)
     check_options(wishes, chosen)

@@ -62,7 +62,8 @@ def load_images(folder: Path, workload: Workload, judged: Sequence[int] = (VALID
         )
     for part in judged:
         if len(np.unique(labels[parts[part]])) < 2:
-            raise DataError(f"the {PARTS[part]} part ({len(parts[part])} images) holds one class only; an AUC needs two")
+            classes = "one class only" if len(parts[part]) else "nothing"
+            raise DataError(f"the {PARTS[part]} part ({len(parts[part])} images) holds {classes}; an AUC needs two classes")
     return Images(images, labels, parts)
 
 

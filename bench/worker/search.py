@@ -6,11 +6,14 @@ What is chosen here is measured afterwards, in fresh processes; the times taken 
 from __future__ import annotations
 
 import gc
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Any
 
 from bench.contract import Settings
+from bench.errors import PluginError
 from bench.spec import initial_weights
 from bench.verify.equivalence import compiled
 from bench.worker.answers import Choice
@@ -21,6 +24,7 @@ from bench.worker.measure import Bench, set_up
 from bench.worker.timing import seconds_per_step
 
 SECONDS, ROUNDS = 2.5, 4
+MOST_WAYS, LONGEST_WORD = 16, 60
 CLEARLY_FASTER = 1.03
 """An alternative must be so much faster than the usual way to be chosen, for times are noisy."""
 
@@ -51,38 +55,53 @@ def search(job: Search, channel: Channel) -> Choice:
     ways: Sequence[Options] = [] if offered is None else list(offered(bench.workload, job.case.phase, bench.settings))
     if len(ways) < 2:
         return Choice({}, "")
+    check_ways(ways)
     channel.stage("search")
+    failures: dict[str, str] = {}
     try:
-        fit = _in_turns(bench, ways)
+        fit = _in_turns(bench, ways, failures)
     except _Crowded:
-        fit = _one_by_one(bench, ways)
+        failures.clear()
+        fit = _one_by_one(bench, ways, failures)
+    left_out = "; ".join(f"{way} left out: {reason}" for way, reason in failures.items())
     if not fit:
-        return Choice({}, "")
+        return Choice({}, f"search: {left_out}")
     best = min(fit, key=lambda contender: contender.step)
     if fit[0].options == ways[0] and best.step * CLEARLY_FASTER > fit[0].step:
         best = fit[0]
     tried = ", ".join(f"{_say(way.options)} {job.case.batch_size / way.step:.4g}/s" for way in fit)
-    return Choice({} if best.options == ways[0] else dict(best.options), f"search over {tried}")
+    note = "; ".join(part for part in (f"search over {tried}", left_out) if part)
+    return Choice({} if best.options == ways[0] else dict(best.options), note)
 
 
-def _in_turns(bench: Bench, ways: Sequence[Options]) -> list[_Contender]:
+def check_ways(ways: Sequence[Any]) -> None:
+    """Raises PluginError for what is no answer to ``alternatives``."""
+    if len(ways) > MOST_WAYS:
+        raise PluginError(f"alternatives() gave {len(ways):,} ways; expected {MOST_WAYS} at most")
+    for way in ways:
+        words = [*way.keys(), *way.values()] if isinstance(way, Mapping) else [None]
+        if not all(isinstance(word, str) and word.isprintable() and len(word) <= LONGEST_WORD for word in words):
+            raise PluginError(f"alternatives() gave {str(way)[:60]!r}; expected mappings of short text to short text")
+
+
+def _in_turns(bench: Bench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:
     """Every way built, then timed in rounds, so that the machine's drift hits all alike. Raises _Crowded."""
-    contenders = [found for options in ways if (found := _built(bench, options, crowded=True)) is not None]
+    contenders = [found for options in ways if (found := _built(bench, options, failures, crowded=True)) is not None]
     for number in range(ROUNDS):
         for contender in contenders[:: 1 if number % 2 else -1]:
             if not contender.failed:
-                _time(bench, contender, SECONDS / ROUNDS / len(contenders))
+                _time(bench, contender, SECONDS / ROUNDS / len(contenders), failures)
     return [contender for contender in contenders if not contender.failed]
 
 
-def _one_by_one(bench: Bench, ways: Sequence[Options]) -> list[_Contender]:
+def _one_by_one(bench: Bench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:
     """Each way built, timed and given up before the next is built."""
     fit = []
     for options in ways:
         gc.collect()
-        contender = _built(bench, options, crowded=False)
+        contender = _built(bench, options, failures, crowded=False)
         if contender is not None:
-            _time(bench, contender, SECONDS / len(ways))
+            _time(bench, contender, SECONDS / len(ways), failures)
             contender.run = _gone
             fit += [] if contender.failed else [contender]
     return fit
@@ -92,16 +111,23 @@ def _gone(steps: int) -> None:
     raise AssertionError("this way has been given up")
 
 
-def _time(bench: Bench, contender: _Contender, seconds: float) -> None:
+def _time(bench: Bench, contender: _Contender, seconds: float, failures: dict[str, str]) -> None:
     try:
         contender.seconds.append(seconds_per_step(contender.run, seconds))
     except Exception as error:  # one way out of several: the others go on
         contender.failed = True
-        bench.channel.beat(0, 0, f"{_say(contender.options)} has failed: {type(error).__name__}")
+        _leave_out(bench, contender.options, error, failures)
     bench.alive()
 
 
-def _built(bench: Bench, options: Options, crowded: bool) -> _Contender | None:
+def _leave_out(bench: Bench, options: Options, error: Exception, failures: dict[str, str]) -> None:
+    """Into the worker's log in full, and into the note in short."""
+    traceback.print_exception(error)
+    failures[_say(options)] = type(error).__name__  # a record tells no more: messages may hold paths
+    bench.channel.beat(0, 0, f"{_say(options)} is left out: {type(error).__name__}")
+
+
+def _built(bench: Bench, options: Options, failures: dict[str, str], crowded: bool) -> _Contender | None:
     """A way made ready to run; None where it cannot be built here, which is no reason to fail. Where others are built already, memory
     that runs out is theirs too: raises _Crowded."""
     settings = replace(bench.settings, options={**bench.settings.options, **options})
@@ -111,7 +137,7 @@ def _built(bench: Bench, options: Options, crowded: bool) -> _Contender | None:
     except Exception as error:
         if crowded and out_of_memory(error):
             raise _Crowded from None
-        bench.channel.beat(0, 0, f"{_say(options)} is not possible here: {type(error).__name__}")
+        _leave_out(bench, options, error, failures)
         return None
     bench.channel.beat(0, 0, f"{_say(options)} is built")
     return _Contender(options, run)

@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.errors import RecordError
 from bench.record.files import read_record
 from bench.record.schema import Record
+from bench.run.journal import Journal
 from tests.support.site import bench, environment, start_bench
 from tests.support.waiting import wait_for
 
@@ -152,6 +154,25 @@ def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
     done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
     assert done.returncode == 0, done.stderr
     assert sum(trial.role == "trial" for trial in read_record(run).trials) == 6
+
+
+def test_a_journal_that_does_not_follow_from_its_plan_is_refused(tmp_path, site):
+    assert bench([*TRAIN, "--trials", "1"], tmp_path, site).returncode == 0
+    run = the_run(tmp_path)
+    (run / "record.json").unlink()
+    pilot, trial = (run / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    chosen = b'{"type":"chosen","case":%d,"options":{},"chosen":""}\n'
+    changed = {
+        "pilot of case 0 is there twice": [pilot, pilot],
+        "pilot of case 0 comes after its trials": [trial, pilot],
+        "line of case 9, but": [chosen % 9],
+        "the pilot of case 0 is there": [pilot, chosen % 0],
+        "trial 9 of case 0, but": [pilot, trial.replace(b'"number":0', b'"number":9')],
+    }
+    for complaint, lines in changed.items():
+        (run / "journal.jsonl").write_bytes(b"".join(lines))
+        with pytest.raises(RecordError, match=rf"line {len(lines)} is damaged: .*{complaint}"):
+            Journal.open(run)
 
 
 def test_a_worker_that_dies_takes_its_own_children_along(tmp_path, site):

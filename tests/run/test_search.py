@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.errors import PluginError
 from bench.record.files import read_record
 from bench.record.schema import Record
+from bench.run.remembered import CHOICES
+from bench.worker.answers import Choice
+from bench.worker.search import check_ways
 from tests.support.site import bench
 
 RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--precision", "float64"]
@@ -30,7 +35,8 @@ def test_the_fastest_way_that_works_is_measured_and_remembered(tmp_path: Path, s
     first = run(tmp_path, site, "first", *STEADY)
     assert first.cases[0].options == {"pause": "0"}
     assert first.cases[0].chosen.startswith("search over pause=0.02 ")
-    assert "fault=raise" not in first.cases[0].chosen
+    assert "fault=raise left out: RuntimeError" in first.cases[0].chosen
+    assert "pause=soon left out: ValueError" in first.cases[0].chosen
     assert searches(tmp_path / "first") == 1
     again = run(tmp_path, site, "again", *STEADY)
     assert again.cases == first.cases
@@ -42,6 +48,29 @@ def test_a_training_to_its_target_goes_the_fastest_way_too(tmp_path: Path, site:
     assert record.cases[0].options == {"pause": "0"}
     assert searches(tmp_path / "results") == 1
     assert [trial.role for trial in record.trials] == ["trial"]
+
+
+@pytest.mark.parametrize("content", [b'{"\xff": 1}', b'{"a":' * 3000, b"[]"], ids=["bytes", "nesting", "type"])
+def test_a_damaged_memory_is_found_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    (tmp_path / "choices").mkdir()
+    (tmp_path / "choices" / "machine.json").write_bytes(content)
+    assert CHOICES.recall("machine", "case") is None
+    CHOICES.remember("machine", "case", Choice({"a": "b"}, "note"))
+    assert CHOICES.recall("machine", "case") == Choice({"a": "b"}, "note")
+
+
+def test_a_memory_that_cannot_be_written_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    (tmp_path / "choices").touch()
+    CHOICES.remember("machine", "case", Choice({}, ""))
+    assert CHOICES.recall("machine", "case") is None
+
+
+@pytest.mark.parametrize("ways", [[{"a": 1}, {}], [["a"], {}], [{"a": "\x1b"}, {}], [{"a": "b" * 100}, {}], [{}] * 17])
+def test_what_is_no_answer_to_alternatives_is_refused(ways: list[Any]):
+    with pytest.raises(PluginError, match=r"alternatives\(\) gave"):
+        check_ways(ways)
 
 
 @pytest.mark.parametrize("words", [("--no-search",), ("--option", "pause=0.01")], ids=" ".join)

@@ -112,7 +112,7 @@ def test_without_validation_images_a_training_is_judged_at_its_end_only(tmp_path
     np.save(tmp_path / "labels.npy", labels)
     np.save(tmp_path / "split.npy", np.array([TRAIN] * 8 + [TEST] * 4, np.uint8))
     subject = workload(batch_size=8)
-    with pytest.raises(DataError, match=r"the validation part \(0 images\) holds one class only"):
+    with pytest.raises(DataError, match=r"the validation part \(0 images\) holds nothing"):
         load_images(tmp_path, subject)
     data = load_images(tmp_path, subject, (TEST,))
     made = FullTraining(Misbehaving(), scheduled(subject, 1, 8), "test:0", Settings("float64", 8, 1), data)

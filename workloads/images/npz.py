@@ -34,6 +34,7 @@ class Member:
     dtype: np.dtype[Any]
     checksum: int  # the zip's CRC-32 of the array's bytes
     offset: int | None  # where its data begin in the file; None where it cannot be mapped
+    start: int = 0  # where its header does
 
 
 def members(file: Path) -> Mapping[str, Member]:
@@ -64,8 +65,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: IO[bytes], 
     if any(side < 0 for side in shape) or info.file_size != header + prod(shape) * dtype.itemsize:
         raise ValueError(f"{name} is not as long as its header says")
     mappable = info.compress_type == zipfile.ZIP_STORED and not fortran and prod(shape) > 0
-    offset = _data_offset(stream, info) + header if mappable else None
-    return Member(name, shape, dtype, info.CRC, offset)
+    start = _data_offset(stream, info) if mappable else 0
+    return Member(name, shape, dtype, info.CRC, start + header if mappable else None, start)
 
 
 def _data_offset(stream: IO[bytes], info: zipfile.ZipInfo) -> int:
@@ -93,11 +94,22 @@ class Arrays:
     def _fetch(self, member: Member) -> NDArray[Any]:
         try:
             if member.offset is not None:
-                return np.memmap(self._file, member.dtype, "r", member.offset, member.shape)
+                mapped = np.memmap(self._file, member.dtype, "r", member.offset, member.shape)
+                _check_bytes(self._file, member, mapped)
+                return mapped
             with np.load(self._file, allow_pickle=False) as archive:
                 return np.asarray(archive[member.name])
         except _DAMAGED as error:
             raise damaged(self._file, error) from error
+
+
+def _check_bytes(file: Path, member: Member, mapped: NDArray[Any]) -> None:
+    """Raises BadZipFile where the bytes are not those that the zip was made of; without it NumPy would not look at mapped ones."""
+    with file.open("rb") as stream:
+        stream.seek(member.start)
+        header = stream.read((member.offset or 0) - member.start)
+    if zlib.crc32(mapped.view(np.uint8).reshape(-1), zlib.crc32(header)) != member.checksum:
+        raise zipfile.BadZipFile(f"bad checksum of {member.name}")
 
 
 def damaged(file: Path, error: Exception) -> DataError:

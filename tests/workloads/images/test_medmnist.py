@@ -179,6 +179,16 @@ def test_truncated(store, compressed):
         opened(file)
 
 
+def test_changed_pixels_are_not_trained_on(store):
+    file = store(arrays())
+    content = bytearray(file.read_bytes())
+    content[2000] ^= 0xFF
+    file.write_bytes(bytes(content))
+    first = next(iter(npz.members(file).values()))
+    with pytest.raises(DataError, match=f"bad checksum of {first.name}"):
+        npz.Arrays(file).get(first)
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(compressed=st.booleans(), changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_any_damage_is_read_or_refused(store, compressed, changes):
