@@ -12,6 +12,7 @@ from bench.report.model import Report
 from bench.report.text import clean, plural, short
 
 _FACTS = ("governor", "python", "libc")  # of Machine.facts, the ones worth a place on a page
+_NAMES = {"copy": "copying"}
 _UNITS = {"arithmetic": (1e12, "TFLOP/s"), "memory": (1e9, "GB/s"), "copy": (1e9, "GB/s")}
 
 
@@ -57,15 +58,15 @@ def ceiling_lines(report: Report) -> list[str]:
     for fingerprint, ceilings in sorted(report.ceilings.items()):
         for ceiling in ceilings:
             scale, unit = _UNITS[ceiling.kind]
-            what = " ".join(part for part in (clean(ceiling.precision, 20), ceiling.kind) if part)
+            what = " ".join(part for part in (clean(ceiling.precision, 20), _NAMES.get(ceiling.kind, ceiling.kind)) if part)
             lines.append(
                 f"{short(fingerprint)} {clean(ceiling.physical, 30)}, {what}: {number(ceiling.rate / scale)} {unit}, "
-                f"with {clean(ceiling.shape, 60)}, measured {clean(ceiling.measured, 10)}."
+                f"with {clean(ceiling.shape, 60)}, measured {clean(ceiling.measured[:10], 10)}."
             )
     if lines:
         lines.append(
             "Arithmetic: products of wide matrices and convolutions. Memory: reading the weights of a wide network for one image. "
-            "Copy: images into a network that only averages them, widening to fp32 included. They are kept for a machine and its "
+            "Copying: images into a network that only averages them, widening to fp32 included. They are kept for a machine and its "
             "software; remove the cache's folder ceilings to have them measured again."
         )
     measured = {case.key.machine for case in report.measured}
