@@ -34,7 +34,7 @@ benchmark: $(VENV)/.peers
 	$(BIN)/python tests/benchmarks/files.py
 	$(BIN)/python tests/benchmarks/peers.py
 
-# What trainings reach on real images, beside the published recipe (ours twelve minutes, theirs 100 epochs of half a minute; DATA is an npz in MedMNIST's layout):
+# What trainings reach on real images, beside the published recipe (ours sixteen minutes, theirs 100 epochs of half a minute; DATA is an npz in MedMNIST's layout):
 benchmark-quality: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/quality.py $(DATA) --checkpoint $(VENV)/published-recipe.pt
 

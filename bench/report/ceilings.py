@@ -78,21 +78,14 @@ def _devices(report: Report) -> tuple[str, ...]:
 
 def _cores(report: Report) -> Iterator[str]:
     """Decoding with several cores, held against as many times what one core does."""
-    one = {_alike(case): case for case in report.measured if case.key.phase == "preprocess" and case.key.threads == 1}
-    for case in report.measured:
-        single = one.get(_alike(case))
-        if (
-            case.key.phase != "preprocess"
-            or case.key.threads == 1
-            or single is None
-            or single.log is None
-            or case.log is None
-        ):
-            continue
-        share = case.log.rate / (case.key.threads * single.log.rate)
-        end = "cores bind." if share >= ADDS_UP else "more cores add little."
-        cores = plural(case.key.threads, "core")
-        yield f"host, preprocess, {cores}: {percent(share)} of {case.key.threads:,} times what one decodes: {end}"
+    decoding = [case for case in report.measured if case.key.phase == "preprocess" and case.log is not None]
+    one = {_alike(case): case.log.rate for case in decoding if case.log is not None and case.key.threads == 1}
+    for case in decoding:
+        cores, single = case.key.threads, one.get(_alike(case))
+        if cores > 1 and single is not None and case.log is not None:
+            share = case.log.rate / (cores * single)
+            end = "cores bind." if share >= ADDS_UP else "more cores add little."
+            yield f"host, preprocess, {plural(cores, 'core')}: {percent(share)} of {cores:,} times what one decodes: {end}"
 
 
 def _alike(case: MeasuredCase) -> object:

@@ -108,7 +108,7 @@ def _check_bytes(file: Path, member: Member, mapped: NDArray[Any]) -> None:
     with file.open("rb") as stream:
         stream.seek(member.start)
         header = stream.read((member.offset or 0) - member.start)
-    if zlib.crc32(mapped.view(np.uint8).reshape(-1), zlib.crc32(header)) != member.checksum:
+    if zlib.crc32(mapped.reshape(-1).view(np.uint8), zlib.crc32(header)) != member.checksum:
         raise zipfile.BadZipFile(f"bad checksum of {member.name}")
 
 
