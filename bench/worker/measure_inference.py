@@ -33,7 +33,7 @@ Answers = list[tuple[int, NDArray[np.floating]]]  # where each batch began in th
 
 
 @dataclass
-class _Rig:
+class Rig:
     """A predictor with its feed, remembering what it answered."""
 
     predictor: Predictor
@@ -167,7 +167,7 @@ def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
     return found, measured
 
 
-def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
+def _start(bench: Bench, batch_size: int) -> tuple[Rig, Measured]:
     case = bench.job.case
     assert bench.backend is not None
     bench.stages = {"import": bench.stages["import"]}
@@ -178,7 +178,7 @@ def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
     with bench.stage("build"):
         predictor = bench.backend.predictor(bench.workload, weights, case.devices[0], settings)
     compilation = bench.compile(predictor)
-    rig = _Rig(predictor, feed)
+    rig = Rig(predictor, feed)
     with bench.stage("first_step"):
         rig.wait(rig.launch())
     measured = Measured(stages={}, compile=compilation)
@@ -186,12 +186,12 @@ def _start(bench: Bench, batch_size: int) -> tuple[_Rig, Measured]:
     return rig, measured
 
 
-def _note_memory(rig: _Rig, measured: Measured) -> None:
+def _note_memory(rig: Rig, measured: Measured) -> None:
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
 
 
-def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Measured:
+def _finish(bench: Bench, rig: Rig, measured: Measured, answers: Answers) -> Measured:
     _note_memory(rig, measured)
     bench.timed()
     with bench.stage("check"):
@@ -209,7 +209,7 @@ def _finish(bench: Bench, rig: _Rig, measured: Measured, answers: Answers) -> Me
     return measured
 
 
-def _check(bench: Bench, rig: _Rig, answers: Answers) -> Check:
+def _check(bench: Bench, rig: Rig, answers: Answers) -> Check:
     """Some of the images whose predictions were timed, drawn now, against the oracle."""
     wrong = _wrong_shape(answers, (rig.feed.batch_size, bench.workload.network.classes))
     if wrong is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
@@ -21,6 +22,7 @@ from bench.worker.channel import Channel, out_of_memory
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Search
 from bench.worker.measure import Bench, set_up
+from bench.worker.measure_inference import Rig
 from bench.worker.timing import seconds_per_step
 
 SECONDS, ROUNDS = 2.5, 4
@@ -58,9 +60,10 @@ def search(job: Search, channel: Channel) -> Choice:
     check_ways(ways)
     channel.stage("search")
     failures: dict[str, str] = {}
-    try:
+    fit: list[_Contender] | None = None
+    with suppress(_Crowded):
         fit = _in_turns(bench, ways, failures)
-    except _Crowded:
+    if fit is None:  # only now: while it is handled, an exception keeps alive what had been built
         failures.clear()
         fit = _one_by_one(bench, ways, failures)
     left_out = "; ".join(f"{way} left out: {reason}" for way, reason in failures.items())
@@ -158,18 +161,10 @@ def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
     weights, device = load_calibrated(bench.folder), bench.job.case.devices[0]
     predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
-    most = 1 if bench.job.case.scenario == "single-stream" else 2
-
-    def run(batches: int) -> None:
-        in_flight = []
-        for _ in range(batches):
-            in_flight.append(predictor.run(predictor.stage(feed.next()[0])))
-            if len(in_flight) == most:
-                predictor.wait(in_flight.pop(0))
-        while in_flight:
-            predictor.wait(in_flight.pop(0))
-
-    return run
+    rig = Rig(predictor, feed)
+    if bench.job.case.scenario == "single-stream":
+        return lambda queries: [rig.wait(rig.launch()) for _ in range(queries)]
+    return rig.run
 
 
 def _say(options: Options) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bench.contract import Settings
 from bench.errors import PluginError
 from bench.record.files import read_record
 from bench.record.schema import Record
 from bench.run.remembered import CHOICES
+from bench.worker import search as searching
 from bench.worker.answers import Choice
 from bench.worker.search import check_ways
 from tests.support.site import bench
@@ -71,6 +75,37 @@ def test_a_memory_that_cannot_be_written_ends_nothing(tmp_path: Path, monkeypatc
 def test_what_is_no_answer_to_alternatives_is_refused(ways: list[Any]):
     with pytest.raises(PluginError, match=r"alternatives\(\) gave"):
         check_ways(ways)
+
+
+def test_ways_that_do_not_fit_the_memory_together_are_timed_alone(monkeypatch: pytest.MonkeyPatch):
+    class Thing:
+        alive = 0
+
+        def __init__(self) -> None:
+            if Thing.alive:
+                raise MemoryError
+            Thing.alive += 1
+
+            self.built = True
+
+        def __del__(self) -> None:
+            Thing.alive -= hasattr(self, "built")
+
+        def run(self, steps: int) -> None:
+            time.sleep(0.001 * steps)
+
+    silent = SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None)
+    ways = SimpleNamespace(alternatives=lambda *_: [{"way": "a"}, {"way": "b"}])
+    job = SimpleNamespace(case=SimpleNamespace(phase="train", batch_size=8))
+    bench = SimpleNamespace(
+        backend=ways, workload=None, settings=Settings("fp32", 8, 1), job=job, channel=silent, alive=lambda: None
+    )
+    monkeypatch.setattr(searching, "set_up", lambda *_: bench)
+    monkeypatch.setattr(searching, "_training", lambda *_: Thing().run)
+    note = searching.search(job, silent).note
+    assert "way=a" in note
+    assert "way=b" in note
+    assert "left out" not in note
 
 
 @pytest.mark.parametrize("words", [("--no-search",), ("--option", "pause=0.01")], ids=" ".join)
