@@ -54,7 +54,7 @@ def _(layer: Conv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]
     windows = sliding_window_view(padded, (k, k), axis=(2, 3))[:, :, ::s, ::s]  # (n, c, rows, columns, k, k)
     window_groups, weight_groups = np.split(windows, g, axis=1), np.split(weight, g, axis=0)
     parts = [np.tensordot(wg, kg, ([1, 4, 5], [1, 2, 3])) for wg, kg in zip(window_groups, weight_groups, strict=True)]
-    y = state.arithmetic.result(np.concatenate(parts, axis=-1).transpose(0, 3, 1, 2))
+    y = state.arithmetic.result(np.concatenate(parts, axis=-1).transpose(0, 3, 1, 2), weight[0].size)
     if layer.bias:
         y = y + state.weights[bias_name][:, None, None]
 
@@ -64,7 +64,7 @@ def _(layer: Conv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]
         dy = state.arithmetic.operand(dy)
         dy_groups = np.split(dy, g, axis=1)
         dw = [np.tensordot(d, wg, ([0, 2, 3], [0, 2, 3])) for d, wg in zip(dy_groups, window_groups, strict=True)]
-        state.gradients[weight_name] = state.arithmetic.result(np.concatenate(dw, axis=0))
+        state.gradients[weight_name] = state.arithmetic.result(np.concatenate(dw, axis=0), dy[:, 0].size)
         columns = [np.tensordot(d, kg, ([1], [0])) for d, kg in zip(dy_groups, weight_groups, strict=True)]
         spread = np.concatenate(columns, axis=3)  # (n, rows, columns, c, k, k)
         dx = np.zeros_like(padded)
@@ -72,7 +72,7 @@ def _(layer: Conv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]
         for u in range(k):
             for v in range(k):
                 dx[:, :, u : u + s * rows : s, v : v + s * cols : s] += spread[..., u, v].transpose(0, 3, 1, 2)
-        return state.arithmetic.result(dx[:, :, p : p + x.shape[2], p : p + x.shape[3]])
+        return state.arithmetic.result(dx[:, :, p : p + x.shape[2], p : p + x.shape[3]], weight[:, 0].size // g)
 
     return y, backward
 
@@ -81,7 +81,7 @@ def _(layer: Conv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]
 def _(layer: Dense, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
     weight_name, bias_name = join(path, "weight"), join(path, "bias")
     x, weight = state.arithmetic.operand(x), state.arithmetic.operand(state.weights[weight_name])
-    y = state.arithmetic.result(x @ weight.T)
+    y = state.arithmetic.result(x @ weight.T, x.shape[1])
     if layer.bias:
         y = y + state.weights[bias_name]
 
@@ -89,8 +89,8 @@ def _(layer: Dense, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
         if layer.bias:
             state.gradients[bias_name] = dy.sum(0)
         dy = state.arithmetic.operand(dy)
-        state.gradients[weight_name] = state.arithmetic.result(dy.T @ x)
-        return state.arithmetic.result(dy @ weight)
+        state.gradients[weight_name] = state.arithmetic.result(dy.T @ x, len(x))
+        return state.arithmetic.result(dy @ weight, len(weight))
 
     return y, backward
 

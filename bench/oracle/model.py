@@ -52,10 +52,15 @@ def training_loss(
 
 
 def gradients(
-    network: Network, loss: CrossEntropy, weights: Weights, images: NDArray[np.uint8], labels: NDArray[np.int32]
+    network: Network,
+    loss: CrossEntropy,
+    weights: Weights,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    arithmetic: Arithmetic = exact,
 ) -> dict[str, Array]:
     """The loss's gradient of every trained tensor, without weight decay; ``labels`` as in ``training_loss``."""
-    state = Pass(_float64(weights), True, exact)
+    state = Pass(_float64(weights), True, arithmetic)
     logits, backward = _network(network, images, state)
     backward(cross_entropy(loss, logits, labels)[1])
     return state.gradients

@@ -23,7 +23,7 @@ def rounding(precision: str) -> Arithmetic:
     result_bits = 8 if precision == "bf16" else 24
     return Arithmetic(
         lambda x: round_to_bits(x, MANTISSA_BITS[precision]),
-        lambda x: round_to_bits(x, result_bits),
+        lambda x, terms: round_to_bits(x, result_bits),
     )
 
 

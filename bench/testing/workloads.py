@@ -35,18 +35,19 @@ BATCH_SIZE = 8
 SCHEDULE_STEPS = 400
 
 
-def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> Sequential:
+def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> Sequential:
+    """A convolution and BatchNorm."""
     conv = Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups)
     return sequential(conv=conv, norm=BatchNorm(outputs))
 
 
 RESIDUAL = sequential(
-    stem=_conv_norm(3, 8, 3),
+    stem=conv_norm(3, 8, 3),
     stem_relu=ReLU(),
     stem_pool=MaxPool(3, 2, 1),
-    plain=Residual(sequential(first=_conv_norm(8, 8, 3), relu=ReLU(), second=_conv_norm(8, 8, 3))),
+    plain=Residual(sequential(first=conv_norm(8, 8, 3), relu=ReLU(), second=conv_norm(8, 8, 3))),
     plain_relu=ReLU(),
-    down=Residual(_conv_norm(8, 12, 3, 2), shortcut=_conv_norm(8, 12, 1, 2)),
+    down=Residual(conv_norm(8, 12, 3, 2), shortcut=conv_norm(8, 12, 1, 2)),
     down_relu=ReLU(),
     pool=GlobalAveragePool(),
     head=Dense(12, 3),
@@ -57,7 +58,7 @@ ASSORTED = sequential(
     stem=Conv2d(3, 8, 3, padding=1, bias=True),
     stem_silu=SiLU(),
     stem_pool=AveragePool(2, 2),
-    grouped=_conv_norm(8, 8, 3, groups=4),
+    grouped=conv_norm(8, 8, 3, groups=4),
     grouped_silu=SiLU(),
     flat=Flatten(),
     hidden=Dense(240, 10, bias=False),

@@ -10,10 +10,15 @@ needs no memory. With u = (weights before - weights after) / rate,
   second moment hardly moves in one step, so ``(1 - beta1**t') * u' - beta1 * (1 - beta1**t) * u`` has the sign of g'.
 
 So each tensor's elements are compared by sign, the larger gradients counting more, which suits both and every precision.
+
+In a deep network bf16 drowns most of an honest gradient: at the first steps of a ResNet-50 signs agree with the exact ones by 0.14
+in the median tensor. The oracle's rounding model foretells how much is left of each tensor (0.13), so where too few tensors
+agree, they are held against that instead; of those that rounding leaves nothing of, nothing is asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +26,7 @@ from numpy.typing import NDArray
 
 from bench import oracle
 from bench.contract import Workload
+from bench.oracle import Arithmetic
 from bench.record.schema import Check
 from bench.spec import SGD, Weights, decays, trainable
 from bench.verify.batches import Batch
@@ -29,10 +35,18 @@ from bench.verify.envelope import resolved
 Array = NDArray[np.float64]
 
 AGREEMENT = 0.5
-"""Of signs, weighted: 1 where all agree, 0 for an update that knows nothing of the gradient. Honest bf16 gives 0.9 and more."""
+"""Of signs, weighted: 1 where all agree, 0 for an update that knows nothing of the gradient. Honest bf16 gives 0.9 and more in
+networks of ordinary depth. Where rounding leaves less, this part of what it leaves."""
 
 SHARE = 0.75
-"""Of a network's judged tensors, how many must agree: rounding may drown a small gradient, but never most of them."""
+"""Of a network's judged tensors, how many must agree: rounding may drown a small gradient, but never most of them. Where they are
+held against draws, honest bf16 on a ResNet-50 gave 0.98 and more, an update of random signs at most 0.03."""
+
+DRAWS = 2
+"""Of the rounding model: how much it leaves of a gradient differs little between them."""
+
+VISIBLE = 4.0
+"""What rounding leaves must be so many standard deviations of the agreement that random signs would give."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +58,49 @@ class Walk:
     first: int  # optimizer steps made before them
 
 
-def check_updates(workload: Workload, walk: Walk) -> Check:
+def check_updates(workload: Workload, walk: Walk, precision: str, beat: Callable[[], None] = lambda: None) -> Check:
     """The second step against what the gradients before and at it must have added to the first."""
     name = "updates follow the gradient"
     rates = [workload.optimizer.schedule.at(walk.first + step) for step in range(2)]
     if min(rates) <= 0:
         return Check(name=name, passed=True, detail="not judged: the schedule's rate has come to 0")
     expected, found = _expected(workload, walk), _found(workload, walk, rates)
+    beat()
     moves = {tensor: rates[1] * value for tensor, value in expected.items()}
-    agreements = {tensor: _agreement(expected[tensor], found[tensor]) for tensor in resolved(moves, walk.weights[1])}
-    if not agreements:
+    judged = resolved(moves, walk.weights[1])
+    if not judged:
         return Check(name=name, passed=True, detail="not judged: at this rate no step shows in the weights")
-    missed = [tensor for tensor, agreement in agreements.items() if not agreement >= AGREEMENT]
+    agreements = {tensor: _agreement(expected[tensor], found[tensor]) for tensor in judged}
+    check = _enough(name, agreements, dict.fromkeys(judged, AGREEMENT))
+    if check.passed or precision == "float64":
+        return check
+    left = dict.fromkeys(judged, 0.0)
+    for draw in range(DRAWS):
+        drawn = _expected(workload, walk, oracle.rounded(precision, draw))
+        for tensor in judged:
+            left[tensor] += _agreement(expected[tensor], drawn[tensor]) / DRAWS
+        beat()
+    visible = [tensor for tensor in judged if left[tensor] >= VISIBLE * _by_chance(expected[tensor])]
+    if not visible:
+        return Check(name=name, passed=True, detail="not judged: rounding leaves nothing of the gradient in this precision")
+    wanted = {tensor: AGREEMENT * min(1.0, left[tensor]) for tensor in visible}
+    return _enough(name, {tensor: agreements[tensor] for tensor in visible}, wanted)
+
+
+def _enough(name: str, agreements: Mapping[str, float], wanted: Mapping[str, float]) -> Check:
+    missed = [tensor for tensor, agreement in agreements.items() if not agreement >= wanted[tensor]]  # also catches NaN
     share = 1 - len(missed) / len(agreements)
-    detail = f"{len(missed)} of {len(agreements)} tensors move without regard to their gradient, first '{missed[:1]}'"
-    return Check(name=name, passed=share >= SHARE, found=share, allowed=SHARE, detail="" if share >= SHARE else detail)
+    if share >= SHARE:
+        return Check(name=name, passed=True, found=share, allowed=SHARE)
+    detail = f"{len(missed)} of {len(agreements)} tensors move without regard to their gradient, first '{missed[0]}'"
+    return Check(name=name, passed=False, found=share, allowed=SHARE, detail=detail)
 
 
-def _expected(workload: Workload, walk: Walk) -> dict[str, Array]:
+def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = oracle.exact) -> dict[str, Array]:
     """What the second step adds to the optimizer's memory, up to a positive factor per element."""
     spec = workload.optimizer
     before, at = (
-        oracle.gradients(workload.network, workload.loss, weights, *batch)
+        oracle.gradients(workload.network, workload.loss, weights, *batch, arithmetic)
         for weights, batch in zip(walk.weights, walk.batches, strict=False)
     )
     if not isinstance(spec, SGD):
@@ -100,3 +135,8 @@ def _found(workload: Workload, walk: Walk, rates: list[float]) -> dict[str, Arra
 
 def _agreement(expected: Array, found: Array) -> float:
     return float(np.sum(expected * np.sign(found)) / np.sum(np.abs(expected)))
+
+
+def _by_chance(expected: Array) -> float:
+    """The standard deviation of ``_agreement`` with random signs."""
+    return float(np.sqrt(np.sum(np.square(expected))) / np.sum(np.abs(expected)))

@@ -10,18 +10,34 @@ import pytest
 
 from bench import oracle
 from bench.contract import Progress, Settings, Workload
-from bench.oracle import Oracle
-from bench.spec import SGD, AdamW, Schedule, Weights, initial_weights, trainable
+from bench.oracle import Arithmetic, Oracle
+from bench.record.schema import Check
+from bench.spec import (
+    SGD,
+    AdamW,
+    Dense,
+    GlobalAveragePool,
+    Layer,
+    ReLU,
+    Schedule,
+    Weights,
+    initial_weights,
+    sequential,
+    trainable,
+)
 from bench.testing import kit_workloads
-from bench.testing.reference import ReferenceBackend
+from bench.testing.reference import ReferenceBackend, rounding
+from bench.testing.workloads import conv_norm
 from bench.verify.golden import calibrated_weights, checked_golden
-from bench.verify.timed import check_predictions, check_timed_losses, first_steps
+from bench.verify.timed import DRAWS, check_predictions, check_timed_losses, first_steps
 from bench.verify.updates import Walk, check_updates
 from bench.verify.witness import (
+    MOST_DRAWS,
     MOST_TRIES,
     Timed,
     unforeseen_batch,
     unforeseen_images,
+    witness_loss,
     witness_predictions,
     witness_training,
 )
@@ -192,10 +208,12 @@ OPTIMIZERS = {
 }
 
 
-def walk(workload: Workload, done: int, change: Callable[[Weights, Weights], Weights]) -> Walk:
+def walk(
+    workload: Workload, done: int, change: Callable[[Weights, Weights], Weights], arithmetic: Arithmetic = oracle.exact
+) -> Walk:
     """Two steps after ``done`` others; ``change`` makes the second step's weights from those before and after it."""
     rng = np.random.default_rng(done)
-    run = Oracle(workload.network, workload.loss, workload.optimizer, initial_weights(workload.network, 0))
+    run = Oracle(workload.network, workload.loss, workload.optimizer, initial_weights(workload.network, 0), arithmetic)
     for _ in range(done):
         run.step(*unforeseen_batch(workload, 16, rng).few)
     batches = [unforeseen_batch(workload, 16, rng) for _ in range(2)]
@@ -214,9 +232,13 @@ def walk(workload: Workload, done: int, change: Callable[[Weights, Weights], Wei
 @pytest.mark.parametrize("base", [RESIDUAL, ASSORTED], ids=lambda workload: workload.name)
 def test_honest_updates_follow_the_gradient(base: Workload, optimizer: str, done: int):
     workload = replace(base, optimizer=OPTIMIZERS[optimizer])
-    check = check_updates(workload, walk(workload, done, lambda before, after: after))
+    check = check_updates(workload, walk(workload, done, honest), "float64")
     assert check.passed, check
     assert check.found is not None
+
+
+def honest(before: Weights, after: Weights) -> Weights:
+    return after
 
 
 def nudged(before: Weights, after: Weights) -> Weights:
@@ -235,13 +257,61 @@ def backwards(before: Weights, after: Weights) -> Weights:
 @pytest.mark.parametrize("change", [nudged, backwards])
 def test_updates_without_regard_to_the_gradient_are_found_out(optimizer: str, change):
     workload = replace(RESIDUAL, optimizer=OPTIMIZERS[optimizer])
-    check = check_updates(workload, walk(workload, 10, change))
+    check = check_updates(workload, walk(workload, 10, change), "float64")
     assert not check.passed
     assert "without regard to their gradient" in check.detail
 
 
+def test_a_loss_outside_few_draws_is_held_against_more(monkeypatch):
+    strays = [0.0, *[1e-6] * DRAWS, *[1e-3] * MOST_DRAWS]  # the truth, then draws
+
+    def judged(found: float) -> tuple[Check, int]:
+        left = [1.0 + stray for stray in strays]
+        monkeypatch.setattr("bench.oracle.training_loss", lambda *_: left.pop(0))
+        batch = unforeseen_batch(RESIDUAL, 16, np.random.default_rng(0))
+        check = witness_loss(RESIDUAL, initial_weights(RESIDUAL.network, 0), batch, found, "fp32")
+        return check, len(strays) - len(left) - 1
+
+    assert judged(1.0) == (Check(name="witness loss", passed=True, found=0.0, allowed=1e-5), DRAWS)
+    few, many = judged(1.005), judged(1.01)
+    assert few[0].passed
+    assert few[1] == DRAWS + 1
+    assert not many[0].passed
+    assert many[1] == MOST_DRAWS
+
+
+def deep(blocks: int) -> Workload:
+    """A stack without shortcuts: rounding grows from block to block."""
+    layers: dict[str, Layer] = {"stem": conv_norm(3, 8, 3)}
+    for number in range(blocks):
+        layers |= {f"relu{number}": ReLU(), f"block{number}": conv_norm(8, 8, 3)}
+    body = sequential(**layers, pool=GlobalAveragePool(), head=Dense(8, 3))
+    return replace(RESIDUAL, network=replace(RESIDUAL.network, body=body))
+
+
+@pytest.mark.parametrize("optimizer", ["Nesterov", "AdamW"])
+def test_where_rounding_drowns_gradients_what_it_leaves_of_them_is_judged(optimizer: str):
+    workload = replace(deep(30), optimizer=OPTIMIZERS[optimizer])
+
+    def judged(change: Callable[[Weights, Weights], Weights], precision: str) -> Check:
+        return check_updates(workload, walk(workload, 3, change, rounding("bf16")), precision)
+
+    assert not judged(honest, "float64").passed  # a third of the tensors agree
+    assert judged(honest, "bf16").passed
+    assert not judged(honest, "fp32").passed  # who rounds to bf16 and says fp32
+    for change in (nudged, backwards):
+        assert "without regard to their gradient" in judged(change, "bf16").detail
+
+
+def test_no_update_is_judged_where_rounding_leaves_nothing():
+    workload = deep(80)
+    check = check_updates(workload, walk(workload, 0, nudged), "bf16")
+    assert check.passed
+    assert check.detail == "not judged: rounding leaves nothing of the gradient in this precision"
+
+
 def test_no_update_is_judged_where_the_rate_is_zero():
     workload = with_schedule(Schedule(0.05, warmup_steps=1, total_steps=3))
-    check = check_updates(workload, walk(workload, 5, lambda before, after: after))
+    check = check_updates(workload, walk(workload, 5, honest), "float64")
     assert check.passed
     assert check.detail == "not judged: the schedule's rate has come to 0"
