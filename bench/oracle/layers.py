@@ -35,6 +35,7 @@ class Pass:
     weights: dict[str, Array]
     training: bool
     arithmetic: Arithmetic
+    copies: int = 1  # each image stands for so many: nothing but rounding and the running variance would tell them apart
     gradients: dict[str, Array] = field(default_factory=dict)
     statistics: dict[str, Array] = field(default_factory=dict)  # updated running statistics
 
@@ -104,7 +105,9 @@ def _(layer: BatchNorm, path: str, x: Array, state: Pass) -> tuple[Array, Backwa
     axes = (0, *range(2, x.ndim))
     count = x.size // layer.channels
     if state.training:
-        mean, variance = x.mean(axes, keepdims=True)[0], x.var(axes, keepdims=True)[0]
+        terms = count * state.copies
+        mean = state.arithmetic.statistic(x.mean(axes, keepdims=True)[0], terms)
+        variance = state.arithmetic.statistic(x.var(axes, keepdims=True)[0], terms)
         for name, batch in (("running_mean", mean), ("running_var", variance)):
             unbias = count / (count - 1) if name == "running_var" and layer.running_variance == "unbiased" else 1.0
             old = state.weights[join(path, name)]

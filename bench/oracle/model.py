@@ -46,7 +46,7 @@ def training_loss(
     ``labels`` (k * batch,) may be k times as many as ``images`` (batch, height, width, 3): then each image occurs k times,
     image i with the labels i, i + batch, i + 2 * batch …
     """
-    state = Pass(_float64(weights), True, arithmetic)
+    state = Pass(_float64(weights), True, arithmetic, len(labels) // len(images))
     logits, _ = _network(network, images, state)
     return cross_entropy(loss, logits, labels)[0]
 
@@ -60,7 +60,7 @@ def gradients(
     arithmetic: Arithmetic = exact,
 ) -> dict[str, Array]:
     """The loss's gradient of every trained tensor, without weight decay; ``labels`` as in ``training_loss``."""
-    state = Pass(_float64(weights), True, arithmetic)
+    state = Pass(_float64(weights), True, arithmetic, len(labels) // len(images))
     logits, backward = _network(network, images, state)
     backward(cross_entropy(loss, logits, labels)[1])
     return state.gradients
@@ -76,7 +76,8 @@ def batch_statistics(network: Network, weights: Weights, images: NDArray[np.uint
 
 
 class Oracle:
-    """Training as the spec defines it. ``weights`` holds every tensor, float64; ``step`` moves them."""
+    """Training as the spec defines it. ``weights`` holds every tensor, float64; ``step`` moves them. ``copies`` says how often the
+    batches of the device that the rounding of ``arithmetic`` stands for repeat each image."""
 
     def __init__(
         self,
@@ -86,16 +87,17 @@ class Oracle:
         weights: Weights,
         arithmetic: Arithmetic = exact,
         rules: Rules = SPECIFIED,
+        copies: int = 1,
     ) -> None:
         self.network, self.loss, self.optimizer, self.arithmetic = network, loss, optimizer, arithmetic
         self.weights: dict[str, Array] = _float64(weights)
-        self.steps = 0
+        self.steps, self._copies = 0, copies
         decayed = frozenset(filter(trainable, weights)) if optimizer.decay_all else decays(network)
         self._rules, self._update = rules, rules.update(optimizer, decayed)
 
     def step(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
         """One optimizer step on a batch (batch, height, width, 3), (batch,); the loss before it."""
-        state = Pass(self.weights, True, self.arithmetic)
+        state = Pass(self.weights, True, self.arithmetic, self._copies)
         logits, backward = _network(self.network, images, state)
         loss, dlogits = self._rules.loss(self.loss, logits, labels)
         backward(dlogits)

@@ -68,14 +68,22 @@ def fingerprint(weights: Weights) -> dict[str, tuple[float, float]]:
 
 
 def envelope_of_training(
-    workload: Workload, batches: Sequence[Batch], losses: Sequence[float], first: Weights, precision: str, draws: int
+    workload: Workload,
+    batches: Sequence[Batch],
+    losses: Sequence[float],
+    first: Weights,
+    precision: str,
+    draws: int,
+    copies: int = 1,
 ) -> Envelope:
-    """How far ``losses`` and the weights after the ``first`` step may stray in a working precision (predictions: 0)."""
+    """How far ``losses`` and the weights after the ``first`` step may stray in a working precision (predictions: 0) on a device
+    whose batches repeat these so many times."""
     weights = initial_weights(workload.network, workload.seed)
     spread = np.zeros(len(losses))
     statistics, updates = [0.0], [0.0]
     for draw in range(draws):
-        run = Oracle(workload.network, workload.loss, workload.optimizer, weights, oracle.rounded(precision, draw))
+        arithmetic = oracle.rounded(precision, draw)
+        run = Oracle(workload.network, workload.loss, workload.optimizer, weights, arithmetic, copies=copies)
         for step, batch in enumerate(batches):
             spread[step] = max(spread[step], abs(run.step(*batch) - losses[step]))
             if step == 0:

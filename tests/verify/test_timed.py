@@ -54,7 +54,7 @@ def test_a_schedule_that_would_end_within_the_trial_is_stretched():
     workload = with_schedule(Schedule(0.05, warmup_steps=8, total_steps=20))
     start, trained = first_steps(workload, 16, "float64", steps=500)
     assert trained.optimizer.schedule == Schedule(0.05, warmup_steps=8, total_steps=1000)
-    assert start.expected().losses == checked_golden(workload)[0].losses  # the first rates are those of the golden curve
+    assert start.golden == checked_golden(workload)[0]  # the first rates are those of the golden curve
     assert trained.optimizer.schedule.at(500) > 0
 
 
@@ -64,7 +64,22 @@ def test_without_warm_up_the_stretched_schedule_gets_a_curve_of_its_own():
     trainer = ReferenceBackend().trainer(trained, initial_weights(trained.network, trained.seed), "reference", SETTINGS)
     losses = [float(trainer.run([batch]).losses[0]) for batch in start.batches]
     assert start.check(losses, "float64").passed
+    assert start.golden is None
     assert start.expected().losses[1:] != checked_golden(workload)[0].losses[1 : len(losses)]
+
+
+def test_the_more_images_in_a_batch_the_further_fp32_sums_may_stray():
+    golden = checked_golden(RESIDUAL)[0]
+
+    def judged(batch_size: int, stray: float) -> bool:
+        losses = [loss + stray * golden.envelopes["fp32"].losses[0] for loss in golden.losses]
+        return first_steps(RESIDUAL, batch_size, "fp32")[0].check(losses, "fp32").passed
+
+    assert judged(8, 0.9)
+    assert not judged(8, 1.1)
+    assert judged(8 * 1024, 1.1)
+    assert not judged(8 * 1024, 1000)
+    assert not first_steps(RESIDUAL, 8 * 1024, "float64")[0].check([loss + 1e-9 for loss in golden.losses], "float64").passed
 
 
 def test_a_schedule_that_lasts_is_left_alone():
