@@ -26,7 +26,7 @@ from bench.machine.host import usable_cores
 Work = Callable[[], int]
 """One step of a program: how many images it handled."""
 
-GROUPS, ROUNDS, TURN_SECONDS = 4, 8, 0.6
+GROUPS, ROUNDS, TURN_SECONDS = 3, 8, 0.6
 WARMUP_ROUNDS = 2  # beside the others: memory that one gives back, another gets
 
 
