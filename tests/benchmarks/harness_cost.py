@@ -1,4 +1,4 @@
-"""What measuring through the harness costs, against a bare loop of the same framework, network and settings.
+"""What measuring through the harness costs, against a bare loop of the same lowered network and settings.
 
 Each pair is two fresh processes with the same worker environment, alive at once and working in turns, block by block in
 alternating order, so that what the machine does meanwhile hits both alike. Prints the mean over pairs of the log-ratio of
@@ -32,7 +32,7 @@ from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare
 PLUGINS = {plugin.name: plugin for plugin in find_plugins()}
 BATCH = {"tiny": 64, "small": 32}
 # Steps per sample and samples: about ten seconds of steady state on two cores.
-BLOCKS = {"tiny": Blocks(steps=15, warmup=2, samples=20), "small": Blocks(steps=3, warmup=3, samples=20)}
+BLOCKS = {"tiny": Blocks(steps=15, warmup=2, samples=20), "small": Blocks(steps=4, warmup=2, samples=20)}
 
 
 def start_harness(size: str, prepared: str, environment: dict[str, str], folder: Path) -> Worker:
