@@ -77,11 +77,15 @@ def decode(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]
 
 def _ordinary(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int] | None:
     """What the quick way makes of a JPEG; None where it is not ordinary."""
-    with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - a quarter of what Path.open and its buffer cost
-        head = stream.read(len(_JPEG))
-        if head != _JPEG or os.fstat(stream.fileno()).st_size > MOST_BYTES:
-            return None
-        data = head + stream.readall()
+    # A third of what Path.open, its buffer and two reads cost.
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.fstat(descriptor).st_size
+        data = os.read(descriptor, size + 1) if size <= MOST_BYTES else b""
+    finally:
+        os.close(descriptor)
+    if len(data) != size or not data.startswith(_JPEG):
+        return None
     orientation = 1
     if _EXIF in data[:_FIRST_SEGMENTS]:
         orientation = _open(io.BytesIO(data), file.name)[1]

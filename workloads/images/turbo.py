@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 _COLOURS = ("RGB", "YCbCr", "Gray")
 _FRACTIONS = (8, 4, 2)  # those that libjpeg-turbo has vector code for; Pillow's ``draft`` has the same
 
+WAY = 2
+"""Counts the changes to what this module makes of the same decoded pixels."""
+
 
 @cache
 def _turbo() -> tuple[Any, Any] | None:
@@ -35,7 +38,7 @@ def decoder() -> str:
     modules = _turbo()
     if modules is None:
         return f"Pillow {version('pillow')}"
-    return f"simplejpeg {version('simplejpeg')} and OpenCV {modules[1].__version__}"
+    return f"simplejpeg {version('simplejpeg')} and OpenCV {modules[1].__version__}, way {WAY}"
 
 
 def decode_ordinary(
@@ -65,12 +68,24 @@ def _cover(cv2: Any, image: NDArray[np.uint8], height: int, width: int) -> NDArr
     # Whole pixels, as many on either side: the middle stays where it is.
     top, left = round((rows - height / scale) / 2), round((columns - width / scale) / 2)
     middle = image[top : rows - top, left : columns - left]
-    if middle.shape[:2] == (height, width):
-        return np.ascontiguousarray(middle)
+    spare = middle.shape[0] - height, middle.shape[1] - width
+    if set(spare) <= {0, 1}:
+        return _without_middle(middle, *spare)
     # Nearly the right size, plain interpolation loses nothing; farther off, every pixel must count.
     way = cv2.INTER_AREA if scale < CLOSE else cv2.INTER_LINEAR
     result: NDArray[np.uint8] = cv2.resize(middle, (width, height), interpolation=way)
     return result
+
+
+def _without_middle(image: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
+    """The image less its middle row, or column, or neither. Of one row too many, as 600x450 to 224x224 leaves, this is the nearest
+    neighbour: nothing moves by more than half a pixel, in a tenth of the time of interpolating."""
+    rows, columns = (count // 2 for count in image.shape[:2])
+    if column:
+        image = np.concatenate((image[:, :columns], image[:, columns + 1 :]), 1)
+    if row:
+        image = np.concatenate((image[:rows], image[rows + 1 :]))
+    return np.ascontiguousarray(image)
 
 
 CLOSE = 1 / math.sqrt(2)

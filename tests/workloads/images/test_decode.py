@@ -226,6 +226,17 @@ def test_the_quick_way_is_near_antialiased_resizing_of_all_pixels(tmp_path, side
     assert np.mean(off) < 2
 
 
+@pytest.mark.parametrize(("height", "width"), [(224, 300), (225, 299), (224, 299), (225, 300)])
+def test_an_image_of_one_row_or_column_too_many_loses_the_middle_one(tmp_path, save, height, width):
+    data = save(tmp_path / "image.jpg", width=600, height=450).read_bytes()
+    whole = decode_ordinary(data, 225, 300, MOST_PIXELS, LONGEST_SIDE)
+    found = decode_ordinary(data, height, width, MOST_PIXELS, LONGEST_SIDE)
+    assert whole is not None
+    assert found is not None
+    expected = np.delete(whole[0], [112] if height < 225 else [], 0)
+    np.testing.assert_array_equal(found[0], np.delete(expected, [150] if width < 300 else [], 1))
+
+
 def test_without_the_quick_way_pillow_gives_nearly_the_same(tmp_path, save, monkeypatch):
     file = save(tmp_path / "image.jpg", width=300, height=200, quality=95)
     quick = decode(file, 64, 64)[0].astype(int)
