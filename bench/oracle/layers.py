@@ -65,7 +65,7 @@ def _(layer: Conv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]
         dy = state.arithmetic.operand(dy)
         dy_groups = np.split(dy, g, axis=1)
         dw = [np.tensordot(d, wg, ([0, 2, 3], [0, 2, 3])) for d, wg in zip(dy_groups, window_groups, strict=True)]
-        state.gradients[weight_name] = state.arithmetic.result(np.concatenate(dw, axis=0), dy[:, 0].size)
+        state.gradients[weight_name] = state.arithmetic.result(np.concatenate(dw, axis=0), dy[:, 0].size * state.copies)
         columns = [np.tensordot(d, kg, ([1], [0])) for d, kg in zip(dy_groups, weight_groups, strict=True)]
         spread = np.concatenate(columns, axis=3)  # (n, rows, columns, c, k, k)
         dx = np.zeros_like(padded)
@@ -90,7 +90,7 @@ def _(layer: Dense, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
         if layer.bias:
             state.gradients[bias_name] = dy.sum(0)
         dy = state.arithmetic.operand(dy)
-        state.gradients[weight_name] = state.arithmetic.result(dy.T @ x, len(x))
+        state.gradients[weight_name] = state.arithmetic.result(dy.T @ x, len(x) * state.copies)
         return state.arithmetic.result(dy @ weight, len(weight))
 
     return y, backward

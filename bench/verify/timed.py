@@ -42,7 +42,8 @@ class FirstSteps:
         name = "first losses"
         if self.golden is not None:
             check = compare.check_losses(self.golden, losses, precision, name)
-            if check.passed or precision == "float64":
+            repeated = len(self.batches[0][1]) > self.golden.images
+            if check.passed or precision == "float64" or not repeated:
                 return check
         return compare.check_losses(self.expected(), losses, precision, name)
 

@@ -13,7 +13,7 @@ So each tensor's elements are compared by sign, the larger gradients counting mo
 
 In a deep network bf16 drowns most of an honest gradient: at the first steps of a ResNet-50 signs agree with the exact ones by 0.14
 in the median tensor. The oracle's rounding model foretells how much is left of each tensor (0.13), so where too few tensors
-agree, they are held against that instead; of those that rounding leaves nothing of, nothing is asked.
+agree, they are held against that instead. Of those that rounding leaves nothing of nothing is asked, and the check says how many they are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bench import oracle
@@ -39,14 +40,19 @@ AGREEMENT = 0.5
 networks of ordinary depth. Where rounding leaves less, this part of what it leaves."""
 
 SHARE = 0.75
-"""Of a network's judged tensors, how many must agree: rounding may drown a small gradient, but never most of them. Where they are
-held against draws, honest bf16 on a ResNet-50 gave 0.98 and more, an update of random signs at most 0.03."""
+"""Of a network's judged tensors, how many must agree: rounding may drown a small gradient, but in networks of ordinary depth never
+most of them. Where they are held against draws, honest bf16 on a ResNet-50 gave 0.96 and more, random signs in every tensor 0.05 at
+most. What moves without its gradient in fewer tensors than a quarter goes unseen."""
 
-DRAWS = 2
+DROWNING = ("bf16", "tf32")
+"""The precisions whose rounding may drown most gradients. fp32's leaves 0.99 of them in a ResNet-50."""
+
+DRAWS = 3
 """Of the rounding model: how much it leaves of a gradient differs little between them."""
 
 VISIBLE = 4.0
-"""What rounding leaves must be so many standard deviations of the agreement that random signs would give."""
+"""What rounding leaves must be so many standard deviations of the agreement that random signs would give, or ``AGREEMENT`` in every
+draw: of a few elements chance alone gives much."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +68,39 @@ def check_updates(workload: Workload, walk: Walk, precision: str, beat: Callable
     """The second step against what the gradients before and at it must have added to the first."""
     name = "updates follow the gradient"
     rates = [workload.optimizer.schedule.at(walk.first + step) for step in range(2)]
+    if not all(np.isfinite(value).all() for weights in walk.weights for value in weights.values()):
+        return Check(name=name, passed=False, detail="the weights around two steps hold NaN or infinity")
     if min(rates) <= 0:
         return Check(name=name, passed=True, detail="not judged: the schedule's rate has come to 0")
     expected, found = _expected(workload, walk), _found(workload, walk, rates)
     beat()
+    if not all(np.isfinite(value).all() for value in expected.values()):
+        return Check(name=name, passed=False, detail="with the weights around two steps the gradient is NaN or infinite")
     moves = {tensor: rates[1] * value for tensor, value in expected.items()}
     judged = resolved(moves, walk.weights[1])
     if not judged:
         return Check(name=name, passed=True, detail="not judged: at this rate no step shows in the weights")
     agreements = {tensor: _agreement(expected[tensor], found[tensor]) for tensor in judged}
     check = _enough(name, agreements, dict.fromkeys(judged, AGREEMENT))
-    if check.passed or precision == "float64":
+    if check.passed or precision not in DROWNING:
         return check
-    left = dict.fromkeys(judged, 0.0)
+    draws = []
     for draw in range(DRAWS):
         drawn = _expected(workload, walk, oracle.rounded(precision, draw))
-        for tensor in judged:
-            left[tensor] += _agreement(expected[tensor], drawn[tensor]) / DRAWS
+        draws.append({tensor: _agreement(expected[tensor], drawn[tensor]) for tensor in judged})
         beat()
-    visible = [tensor for tensor in judged if left[tensor] >= VISIBLE * _by_chance(expected[tensor])]
+    left = {tensor: sum(draw[tensor] for draw in draws) / DRAWS for tensor in judged}
+    least = {tensor: min(draw[tensor] for draw in draws) for tensor in judged}
+    if sum(value >= AGREEMENT for value in left.values()) >= SHARE * len(judged):
+        return check  # rounding is no excuse
+    visible = [t for t in judged if least[t] >= AGREEMENT or left[t] >= VISIBLE * _by_chance(expected[t])]
     if not visible:
-        return Check(name=name, passed=True, detail="not judged: rounding leaves nothing of the gradient in this precision")
-    wanted = {tensor: AGREEMENT * min(1.0, left[tensor]) for tensor in visible}
-    return _enough(name, {tensor: agreements[tensor] for tensor in visible}, wanted)
+        return Check(
+            name=name, passed=False, detail="rounding leaves nothing of the gradient in this precision: nothing to judge"
+        )
+    check = _enough(name, {tensor: agreements[tensor] for tensor in visible}, {t: AGREEMENT * left[t] for t in visible})
+    drowned = f"rounding drowns the gradients of {len(judged) - len(visible)} of {len(judged)} tensors, which are not judged"
+    return replace(check, detail=f"{check.detail}; {drowned}" if check.detail else drowned)
 
 
 def _enough(name: str, agreements: Mapping[str, float], wanted: Mapping[str, float]) -> Check:

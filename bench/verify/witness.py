@@ -52,6 +52,8 @@ SLOWER_THAN_TIMED = 2.5
 """How much longer the quickest witness block may take than the median timed one: room for a noisy machine, none for a
 backend that skips most of its work while it is timed."""
 
+BUSY = "; if other work disturbs this machine, bench doctor names it"
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -187,7 +189,7 @@ def _tried_again(quickest: float, enough: float, run: Callable[[], float]) -> fl
 def _short_step(subject: _Subject, timed: Timed) -> float:
     """Seconds per step of short blocks; what a block costs beside its steps does not count as time per step."""
     few = -(-timed.steps // SHORTER)
-    enough = SLOWER_THAN_TIMED * timed.seconds / timed.steps
+    typical = timed.seconds / timed.steps
     blocks: list[float] = []
     singles: list[float] = []
     step = math.inf
@@ -196,7 +198,7 @@ def _short_step(subject: _Subject, timed: Timed) -> float:
         if few > 1:
             singles.append(subject.run(1)[2])
         step = (min(blocks) - min(singles)) / (few - 1) if few > 1 else min(blocks)
-        if tries >= BLOCKS and (step <= enough or sum(blocks) + sum(singles) > PATIENCE_SECONDS):
+        if tries >= BLOCKS and (_alike(step, typical) or sum(blocks) + sum(singles) > PATIENCE_SECONDS):
             break
     return step
 
@@ -249,12 +251,18 @@ def _as_slow(witness: float, timed: float) -> Check:
 
 
 def _every_step(short: float, timed: float) -> Check:
-    return _by_the_clock(
-        "every step of a block takes its time",
-        short,
-        timed,
-        f"a step takes {short:.3g} s in a short block, {timed:.3g} s in a timed one",
+    """Neither may a step of a short block take longer, as where a long one leaves steps out, nor next to nothing, as where any
+    block does one step's work."""
+    alike = _alike(short, timed)
+    detail = "" if alike else f"a step takes {short:.3g} s in a short block, {timed:.3g} s in a timed one{BUSY}"
+    found = short / timed
+    return Check(
+        name="every step of a block takes its time", passed=alike, found=found, allowed=SLOWER_THAN_TIMED, detail=detail
     )
+
+
+def _alike(short: float, timed: float) -> bool:
+    return timed / SLOWER_THAN_TIMED <= short <= SLOWER_THAN_TIMED * timed
 
 
 def _side_by_side(witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
@@ -274,8 +282,7 @@ def _side_by_side(witness: Callable[[], float], ordinary: Callable[[], float]) -
 def _by_the_clock(name: str, witness: float, timed: float, detail: str, allowed: float = SLOWER_THAN_TIMED) -> Check:
     ratio = witness / timed
     slower = ratio > allowed
-    busy = "; if other work disturbs this machine, bench doctor names it"
-    return Check(name=name, passed=not slower, found=ratio, allowed=allowed, detail=detail + busy if slower else "")
+    return Check(name=name, passed=not slower, found=ratio, allowed=allowed, detail=detail + BUSY if slower else "")
 
 
 def witness_predictions(

@@ -82,6 +82,18 @@ def test_the_more_images_in_a_batch_the_further_fp32_sums_may_stray():
     assert not first_steps(RESIDUAL, 8 * 1024, "float64")[0].check([loss + 1e-9 for loss in golden.losses], "float64").passed
 
 
+@pytest.mark.parametrize("batch_size", [8, 1024, 8192, 65536])
+def test_tf32_is_not_taken_for_fp32_however_large_the_batch(batch_size: int):
+    start, trained = first_steps(RESIDUAL, batch_size, "fp32")
+    start = replace(start, batches=[(images[:8], labels[:8]) for images, labels in start.batches])  # the rest are copies
+    trainer = Oracle(
+        trained.network, trained.loss, trained.optimizer, initial_weights(trained.network, trained.seed), rounding("tf32")
+    )
+    losses = [trainer.step(*batch) for batch in start.batches]
+    golden = first_steps(RESIDUAL, batch_size, "fp32")[0]
+    assert not golden.check(losses, "fp32").passed
+
+
 def test_a_schedule_that_lasts_is_left_alone():
     _, trained = first_steps(RESIDUAL, 16, "float64", steps=200)
     assert trained is RESIDUAL
@@ -173,8 +185,9 @@ def test_a_disturbed_machine_is_given_time(monkeypatch: pytest.MonkeyPatch):
     assert all(passed.values())
 
 
-def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyPatch):
-    """All blocks take as long as one step does."""
+@pytest.mark.parametrize("steps", [8, 9, 64])
+def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyPatch, steps: int):
+    """All blocks take as long as one step does; a short block of several steps, too."""
     clock = [0.0]
     monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
     inner = ReferenceBackend().trainer(RESIDUAL, initial_weights(RESIDUAL.network, 7), "reference", SETTINGS)
@@ -184,7 +197,7 @@ def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyP
             self.clock[0] += 0.1
             return self.inner.run(batches)
 
-    seen = Timed(batch_size=16, steps=8, seconds=0.1, done=0)
+    seen = Timed(batch_size=16, steps=steps, seconds=0.1, done=0)
     trainer = Constant(inner, lambda block: 0.0, clock)
     failed = [c.name for c in witness_training(trainer, RESIDUAL, "float64", seen, np.random.default_rng(3)) if not c.passed]
     assert failed == ["every step of a block takes its time"]
@@ -318,11 +331,36 @@ def test_where_rounding_drowns_gradients_what_it_leaves_of_them_is_judged(optimi
         assert "without regard to their gradient" in judged(change, "bf16").detail
 
 
-def test_no_update_is_judged_where_rounding_leaves_nothing():
-    workload = deep(80)
-    check = check_updates(workload, walk(workload, 0, nudged), "bf16")
+def norms_backwards(before: Weights, after: Weights) -> Weights:
+    """BatchNorm's weights and biases only, which are tensors of few elements."""
+    return {
+        name: 2 * value - after[name] if name.endswith(("norm.weight", "norm.bias")) else after[name]
+        for name, value in before.items()
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("workload", [RESIDUAL, deep(50)], ids=["shallow", "deep"])
+def test_small_tensors_are_judged_too(workload: Workload, precision: str):
+    check = check_updates(workload, walk(workload, 3, norms_backwards, rounding(precision)), precision)
+    assert not check.passed
+    assert "without regard to their gradient" in check.detail
+
+
+def test_the_check_says_what_rounding_drowns():
+    workload = replace(deep(30), optimizer=OPTIMIZERS["AdamW"])
+    check = check_updates(workload, walk(workload, 3, honest, rounding("bf16")), "bf16")
     assert check.passed
-    assert check.detail == "not judged: rounding leaves nothing of the gradient in this precision"
+    assert check.detail == "rounding drowns the gradients of 60 of 95 tensors, which are not judged"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_weights_do_not_silence_the_check(value: float):
+    found = walk(RESIDUAL, 3, honest)
+    spoilt = {name: np.full_like(tensor, value) for name, tensor in found.weights[1].items()}
+    with np.errstate(all="ignore"):
+        check = check_updates(RESIDUAL, replace(found, weights=(found.weights[0], spoilt, found.weights[2])), "bf16")
+    assert not check.passed
 
 
 def test_no_update_is_judged_where_the_rate_is_zero():

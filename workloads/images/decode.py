@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import threading
 import warnings
@@ -77,15 +78,20 @@ def decode(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]
 
 def _ordinary(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int] | None:
     """What the quick way makes of a JPEG; None where it is not ordinary."""
-    # A third of what Path.open, its buffer and two reads cost.
-    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"{file.name} is no file but a folder, a pipe or a device: expected a JPEG or PNG file; remove it")
+    if found.st_size > MOST_BYTES:
+        return None
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # a third of what Path.open and its buffer cost
     try:
-        size = os.fstat(descriptor).st_size
-        data = os.read(descriptor, size + 1) if size <= MOST_BYTES else b""
+        data = os.read(descriptor, len(_JPEG))
+        if data != _JPEG:
+            return None
+        while more := os.read(descriptor, found.st_size + 1):
+            data += more
     finally:
         os.close(descriptor)
-    if len(data) != size or not data.startswith(_JPEG):
-        return None
     orientation = 1
     if _EXIF in data[:_FIRST_SEGMENTS]:
         orientation = _open(io.BytesIO(data), file.name)[1]

@@ -66,7 +66,8 @@ def _cover(cv2: Any, image: NDArray[np.uint8], height: int, width: int) -> NDArr
     rows, columns = image.shape[:2]
     scale = max(width / columns, height / rows)
     # Whole pixels, as many on either side: the middle stays where it is.
-    top, left = round((rows - height / scale) / 2), round((columns - width / scale) / 2)
+    top = min(round((rows - height / scale) / 2), (rows - 1) // 2)
+    left = min(round((columns - width / scale) / 2), (columns - 1) // 2)
     middle = image[top : rows - top, left : columns - left]
     spare = middle.shape[0] - height, middle.shape[1] - width
     if set(spare) <= {0, 1}:

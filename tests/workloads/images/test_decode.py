@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -235,6 +236,19 @@ def test_an_image_of_one_row_or_column_too_many_loses_the_middle_one(tmp_path, s
     assert found is not None
     expected = np.delete(whole[0], [112] if height < 225 else [], 0)
     np.testing.assert_array_equal(found[0], np.delete(expected, [150] if width < 300 else [], 1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 2), (2, 1), (1, 224), (224, 1), (2, 9), (6, 1)])
+def test_images_of_a_pixel_or_two_are_decoded(tmp_path, save, height, width):
+    file = save(tmp_path / "image.jpg", width=width, height=height)
+    for side in (1, 28, 224):
+        assert decode(file, side, side)[0].shape == (side, side, 3)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "image.jpg")
+    with pytest.raises(DataError, match="is no file but a folder, a pipe or a device"):
+        decode(tmp_path / "image.jpg", 28, 28)
 
 
 def test_without_the_quick_way_pillow_gives_nearly_the_same(tmp_path, save, monkeypatch):
