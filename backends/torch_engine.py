@@ -112,7 +112,7 @@ class TorchTrainer(_Engine):
         self.lowering = "torch eager, channels_last"
         self._trained = [t for name, t in self._tensors.items() if trainable(name)]
         self._schedule = workload.optimizer.schedule
-        self._optimizer = _optimizer(workload, self._tensors, self._device, recorded)
+        self._optimizer = optimizer_of(workload, self._tensors, self._device, recorded)
         classes = workload.loss.class_weights
         self._class_weights = (
             None if classes is None else torch.tensor(classes, dtype=self._kinds.state, device=self._device)
@@ -275,9 +275,10 @@ class RecordedPredictor(TorchPredictor):
             return self._to_host(result if self._asynchronous else result.clone())
 
 
-def _optimizer(
-    workload: Workload, tensors: dict[str, torch.Tensor], device: torch.device, recorded: bool
+def optimizer_of(
+    workload: Workload, tensors: dict[str, torch.Tensor], device: torch.device, recorded: bool = False
 ) -> torch.optim.Optimizer:
+    """The workload's optimizer over its tensors; ``recorded`` as part of a CUDA graph."""
     spec: Optimizer = workload.optimizer
     decayed = frozenset(filter(trainable, tensors)) if spec.decay_all else decays(workload.network)
     groups: list[dict[str, Any]] = [

@@ -81,7 +81,7 @@ class Progress:
     """What a finished block of optimizer steps gives back."""
 
     losses: NDArray[np.floating]  # (steps,)
-    witness: float  # any number computed from every updated weight, such as the sum of their squares
+    witness: float  # the sum of squares of all trained tensors after the block, computed on the device
 
 
 class Trainer(Protocol):

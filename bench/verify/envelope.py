@@ -71,13 +71,13 @@ def envelope_of_training(
     workload: Workload,
     batches: Sequence[Batch],
     losses: Sequence[float],
-    first: Weights,
+    first: Weights | None,
     precision: str,
     draws: int,
     copies: int = 1,
 ) -> Envelope:
-    """How far ``losses`` and the weights after the ``first`` step may stray in a working precision (predictions: 0) on a device
-    whose batches repeat these so many times."""
+    """How far ``losses``, and the weights after the ``first`` step where they are given, may stray in a working precision
+    (predictions: 0) on a device whose batches repeat these so many times."""
     weights = initial_weights(workload.network, workload.seed)
     spread = np.zeros(len(losses))
     statistics, updates = [0.0], [0.0]
@@ -86,7 +86,7 @@ def envelope_of_training(
         run = Oracle(workload.network, workload.loss, workload.optimizer, weights, arithmetic, copies=copies)
         for step, batch in enumerate(batches):
             spread[step] = max(spread[step], abs(run.step(*batch) - losses[step]))
-            if step == 0:
+            if step == 0 and first is not None:
                 statistics += strayed_statistics(first, run.weights).values()
                 updates += strayed_updates(weights, first, run.weights).values()
     allowed = np.maximum.accumulate(np.maximum(SAFETY * spread, FLOOR[precision]))

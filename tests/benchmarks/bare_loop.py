@@ -2,7 +2,8 @@
 
 Run as ``python bare_loop.py SIZE BATCH``; for each number read from standard input, makes as many steps and prints the
 seconds they took. The network is a function that the ``cpu`` backend's lowering made, so that the arithmetic is the same; around it
-are PyTorch's loss and optimizer and nothing else: no blocks, no witness, no worker.
+are PyTorch's loss and optimizer, at the schedule's first rate, and nothing else: no blocks, no witness, no worker. What the lowering itself
+costs does not show.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from backends.torch_engine import optimizer_of
 from backends.torch_lowering import load, lower, numerics
-from bench.spec import decays, initial_weights, trainable
+from bench.spec import initial_weights
 from workloads.melanoma import bench_workloads
 
 IMAGES = 2048
@@ -27,12 +29,7 @@ def main(size: str, batch: int) -> None:
     network, kinds = workload.network, numerics("fp32")
     tensors = load(initial_weights(network, 0), torch.device("cpu"), kinds.state, train=True)
     logits = lower(network, tensors, kinds, training=True)
-    trained, decayed = list(filter(trainable, tensors)), decays(network)
-    groups = [
-        {"params": [tensors[name] for name in trained if name in decayed], "weight_decay": 5e-4},
-        {"params": [tensors[name] for name in trained if name not in decayed], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.SGD(groups, lr=0.01, momentum=0.9, nesterov=True, fused=True)
+    optimizer = optimizer_of(workload, tensors, torch.device("cpu"))
     weights = torch.tensor(workload.loss.class_weights)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (IMAGES, network.height, network.width, 3), dtype=np.uint8)

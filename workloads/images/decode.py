@@ -7,7 +7,6 @@ header is judged here, by one limit, before anything is decoded. Ordinary JPEGs 
 from __future__ import annotations
 
 import io
-import os
 import stat
 import struct
 import threading
@@ -83,15 +82,11 @@ def _ordinary(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], i
         raise DataError(f"{file.name} is no file but a folder, a pipe or a device: expected a JPEG or PNG file; remove it")
     if found.st_size > MOST_BYTES:
         return None
-    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # a third of what Path.open and its buffer cost
-    try:
-        data = os.read(descriptor, len(_JPEG))
+    with file.open("rb", buffering=0) as stream:
+        data = stream.read(len(_JPEG))
         if data != _JPEG:
             return None
-        while more := os.read(descriptor, found.st_size + 1):
-            data += more
-    finally:
-        os.close(descriptor)
+        data += stream.readall()
     orientation = 1
     if _EXIF in data[:_FIRST_SEGMENTS]:
         orientation = _open(io.BytesIO(data), file.name)[1]
