@@ -39,6 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     monkeypatch.setattr(reference, "predict", costing(reference.predict, 2, 1e-3))
     monkeypatch.setattr(timed, "training_loss", costing(timed.training_loss, 3, 1e-3))
     monkeypatch.setattr(witness, "time", SimpleNamespace(perf_counter=tick))
+    monkeypatch.setattr(witness, "DISTURBED_SECONDS", 0.0)
     monkeypatch.setattr(proof, "time", SimpleNamespace(perf_counter=tick))
     return now
 
