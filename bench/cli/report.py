@@ -30,6 +30,16 @@ _BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json"}
 @click.option("--epochs", type=int, help="Epochs of one training, instead of the workload's.")
 @click.option("--tuning-runs", type=int, default=50, show_default=True, help="Trainings in a tuning loop.")
 @click.option("--budget-hours", type=float, default=4.0, show_default=True, help="Hours that an ensemble has to fit into.")
+@click.option("--retrain-days", type=float, default=7.0, show_default=True, help="Days from one retraining to the next.")
+@click.option("--decode-cores", type=int, help="Host cores that decode for an accelerator.  [default: as measured]")
+@click.option("--devices", type=int, default=1, show_default=True, help="Devices of each kind that train together.")
+@click.option("--efficiency", type=float, help="Their speed over so many times that of one, as 0.9; never assumed.")
+@click.option(
+    "--price", "prices", multiple=True, metavar="DEVICE=AMOUNT", help="Of a device-hour: cuda:0=2.90; may be repeated."
+)
+@click.option(
+    "--prices", "price_file", type=click.Path(path_type=Path), help="A TOML file of prices, with currency, date and source."
+)
 @click.option("--reference", help="Backend or device that speed-ups are held against.  [default: the fastest x86 host]")
 @click.option("--workload", help="Only this workload.")
 @click.option("--size", help="Only this size.")
@@ -43,6 +53,12 @@ def command(
     epochs: int | None,
     tuning_runs: int,
     budget_hours: float,
+    retrain_days: float,
+    decode_cores: int | None,
+    devices: int,
+    efficiency: float | None,
+    prices: tuple[str, ...],
+    price_file: Path | None,
     reference: str | None,
     workload: str | None,
     size: str | None,
@@ -56,6 +72,7 @@ def command(
     from bench.datasets import adapted, find_dataset
     from bench.errors import UsageError
     from bench.projection.assumptions import Assumptions
+    from bench.projection.prices import parse_price, read_prices
     from bench.report import build, render
 
     assumptions = Assumptions(
@@ -63,6 +80,11 @@ def command(
         epochs=epochs,
         tuning_runs=tuning_runs,
         budget_hours=budget_hours,
+        retrain_days=retrain_days,
+        decode_cores=decode_cores,
+        devices=devices,
+        efficiency=efficiency,
+        prices=(*(read_prices(price_file) if price_file is not None else ()), *(parse_price(text) for text in prices)),
         reference=reference,
         workload=workload,
         size=size,

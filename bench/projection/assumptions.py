@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.datasets import DEFAULT, VALIDATION_SHARE, Dataset
 from bench.errors import UsageError
+from bench.projection.prices import Price
 
 _MOST = 10**9
 
@@ -22,6 +23,11 @@ class Assumptions:
     reference: str | None = None  # what speed-ups are held against; None: the fastest x86 host
     workload: str | None = None  # only this one
     size: str | None = None  # only this one
+    retrain_days: float = 7.0  # from one retraining to the next
+    decode_cores: int | None = None  # of an accelerator's host; None: as many as were measured
+    devices: int = 1  # alike, training one network together
+    efficiency: float | None = None  # their speed over so many times that of one; must be stated where there are several
+    prices: tuple[Price, ...] = ()
 
     def __post_init__(self) -> None:
         if self.epochs is not None and not 1 <= self.epochs <= _MOST:
@@ -30,16 +36,47 @@ class Assumptions:
             raise UsageError(f"{self.tuning_runs} tuning runs; expected 1 to {_MOST:,}")
         if not (math.isfinite(self.budget_hours) and 0 < self.budget_hours <= _MOST):
             raise UsageError(f"a budget of {self.budget_hours} hours; expected more than 0, at most {_MOST:,}")
+        if not (math.isfinite(self.retrain_days) and 0 < self.retrain_days <= _MOST):
+            raise UsageError(f"retraining every {self.retrain_days} days; expected more than 0, at most {_MOST:,}")
+        if self.decode_cores is not None and not 1 <= self.decode_cores <= _MOST:
+            raise UsageError(f"decoding on {self.decode_cores} cores; expected 1 to {_MOST:,}")
+        if not 1 <= self.devices <= _MOST:
+            raise UsageError(f"{self.devices} devices; expected 1 to {_MOST:,}")
+        if self.efficiency is not None and not 0 < self.efficiency <= 1:
+            raise UsageError(f"a parallel efficiency of {self.efficiency}; expected more than 0, at most 1")
+        if self.devices > 1 and self.efficiency is None:
+            raise UsageError(
+                f"{self.devices:,} devices without their parallel efficiency; it is never assumed: give --efficiency, their speed "
+                f"over {self.devices:,} times that of one, as 0.9"
+            )
+
+    @property
+    def parallel_efficiency(self) -> float:
+        """1 for one device."""
+        return 1.0 if self.devices == 1 or self.efficiency is None else self.efficiency
 
     def sentences(self) -> list[str]:
         """Every assumption of the model, for people, to be printed under the table."""
         data = self.dataset
+        several = []
+        if self.devices > 1:
+            several.append(
+                f"{self.devices:,} devices of each kind train together at a parallel efficiency of {self.parallel_efficiency:g}, which was "
+                "given and not measured; accelerators share one host's decoding, processors each bring their own."
+            )
+        if self.decode_cores is not None:
+            several.append(
+                f"Accelerators are fed by {self.decode_cores:,} host cores, linearly extrapolated from what was measured; a processor "
+                "that trains decodes on its own."
+            )
         return [
+            *several,
             f"Data: {data.title}, {data.images:,} images of {data.megapixels:.3g} megapixels. Source: {data.source}."
             + (f" Assumed: {data.assumed}." if data.assumed else ""),
             f"Split: {data.training_images:,} images train and {data.validation_images:,} "
             f"({100 * VALIDATION_SHARE:g} %) are evaluated after every epoch.",
             f"The tuning loop is {self.tuning_runs:,} full trainings, one after the other on one device; a week has 168 h.",
+            f"A new training every {self.retrain_days:g} days; a year has 365.25.",
             "Every image is decoded in every epoch. Apart from the host, the slower of decoding and computing sets the "
             "pace, as if they overlapped perfectly; on shared cores their times add up.",
             "Every training starts afresh: import, build, cold compilation and first step; every evaluation builds its predictor "

@@ -1,7 +1,8 @@
 """Intervals of what is computed from several rates: draws from their t distributions, the same on every run.
 
 A Latin hypercube (McKay, Beckman, Conover, Technometrics 21:239, 1979): each rate gets one point from each of equally
-likely strata of its t distribution, in an order shuffled by a seed made of the rate itself. With one uncertain rate the
+likely strata of its t distribution, in an order shuffled by a seed made of the rate itself: strata are ranked by a hash of
+their number and the seed, the finaliser of MurmurHash3 (Appleby, 2011), which a page's script repeats bit for bit. With one uncertain rate the
 interval is the t-interval; with several, a row of the table costs about 0.1 ms. A rate that stands on both sides of a ratio
 has the same draws on both, so that what is shared cancels.
 """
@@ -19,10 +20,12 @@ from bench.statistics import CONFIDENCE, Estimate, LogRate
 
 STRATA = 2000
 _LARGEST_LOG = 200.0  # exp of it, to the third power, is still finite
+_NUMBERED = np.arange(1, STRATA + 1, dtype=np.uint32) * np.uint32(0x9E3779B1)  # wraps around; odd, so that all differ
 
 
 @lru_cache(maxsize=1024)
-def _strata(degrees_of_freedom: int) -> NDArray[np.float64]:
+def strata(degrees_of_freedom: int) -> NDArray[np.float64]:
+    """The middles of equally likely strata (STRATA,) of Student's t, ascending."""
     from scipy.special import stdtrit
 
     middles = (np.arange(STRATA) + 0.5) / STRATA
@@ -34,10 +37,24 @@ def seconds_per_item(log: LogRate) -> NDArray[np.float64]:
     """Draws (STRATA,) of seconds per item; constant where a single trial tells nothing of the spread."""
     if log.standard_error is None:
         return np.full(STRATA, np.exp(log.mean))
-    seed = zlib.crc32(struct.pack("<ddi", log.mean, log.standard_error, log.n))
-    order = np.random.Generator(np.random.SFC64(seed)).permutation(STRATA)
-    logs = log.mean + log.standard_error * _strata(log.degrees_of_freedom)[order]
+    logs = log.mean + log.standard_error * strata(log.degrees_of_freedom)[_order(seed_of(log))]
     return np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
+
+
+def seed_of(log: LogRate) -> int:
+    """32 bits that equal rates have in common."""
+    return zlib.crc32(struct.pack("<ddi", log.mean, log.standard_error or 0.0, log.n))
+
+
+def _order(seed: int) -> NDArray[np.intp]:
+    """A shuffle of the strata (STRATA,)."""
+    key = _NUMBERED ^ np.uint32(seed)
+    key ^= key >> np.uint32(16)
+    key *= np.uint32(0x85EBCA6B)
+    key ^= key >> np.uint32(13)
+    key *= np.uint32(0xC2B2AE35)
+    key ^= key >> np.uint32(16)
+    return np.argsort(key, kind="stable")
 
 
 def estimate(value: float, draws: NDArray[np.float64] | None) -> Estimate:

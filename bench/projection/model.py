@@ -7,6 +7,12 @@ megapixels per image:
     rate(r) = 1 / (1/r + 1/P)        where training and decoding share the cores
     T_train = t_start + E N / rate(r_train) + E (N_val / rate(r_infer) + t_ready)
 
+With D devices of parallel efficiency e (their speed over D times that of one), r is D e times what one reached. Accelerators then share one
+host's decoding, P; processors each bring their own, so that P, too, is D e times that of one. P of C cores instead of the c measured is
+C / c times the measured one, for accelerators only: what a processor reaches on other cores is not known.
+
+A training costs (price of one device-hour) D T_train / 1 h, and takes (watts of one device) D T_train of energy.
+
 t_start is what comes before the second step, the predictor's first compilation included; t_ready is what a predictor with new weights costs before its first batch: weights are frozen into it, or a compiled program is
 fetched from the cache.
 """
@@ -16,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +32,8 @@ from bench.projection.draws import estimate, seconds_per_item
 from bench.statistics import Estimate, LogRate
 
 WEEK_HOURS = 168.0
+DAY_SECONDS = 86400.0
+YEAR_DAYS = 365.25
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Measured:
     infer_start_up: float  # the same, of inference
     shares_cores: bool  # the device is the host's processor
     infer_ready: float = 0.0  # seconds to build a predictor and take its executable from the cache
+    watts: float | None = None  # mean draw of the device while it trained; None where it was not measured
 
     def of_one_process(self) -> Measured:
         """The same with intervals that hold for a single process, not for the mean over many: prediction instead of confidence.
@@ -89,27 +99,50 @@ class Projection:
     binds: str  # the largest of them
     decoded_per_second: float | None  # P, images
     cores_to_feed: int | None  # cores whose decoding would keep up with training, extrapolated linearly
+    trainings_per_interval: Estimate  # between one retraining and the next
+    trainings_per_year: float  # as often as the retraining interval says
+    energy: Estimate | None  # joules of one training, of all devices; None where no draw was measured
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """What the assumptions make of measured seconds per image."""
+
+    compute: float
+    decode: float
+
+    @classmethod
+    def of(cls, measured: Measured, assumptions: Assumptions) -> _Pace:
+        together = 1 / (assumptions.devices * assumptions.parallel_efficiency)
+        if measured.shares_cores:
+            return cls(together, together)
+        cores = assumptions.decode_cores
+        return cls(together, 1.0 if cores is None or measured.decode is None else measured.decode.cores / cores)
 
 
 def project(measured: Measured, assumptions: Assumptions, epochs: int) -> Projection:
     """Project one setting of one device to the whole project."""
-    decode = _decode_seconds(measured, assumptions)
-    parts = _parts(measured, assumptions, epochs, decode)
+    pace = _Pace.of(measured, assumptions)
+    decode = _decode_seconds(measured, assumptions, pace)
+    parts = _parts(measured, assumptions, epochs, pace)
     training = estimate(sum(parts.values()), _training_draws(measured, assumptions, epochs))
-    budget, week = assumptions.budget_hours * 3600, WEEK_HOURS * 3600
     feed = None
-    if measured.decode is not None and decode is not None and not measured.shares_cores:
-        feed = math.ceil(decode / math.exp(measured.train.mean) * measured.decode.cores - 1e-9)
+    if measured.decode is not None and not measured.shares_cores:
+        unscaled = math.exp(measured.decode.log.mean) * assumptions.dataset.megapixels
+        feed = math.ceil(unscaled / (math.exp(measured.train.mean) * pace.compute) * measured.decode.cores - 1e-9)
     return Projection(
         training=training,
         tuning_loop=training.scaled(assumptions.tuning_runs),
-        trainings_per_week=_inverse(training, week),
-        ensemble=_members(training, budget),
+        trainings_per_week=_inverse(training, WEEK_HOURS * 3600),
+        ensemble=_members(training, assumptions.budget_hours * 3600),
         screening=_screening(measured, assumptions),
         parts=parts,
         binds=max(parts, key=parts.__getitem__),
         decoded_per_second=None if decode is None else 1 / decode,
         cores_to_feed=feed,
+        trainings_per_interval=_inverse(training, assumptions.retrain_days * DAY_SECONDS),
+        trainings_per_year=YEAR_DAYS / assumptions.retrain_days,
+        energy=None if measured.watts is None else training.scaled(measured.watts * assumptions.devices),
     )
 
 
@@ -117,31 +150,68 @@ def speed_up(
     reference: Measured, candidate: Measured, assumptions: Assumptions, epochs: int
 ) -> tuple[Estimate, tuple[str, ...]]:
     """How many times faster the candidate finishes one training, and what had to be left out on both sides to be fair."""
-    infer = reference.infer is None or candidate.infer is None
-    decode = reference.decode is None or candidate.decode is None
-    sides = [side.without(infer=infer, decode=decode) for side in (reference, candidate)]
-    values = [sum(_parts(side, assumptions, epochs, _decode_seconds(side, assumptions)).values()) for side in sides]
+    sides, left_out = _alike(reference, candidate)
+    values = [sum(_parts(side, assumptions, epochs, _Pace.of(side, assumptions)).values()) for side in sides]
     draws = [_training_draws(side, assumptions, epochs) for side in sides]
-    left_out = tuple(name for name, out in (("evaluation", infer), ("decoding", decode)) if out)
     if draws[0] is None or draws[1] is None:
         return Estimate(values[0] / values[1]), left_out
     return estimate(values[0] / values[1], draws[0] / draws[1]), left_out
 
 
-def _decode_seconds(measured: Measured, assumptions: Assumptions) -> float | None:
+def _alike(reference: Measured, candidate: Measured) -> tuple[tuple[Measured, Measured], tuple[str, ...]]:
+    infer = reference.infer is None or candidate.infer is None
+    decode = reference.decode is None or candidate.decode is None
+    left_out = tuple(name for name, out in (("evaluation", infer), ("decoding", decode)) if out)
+    return (reference.without(infer=infer, decode=decode), candidate.without(infer=infer, decode=decode)), left_out
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """From how many images on one device finishes a training before another."""
+
+    kind: Literal["always", "never", "from", "up to"]
+    images: float | None = None  # of the data set, validation included
+
+
+def break_even(reference: Measured, candidate: Measured, assumptions: Assumptions, epochs: int) -> BreakEven:
+    """Where the candidate's training overtakes the reference's as the data set grows or shrinks, all else as assumed.
+
+    Both take a fixed time, f (start-up, and a predictor for every evaluation), and a time per image, c; they meet at
+    (f_candidate - f_reference) / (c_reference - c_candidate) images. What one of them lacks counts on neither.
+    """
+    (fixed, slope), (other_fixed, other_slope) = (
+        _line(side, assumptions, epochs) for side in _alike(reference, candidate)[0]
+    )
+    later, steeper = other_fixed - fixed, other_slope - slope
+    if later >= 0 and steeper >= 0:
+        return BreakEven("never")
+    if later <= 0 and steeper <= 0:
+        return BreakEven("always")
+    return BreakEven("from" if later > 0 else "up to", later / -steeper)
+
+
+def _line(measured: Measured, assumptions: Assumptions, epochs: int) -> tuple[float, float]:
+    """Seconds of a training without an image, and per image of the data set."""
+    total = sum(_parts(measured, assumptions, epochs, _Pace.of(measured, assumptions)).values())
+    fixed = measured.start_up + (0.0 if measured.infer is None else epochs * measured.infer_ready)
+    return fixed, (total - fixed) / assumptions.dataset.images
+
+
+def _decode_seconds(measured: Measured, assumptions: Assumptions, pace: _Pace) -> float | None:
     """1/P: seconds to decode one image of the data set."""
     if measured.decode is None:
         return None
-    return math.exp(measured.decode.log.mean) * assumptions.dataset.megapixels
+    return math.exp(measured.decode.log.mean) * assumptions.dataset.megapixels * pace.decode
 
 
-def _parts(measured: Measured, assumptions: Assumptions, epochs: int, decode: float | None) -> dict[str, float]:
+def _parts(measured: Measured, assumptions: Assumptions, epochs: int, pace: _Pace) -> dict[str, float]:
     """Seconds of one training by what sets their pace."""
     data = assumptions.dataset
+    decode = _decode_seconds(measured, assumptions, pace)
     parts = {"train": 0.0, "decode": 0.0, "evaluate": 0.0, "start-up": measured.start_up}
-    phases = [("train", math.exp(measured.train.mean), data.training_images)]
+    phases = [("train", math.exp(measured.train.mean) * pace.compute, data.training_images)]
     if measured.infer is not None:
-        phases.append(("evaluate", math.exp(measured.infer.mean), data.validation_images))
+        phases.append(("evaluate", math.exp(measured.infer.mean) * pace.compute, data.validation_images))
     for name, seconds, images in phases:
         if decode is None or (not measured.shares_cores and seconds >= decode):
             parts[name] += epochs * images * seconds
@@ -159,10 +229,10 @@ def _training_draws(measured: Measured, assumptions: Assumptions, epochs: int) -
     """Draws of T_train; None where one of its rates comes from a single trial."""
     if not _all_have_spread(measured.train, measured.infer, measured.decode):
         return None
-    data = assumptions.dataset
-    images = _paced(measured.train, measured, data.megapixels, seconds_per_item) * data.training_images
+    data, pace = assumptions.dataset, _Pace.of(measured, assumptions)
+    images = _paced(measured.train, measured, data.megapixels, pace, seconds_per_item) * data.training_images
     if measured.infer is not None:
-        images = images + _paced(measured.infer, measured, data.megapixels, seconds_per_item) * data.validation_images
+        images = images + _paced(measured.infer, measured, data.megapixels, pace, seconds_per_item) * data.validation_images
         images = images + measured.infer_ready
     return measured.start_up + epochs * images
 
@@ -171,22 +241,26 @@ def _screening(measured: Measured, assumptions: Assumptions) -> Estimate | None:
     """Inference over every image of the data set, once."""
     if measured.infer is None:
         return None
-    data = assumptions.dataset
-    value = data.images * float(_paced(measured.infer, measured, data.megapixels, _point)[0])
+    data, pace = assumptions.dataset, _Pace.of(measured, assumptions)
+    value = data.images * float(_paced(measured.infer, measured, data.megapixels, pace, _point)[0])
     if not _all_have_spread(measured.infer, measured.decode):
         return Estimate(measured.infer_start_up + value)
-    draws = data.images * _paced(measured.infer, measured, data.megapixels, seconds_per_item)
+    draws = data.images * _paced(measured.infer, measured, data.megapixels, pace, seconds_per_item)
     return estimate(measured.infer_start_up + value, measured.infer_start_up + draws)
 
 
 def _paced(
-    compute: LogRate, measured: Measured, megapixels: float, draw: Callable[[LogRate], NDArray[np.float64]]
+    compute: LogRate,
+    measured: Measured,
+    megapixels: float,
+    pace: _Pace,
+    draw: Callable[[LogRate], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
     """1/rate(r): draws of seconds per image once decoding is counted."""
-    seconds = draw(compute)
+    seconds = draw(compute) * pace.compute
     if measured.decode is None:
         return seconds
-    decode = draw(measured.decode.log) * megapixels
+    decode = draw(measured.decode.log) * megapixels * pace.decode
     return seconds + decode if measured.shares_cores else np.maximum(seconds, decode)
 
 

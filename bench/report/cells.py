@@ -74,6 +74,24 @@ def per_week(estimate: Estimate) -> str:
     return f"{int(estimate.value + 1e-9):,}" if estimate.value >= 1 else number(estimate.value, 2)
 
 
+def images(count: float) -> str:
+    """A number of images that is an estimate: three digits of it."""
+    return number(max(count, 1.0))
+
+
+def money(amount: float, currency: str) -> str:
+    """``12.30 EUR``; without a currency the bare number, as it was given."""
+    return whole(f"{number(amount)} {clean(currency, 3)}".rstrip())
+
+
+def energy(joules: float) -> str:
+    """``3.1 kWh``, ``412 Wh``, ``18 J``."""
+    for unit, size in (("MWh", 3.6e9), ("kWh", 3.6e6), ("Wh", 3.6e3)):
+        if joules >= size:
+            return f"{number(joules / size)} {unit}"
+    return f"{number(joules)} J"
+
+
 def members(count: Members) -> str:
     """``8``, or ``8 (7 to 9)`` where the interval allows for others."""
     if count.low is None or count.high is None or count.low == count.value == count.high:

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from bench.projection import Assumptions
 from bench.report.ceilings import bound_by
-from bench.report.model import CaseKey, MeasuredCase, Report, Row, Setting, SpeedUp
+from bench.report.costs import break_even_price, cost
+from bench.report.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
 from bench.report.quality import seconds
 from bench.report.text import spreadsheet
 from bench.statistics import Estimate
@@ -64,7 +66,7 @@ def as_data(report: Report) -> Fields:
                 "digest": group.digest,
                 "epochs": group.epochs,
                 "reference": None if group.reference is None else _case_fields(group.reference.best.train.key),
-                "devices": [_row(row) for row in group.rows],
+                "devices": [_row(row, group, report.assumptions) for row in group.rows],
             }
             for group in report.groups
         ],
@@ -98,13 +100,20 @@ def flat_rows(report: Report) -> list[Fields]:
     return [{name: row.get(name) for name in names} for row in rows]
 
 
-def _row(row: Row) -> Fields:
+def _row(row: Row, group: Group, assumptions: Assumptions) -> Fields:
+    paid, even = cost(row, group, assumptions), break_even_price(row, group)
     return {
         "machine": row.machine.fingerprint,
         "reference": row.reference,
         "best": _settled(row.best),
         "same": None if row.same is None else _settled(row.same),
         "settings": [_settled(setting) for setting in row.settings],
+        "price": None if row.price is None else asdict(row.price),
+        "cost_of_one_training": None if paid is None else _estimate(paid.training),
+        "cost_of_tuning_loop": None if paid is None else _estimate(paid.tuning_loop),
+        "cost_of_a_year": None if paid is None else _estimate(paid.year),
+        "break_even_price_per_hour": _estimate(even),
+        "break_even_images": None if row.break_even is None else asdict(row.break_even),
     }
 
 
@@ -118,6 +127,8 @@ def _setting(setting: Setting) -> Fields:
         "one_training_seconds": _estimate(projection.training),
         "tuning_loop_seconds": _estimate(projection.tuning_loop),
         "trainings_per_week": _estimate(projection.trainings_per_week),
+        "trainings_per_retraining_interval": _estimate(projection.trainings_per_interval),
+        "energy_joules": _estimate(projection.energy),
         "ensemble_members": {**vars(projection.ensemble)},
         "screening_seconds": _estimate(projection.screening),
         "part_seconds": projection.parts,

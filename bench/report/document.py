@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.report import cells
 from bench.report.ceilings import binding_lines
+from bench.report.costs import costs
 from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
@@ -19,6 +20,7 @@ from bench.report.text import clean, first_line
 def document(report: Report) -> list[Section]:
     """Days versus hours, what was measured, and what has to be known about both."""
     sections = [headline(group, report) for group in report.groups]
+    sections += costs(report)
     sections.append(Section("Not projected", None, cut(not_projected(report))))
     sections += time_to_quality(report)
     sections += measured(report)

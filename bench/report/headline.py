@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.durations import UNKNOWN, duration
 from bench.report import cells
 from bench.report.model import Group, Report, Row, Setting, SpeedUp
-from bench.report.notes import row_notes, row_suffixes
+from bench.report.notes import row_labels, row_notes, row_suffixes
 from bench.report.sections import Section, Table, cut
 
 
@@ -24,17 +24,22 @@ def headline(group: Group, report: Report) -> Section:
         "decode",
         "one training",
         f"{assumptions.tuning_runs:,} runs",
-        "a week",
+        every(assumptions.retrain_days),
         f"in {assumptions.budget_hours:g} h",
         "same precision",
         "best precision",
         "limited by",
     )
     suffixes = row_suffixes(group)
-    labels = [cells.device(row.best.train, row.machine) + suffix for row, suffix in zip(group.rows, suffixes, strict=True)]
+    labels = row_labels(group)
     rows = tuple(_row(row, label, group) for row, label in zip(group.rows, labels, strict=True))
-    lines = cut([*row_notes(group, suffixes), *_screening(group, labels)])
+    lines = cut([*row_notes(group, suffixes), *_screening(group, labels), *_overtaking(group, labels)])
     return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
+
+
+def every(days: float) -> str:
+    """The heading of the column that counts trainings from one retraining to the next."""
+    return "a week" if days == 7 else f"in {days:g} day" + ("" if days == 1 else "s")
 
 
 def _row(row: Row, label: str, group: Group) -> tuple[str, ...]:
@@ -46,11 +51,19 @@ def _row(row: Row, label: str, group: Group) -> tuple[str, ...]:
         cells.decoding(best.decode),
         cells.estimated(projection.training, duration),
         cells.estimated(projection.tuning_loop, duration),
-        cells.per_week(projection.trainings_per_week),
+        cells.per_week(projection.trainings_per_interval),
         cells.members(projection.ensemble),
         *_speed_ups(row, group),
         cells.binds(best),
     )
+
+
+def _overtaking(group: Group, labels: Sequence[str]) -> Iterable[str]:
+    """From how many images on a device is worth its start-up."""
+    for row, label in zip(group.rows, labels, strict=True):
+        if row.break_even is not None and row.break_even.images is not None and group.reference is not None:
+            images = cells.images(row.break_even.images)
+            yield f"{label} finishes a training before the reference {row.break_even.kind} about {images} images."
 
 
 def _signs(setting: Setting) -> str:

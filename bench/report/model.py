@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.projection import Assumptions, Measured, Projection
+from bench.projection import Assumptions, BreakEven, Measured, Price, Projection
 from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Machine, WorkloadFacts
 from bench.statistics import Estimate, LogRate, Percentile
 
@@ -146,6 +146,8 @@ class Row:
     settings: tuple[Setting, ...]  # the fastest first
     same: Setting | None  # the one that is compared at the reference's precision and batch size
     reference: bool
+    price: Price | None = None  # of one device-hour
+    break_even: BreakEven | None = None  # against the reference, both in their fastest setting
 
     @property
     def best(self) -> Setting:

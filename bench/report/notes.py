@@ -26,6 +26,14 @@ def row_suffixes(group: Group) -> list[str]:
     return suffixes
 
 
+def row_labels(group: Group) -> list[str]:
+    """Per row, its device as the tables call it."""
+    return [
+        cells.device(row.best.train, row.machine) + suffix
+        for row, suffix in zip(group.rows, row_suffixes(group), strict=True)
+    ]
+
+
 def _differing(own: str, all_of_them: Sequence[str]) -> str:
     """Of ``torch 2.13.0, cuda 13.0`` the parts that not every row of the device has."""
     if len(set(all_of_them)) == 1:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import groupby
 
 from bench.errors import UsageError
-from bench.projection import Assumptions, Decoding, Measured, project, speed_up
+from bench.projection import Assumptions, Decoding, Measured, break_even, find_price, project, speed_up
 from bench.record.schema import Machine
 from bench.report.model import Group, MeasuredCase, Row, Setting, SpeedUp
-from bench.report.text import clean
+from bench.report.text import clean, short
 
 X86 = ("x86_64", "amd64", "x86", "i386", "i686")
 
@@ -71,7 +71,8 @@ def _rows(
             settings.append(_setting(train, infer, decode, assumptions, epochs))
         if settings:
             settings.sort(key=lambda setting: _speed(setting.train), reverse=True)
-            rows.append(Row(machines[settings[0].train.key.machine], tuple(settings), None, False))
+            row = Row(machines[settings[0].train.key.machine], tuple(settings), None, False)
+            rows.append(replace(row, price=find_price(assumptions.prices, _priced_names(row))))
     return rows
 
 
@@ -122,7 +123,26 @@ def _setting(
 # ---- the reference -------------------------------------------------------------------------------------------------
 
 
+def _priced_names(row: Row) -> list[str]:
+    """What a price may call a device, the most particular first."""
+    case = row.best.train
+    name = _name(row)
+    identity = [name, f"{case.key.backend}:{'+'.join(case.key.devices)}", *case.key.devices, case.key.backend]
+    names = [
+        f"{machine}/{known}" for machine in (row.machine.fingerprint, short(row.machine.fingerprint)) for known in identity
+    ]
+    return [*names, *identity, case.device.name if case.device is not None and case.device.name else row.machine.cpu]
+
+
 def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
+    if found:
+        known = {name for group in found for row in group.rows for name in _priced_names(row)}
+        for price in assumptions.prices:
+            if price.device not in known:
+                names = sorted({_name(row) for group in found for row in group.rows})
+                raise UsageError(
+                    f"a price for '{clean(price.device, 60)}', which is no device here; there is: {', '.join(names)}"
+                )
     wanted = assumptions.reference
     if wanted is None or not found or any(_named(row, wanted) for group in found for row in group.rows):
         return found
@@ -172,7 +192,8 @@ def _compared(row: Row, reference: Row, assumptions: Assumptions, epochs: int) -
         same = None if twin is None else _speed_up(twin, setting, assumptions, epochs)
         best = _speed_up(reference.best, setting, assumptions, epochs) if place == 0 else None
         settings.append(replace(setting, same=same, best=best))
-    return replace(row, settings=tuple(settings), same=_common(settings))
+    overtakes = break_even(reference.best.measured, row.best.measured, assumptions, epochs)
+    return replace(row, settings=tuple(settings), same=_common(settings), break_even=overtakes)
 
 
 def _same(setting: Setting) -> tuple[str, int]:

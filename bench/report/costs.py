@@ -1,0 +1,119 @@
+"""What a training costs, in money: a row per device and its price, and at which price it would cost as much as the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.durations import UNKNOWN
+from bench.projection import Assumptions, Price
+from bench.report import cells
+from bench.report.model import Group, Report, Row
+from bench.report.notes import row_labels
+from bench.report.sections import Section, Table, cut
+from bench.report.text import clean
+from bench.statistics import Estimate
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Money, in the price's currency."""
+
+    price: Price
+    training: Estimate
+    tuning_loop: Estimate
+    year: Estimate  # trainings as often as the retraining interval says
+    break_even: Estimate | None  # the price of a device-hour at which a training would cost what it costs on the reference
+
+
+def cost(row: Row, group: Group, assumptions: Assumptions) -> Cost | None:
+    """None where the device has no price."""
+    if row.price is None:
+        return None
+    projection = row.best.projection
+    training = projection.training.scaled(row.price.per_hour * assumptions.devices / _HOUR)
+    return Cost(
+        row.price,
+        training,
+        training.scaled(assumptions.tuning_runs),
+        training.scaled(projection.trainings_per_year),
+        break_even_price(row, group),
+    )
+
+
+def break_even_price(row: Row, group: Group) -> Estimate | None:
+    """The reference's price times how much faster the device is: at it, both cost the same."""
+    reference = group.reference
+    if reference is None or row.reference or row.best.best is None:
+        return None
+    priced = next((other.price for other in group.rows if other.reference), None)
+    return None if priced is None else row.best.best.factor.scaled(priced.per_hour)
+
+
+def costs(report: Report) -> list[Section]:
+    """A section per group that has a price."""
+    sections = []
+    for group in report.groups:
+        if any(row.price is not None for row in group.rows):
+            sections.append(_section(group, report))
+    return sections
+
+
+def _section(group: Group, report: Report) -> Section:
+    assumptions, labels = report.assumptions, row_labels(group)
+    columns = (
+        "device",
+        "an hour",
+        "one training",
+        f"{assumptions.tuning_runs:,} runs",
+        "a year",
+        "same cost as the reference at",
+    )
+    rows = tuple(cost_cells(row, label, group, assumptions) for row, label in zip(group.rows, labels, strict=True))
+    title = f"What it costs: {cells.group_name(group, report.groups)}"
+    return Section(title, Table(columns, rows), cut([*_notes(group, labels, assumptions)]))
+
+
+def cost_cells(row: Row, label: str, group: Group, assumptions: Assumptions) -> tuple[str, ...]:
+    """One row of the table of costs."""
+    found, even = cost(row, group, assumptions), break_even_price(row, group)
+    priced = next((other.price for other in group.rows if other.reference), None)
+    at = UNKNOWN if even is None or priced is None else _money(even, priced.currency)
+    if found is None:
+        return (label, "no price given", UNKNOWN, UNKNOWN, UNKNOWN, at)
+    currency = found.price.currency
+    return (
+        label,
+        cells.money(found.price.per_hour, currency),
+        _money(found.training, currency),
+        _money(found.tuning_loop, currency),
+        _money(found.year, currency),
+        "reference" if row.reference else at,
+    )
+
+
+def _money(amount: Estimate, currency: str) -> str:
+    return cells.estimated(amount, lambda value: cells.money(value, currency))
+
+
+def _notes(group: Group, labels: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
+    for row, label in zip(group.rows, labels, strict=True):
+        if row.price is not None:
+            yield f"Price of {label}: {price_source(row.price)}."
+    currencies = sorted({row.price.currency for row in group.rows if row.price is not None})
+    if len(currencies) > 1:
+        yield "The prices are in several currencies, which are not converted: costs of different ones cannot be compared."
+    yield "A price is of one device-hour with the host it sits in, and only hours of training are paid."
+    yield (
+        f"A year: a training every {assumptions.retrain_days:g} days. The last column is the price of a device-hour at which a training "
+        "costs what it costs on the reference; its interval is that of the speed-up."
+    )
+
+
+def price_source(price: Price) -> str:
+    """Where a price comes from."""
+    parts = [cells.money(price.per_hour, price.currency) + " an hour"]
+    parts.append(clean(price.source, 160) if price.source else "as given")
+    return ", ".join([*parts, *([price.date] if price.date else [])])
