@@ -21,6 +21,7 @@ SHORT = [
     "--seconds",
     "0.2",
     "--no-ceilings",
+    "--no-search",
     "--quiet",
     "--precision",
     "fp32",

@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from bench.projection.assumptions import Assumptions
     from bench.record.schema import Record
+    from bench.report import Report
 
-FORMATS = ("terminal", "markdown", "csv", "json", "pytest-benchmark")
+FORMATS = ("terminal", "markdown", "html", "png", "svg", "csv", "json", "pytest-benchmark")
+PICTURES = ("png", "svg")
 DEFAULT_FOLDER = "bench-results"
 JOURNAL = "journal.jsonl"
-_BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json"}
+_BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", ".csv": "csv", ".json": "json"}
 
 
 @click.command(name="report")
 @click.argument("records", metavar="[RECORD]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by --output's suffix, else terminal.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
+@click.option(
+    "--chart", default="headline", show_default=True, help="The picture that png and svg show; 'list' names all there are."
+)
+@click.option("--pictures", is_flag=True, help="With markdown to a file: pictures beside it, and shown in it.")
 @click.option("--dataset", default="ham10000", show_default=True, help="ham10000, isic2020, slice3d or archive.")
 @click.option("--images", type=int, help="Number of images, instead of the data set's.")
 @click.option("--megapixels", type=float, help="Mean megapixels per original image, instead of the data set's.")
@@ -47,6 +54,8 @@ def command(
     records: tuple[Path, ...],
     format_name: str | None,
     output: Path | None,
+    chart: str,
+    pictures: bool,
     dataset: str,
     images: int | None,
     megapixels: float | None,
@@ -74,6 +83,7 @@ def command(
     from bench.projection.assumptions import Assumptions
     from bench.projection.prices import parse_price, read_prices
     from bench.report import build, render
+    from bench.report.charts.pictures import find_chart, picture
 
     assumptions = Assumptions(
         dataset=adapted(find_dataset(dataset), images, megapixels),
@@ -92,9 +102,53 @@ def command(
     suffix = "" if output is None else output.suffix.lower()
     if format_name is None and suffix not in {"", ".txt", *_BY_SUFFIX}:
         raise UsageError(f"no format goes by '{suffix}'; name one with --format: {', '.join(FORMATS)}")
+    chosen = format_name or _BY_SUFFIX.get(suffix, "terminal")
+    if pictures and (chosen != "markdown" or output is None):
+        raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
+    if chosen in PICTURES and output is None and chart != "list" and sys.stdout.isatty():
+        raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     with _without_collecting():
-        text = render(build(_read(records), assumptions), format_name or _BY_SUFFIX.get(suffix, "terminal"))
-    write(text, output)
+        if chosen == "html":
+            write(_page(records, assumptions), output)
+            return
+        report = build(_read(records), assumptions)
+        if chart == "list":
+            write(_chart_list(report), output)
+        elif chosen in PICTURES:
+            write(picture(find_chart(report, chart), chosen), output)
+        elif pictures and output is not None:
+            _write_with_pictures(report, output)
+        else:
+            write(render(report, chosen), output)
+
+
+def _chart_list(report: Report) -> str:
+    from bench.report.charts import charts
+
+    return "".join(f"{chart.name}: {chart.title}\n" for chart in charts(report))
+
+
+def _write_with_pictures(report: Report, output: Path) -> None:
+    """Markdown, and every picture that it shows as an SVG file beside it."""
+    from bench.report.charts import charts
+    from bench.report.charts.pictures import picture
+    from bench.report.markdown import markdown_with_pictures
+
+    check_writable(output)
+    found = [chart for chart in charts(report) if not chart.name.startswith("warm-up")]
+    files = {chart.name: output.with_name(f"{output.stem}-{chart.name}.svg") for chart in found}
+    for chart in found:
+        write(picture(chart, "svg"), files[chart.name])
+    write(markdown_with_pictures(report, [(chart, files[chart.name].name) for chart in found]), output)
+
+
+def _page(records: tuple[Path, ...], assumptions: Assumptions) -> str:
+    """The page with as many of the records as it can carry."""
+    from bench.report import build
+    from bench.report.page import Attachments, HtmlReporter
+
+    attachments = Attachments()
+    return HtmlReporter(attachments).render(build(attachments.passing(_read(records)), assumptions))
 
 
 @contextmanager
@@ -163,22 +217,26 @@ def check_writable(output: Path) -> None:
         raise UsageError(f"cannot write {output}: its folder {there}")
 
 
-def write(text: str, output: Path | None) -> None:
-    """Print the text, or put it into a file that is there either whole or not at all. Raises UsageError."""
+def write(content: str | bytes, output: Path | None) -> None:
+    """Print text, or put it into a file that is there either whole or not at all. Raises UsageError."""
     if output is None:
+        if isinstance(content, bytes):
+            sys.stdout.buffer.write(content)
+            return
         encoding = sys.stdout.encoding or "utf-8"
-        click.echo(text.encode(encoding, "replace").decode(encoding), nl=False)
+        click.echo(content.encode(encoding, "replace").decode(encoding), nl=False)
         return
     from bench.errors import UsageError
 
     check_writable(output)
     output = output.resolve()  # a link stays one
     temporary = output.with_name(output.name + ".part")
+    data = content.encode() if isinstance(content, str) else content
     try:
         if output.exists() and not output.is_file():  # a device or a pipe cannot be replaced by a file
-            output.write_text(text, encoding="utf-8")
+            output.write_bytes(data)
             return
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         temporary.replace(output)
     except OSError as error:
         with suppress(OSError):

@@ -26,12 +26,11 @@ class _Envelope(msgspec.Struct):
 
 def write_record(record: Record, path: Path) -> None:
     """Write atomically: either the whole record is at ``path`` afterwards, or what was there before."""
-    body = msgspec.json.encode(record)
-    digest = hashlib.sha256(body).hexdigest().encode()
+    content = sealed(record)
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("wb") as file:
-            file.write(_PREFIX % (VERSION, digest) + body + b"}\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -41,6 +40,12 @@ def write_record(record: Record, path: Path) -> None:
         raise RecordError(
             f"cannot write {path}: {error.strerror}; everything measured is kept: make room, then bench run --resume {path.parent}"
         ) from None
+
+
+def sealed(record: Record) -> bytes:
+    """A record as it lies in its file, digest included."""
+    body = msgspec.json.encode(record)
+    return _PREFIX % (VERSION, hashlib.sha256(body).hexdigest().encode()) + body + b"}\n"
 
 
 def read_record(path: Path) -> Record:

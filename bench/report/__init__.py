@@ -9,12 +9,14 @@ from bench.report.builder import build
 from bench.report.data import CsvReporter, JsonReporter
 from bench.report.markdown import MarkdownReporter
 from bench.report.model import Report
+from bench.report.page import HtmlReporter
 from bench.report.pytest_benchmark import PytestBenchmarkReporter
 from bench.report.terminal import TerminalReporter
 
 BUILT_IN: tuple[Reporter, ...] = (
     TerminalReporter(),
     MarkdownReporter(),
+    HtmlReporter(),
     CsvReporter(),
     JsonReporter(),
     PytestBenchmarkReporter(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from bench.record.schema import Ceiling, WorkloadFacts
 from bench.report.model import (
     ABOVE_CEILING,
@@ -25,6 +27,8 @@ from bench.statistics import PERCENTILES, LogRate, NoFigure, Percentile, log_rat
 
 PLAUSIBLE = 1.1
 """A rate may exceed the measured ceiling by this factor, since ceilings have an error too; beyond, physics says no."""
+
+_SHARES = np.concatenate([np.linspace(0, 0.9, 46), np.linspace(0.905, 0.99, 18), np.linspace(0.991, 1, 10)])
 
 PHASES = ("preprocess", "train", "infer")
 _START_UP = ("import", "build", "first_step")
@@ -86,6 +90,8 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         records=len(tally.records),
         targets=tally.case.targets,
         courses=tuple(sorted(tally.courses, key=lambda course: course.number)),
+        latency_curve=_curve(used) if log is not None else (),
+        trace=next((figure.trace for figure in used if figure.trace is not None), None),
     )
 
 
@@ -123,6 +129,16 @@ def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
         except NoFigure:
             break  # the higher percentiles need more queries still
     return tuple(found)
+
+
+def _curve(used: Sequence[Figure]) -> tuple[tuple[float, float], ...]:
+    """The empirical distribution of the latencies of all trials, at shares that crowd where its tail is."""
+    queries = [figure.queries for figure in used if figure.queries is not None]
+    pooled = np.sort(np.concatenate(queries)) if queries else np.zeros(0)
+    if len(pooled) == 0:
+        return ()
+    places = np.unique(np.ceil(_SHARES * len(pooled)).astype(int).clip(1, len(pooled)))
+    return tuple((float(place / len(pooled)), float(pooled[place - 1])) for place in places)
 
 
 def _ceilings(

@@ -19,22 +19,34 @@ from bench.report.text import clean, first_line
 
 def document(report: Report) -> list[Section]:
     """Days versus hours, what was measured, and what has to be known about both."""
-    sections = [headline(group, report) for group in report.groups]
-    sections += costs(report)
-    sections.append(Section("Not projected", None, cut(not_projected(report))))
-    sections += time_to_quality(report)
-    sections += measured(report)
-    sections.append(Section("Training from files", None, cut(input_taxes(report))))
-    sections.append(Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report))))
-    sections.append(Section("Assumptions", None, tuple(_assumptions(report))))
-    sections.append(Section("Failed trials", None, tuple(_remarks(report.failures))))
-    sections.append(Section("Skipped", None, tuple(_remarks(report.skips))))
-    sections.append(Section("Ceilings", None, cut(ceiling_lines(report))))
-    sections.append(Section("What binds", None, tuple(binding_lines(report))))
-    sections.append(Section("Machines", None, cut(machine_lines(report))))
-    sections.append(Section("What disturbed these measurements", None, cut(finding_lines(report))))
-    sections.append(Section("Records", None, (*cut(record_lines(report)), *report.notes)))
-    return [section for section in sections if section.table is not None or section.lines]
+    return [section for _, section in _sections(report)]
+
+
+def document_parts(report: Report) -> dict[str, list[Section]]:
+    """The same sections by the part of a page they belong to: headline, cost, training, belief, evidence."""
+    parts: dict[str, list[Section]] = {}
+    for part, section in _sections(report):
+        parts.setdefault(part, []).append(section)
+    return parts
+
+
+def _sections(report: Report) -> list[tuple[str, Section]]:
+    sections = [("headline", headline(group, report)) for group in report.groups]
+    sections += [("cost", section) for section in costs(report)]
+    sections.append(("headline", Section("Not projected", None, cut(not_projected(report)))))
+    sections += [("training", section) for section in time_to_quality(report)]
+    sections += [("evidence", section) for section in measured(report)]
+    sections.append(("training", Section("Training from files", None, cut(input_taxes(report)))))
+    sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
+    sections.append(("evidence", Section("Assumptions", None, tuple(_assumptions(report)))))
+    sections.append(("belief", Section("Failed trials", None, tuple(_remarks(report.failures)))))
+    sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))
+    sections.append(("evidence", Section("Ceilings", None, cut(ceiling_lines(report)))))
+    sections.append(("belief", Section("What binds", None, tuple(binding_lines(report)))))
+    sections.append(("evidence", Section("Machines", None, cut(machine_lines(report)))))
+    sections.append(("belief", Section("What disturbed these measurements", None, cut(finding_lines(report)))))
+    sections.append(("evidence", Section("Records", None, (*cut(record_lines(report)), *report.notes))))
+    return [(part, section) for part, section in sections if section.table is not None or section.lines]
 
 
 def _marks(report: Report) -> Iterable[tuple[str, str]]:

@@ -47,7 +47,7 @@ def _row(row: Row, label: str, group: Group) -> tuple[str, ...]:
     projection = best.projection
     return (
         label,
-        cells.setting(best.train) + _signs(best),
+        setting_cell(best),
         cells.decoding(best.decode),
         cells.estimated(projection.training, duration),
         cells.estimated(projection.tuning_loop, duration),
@@ -66,10 +66,11 @@ def _overtaking(group: Group, labels: Sequence[str]) -> Iterable[str]:
             yield f"{label} finishes a training before the reference {row.break_even.kind} about {images} images."
 
 
-def _signs(setting: Setting) -> str:
+def setting_cell(setting: Setting) -> str:
+    """``bf16, batch 32 ¹``: the setting and the marks of everything that its projection stands on."""
     used = [case for case in (setting.train, setting.infer, setting.decode) if case is not None]
     signs = dict.fromkeys("".join(cells.signs(case) for case in used))
-    return f" {''.join(signs)}" if signs else ""
+    return cells.setting(setting.train) + (f" {''.join(signs)}" if signs else "")
 
 
 def _speed_ups(row: Row, group: Group) -> tuple[str, str]:

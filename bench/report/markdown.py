@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.report.document import document
+from bench.report.charts import Chart
+from bench.report.document import document, document_parts
 from bench.report.model import Report
 from bench.report.sections import Section, Table
 from bench.report.text import markdown
@@ -18,6 +19,15 @@ class MarkdownReporter:
     def render(self, report: Report) -> str:
         """The report as a page to paste into an issue or a README."""
         return markdown_page(document(report))
+
+
+def markdown_with_pictures(report: Report, pictures: Sequence[tuple[Chart, str]]) -> str:
+    """The page with each picture, by the name of its file, before the tables; the first stands on top."""
+    shown = [f"![{markdown(chart.alt)}](<{file}>)" for chart, file in pictures]
+    parts = document_parts(report)
+    headline = markdown_page([*parts.pop("headline", []), *parts.pop("cost", [])])
+    rest = markdown_page([section for sections in parts.values() for section in sections])
+    return "\n\n".join([*shown[:1], headline.rstrip(), *shown[1:], rest])
 
 
 def markdown_page(sections: Sequence[Section]) -> str:

@@ -69,6 +69,13 @@ class Course(NamedTuple):
     test: dict[str, float]  # measures on the test images
 
 
+class Trace(NamedTuple):
+    """One trial's samples, for people to see where its warm-up ended: (seconds since its first block, seconds per item)."""
+
+    points: tuple[tuple[float, float], ...]
+    warm: float  # seconds since the first block at which warm-up ended
+
+
 @dataclass(frozen=True)
 class MeasuredCase:
     """One case, its trials pooled over records. Times are seconds, sizes bytes."""
@@ -99,6 +106,8 @@ class MeasuredCase:
     records: int
     targets: dict[str, float]  # of trainings to their target
     courses: tuple[Course, ...]
+    latency_curve: tuple[tuple[float, float], ...] = ()  # (share of queries, seconds), pooled over trials
+    trace: Trace | None = None  # of the first trial that the rate is of
 
     @property
     def rate(self) -> Estimate | None:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from bench.errors import RecordError
 from bench.record.quality import goal, seconds_to, target_text
 from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
-from bench.report.model import CaseKey, Course, RecordLine, Stack
+from bench.report.model import CaseKey, Course, RecordLine, Stack, Trace
 from bench.report.text import clean, first_line, plural
 from bench.statistics import NoFigure, log_time
 
 MEGA = 1e6
+_MOST_POINTS = 120
 _LONGEST_STAGE = 1e9  # seconds; more is no stage
 
 
@@ -29,6 +30,7 @@ class Figure(NamedTuple):
     trouble: str  # why there is no figure
     proof: Literal["passed", "failed", "none"]
     queries: NDArray[np.float64] | None  # single-stream: seconds of each
+    trace: Trace | None = None
 
 
 @dataclass
@@ -192,7 +194,10 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     if trial.status not in {"ok", "invalid"}:
         tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
         return
-    tally.figures.append(_figure(tally.case, trial))
+    figure = _figure(tally.case, trial)
+    if not any(known.trace for known in tally.figures):
+        figure = figure._replace(trace=_trace(tally.case, trial))
+    tally.figures.append(figure)
     if tally.case.scenario == "to-quality":
         seconds = seconds_to(tally.case.targets, trial.curve)
         tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
@@ -222,6 +227,22 @@ def _figure(case: Case, trial: Trial) -> Figure:
         return Figure(None, str(error), proof, None)
     single = case.scenario == "single-stream"
     return Figure(log, "", proof, np.array(trial.samples[trial.warmup :]) if single else None)
+
+
+def _trace(case: Case, trial: Trial) -> Trace | None:
+    """A trial's samples, thinned to medians of neighbours where there are very many."""
+    if case.scenario == "to-quality" or len(trial.samples) < 2:
+        return None
+    items = np.array(
+        [pixels / MEGA for pixels in trial.pixels_per_sample] or [max(trial.images_per_sample, 1)], dtype=np.float64
+    )
+    samples = np.array(trial.samples, dtype=np.float64)
+    if len(items) not in {1, len(samples)} or not (np.isfinite(samples).all() and (samples > 0).all() and (items > 0).all()):
+        return None
+    ends, each = np.cumsum(samples), samples / items
+    warm = float(ends[trial.warmup - 1]) if 0 < trial.warmup <= len(ends) else 0.0
+    parts = np.array_split(np.arange(len(samples)), min(len(samples), _MOST_POINTS))
+    return Trace(tuple((float(ends[part[-1]]), float(np.median(each[part]))) for part in parts), warm)
 
 
 def log_time_to(case: Case, trial: Trial) -> float:

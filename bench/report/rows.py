@@ -126,8 +126,8 @@ def _setting(
 def _priced_names(row: Row) -> list[str]:
     """What a price may call a device, the most particular first."""
     case = row.best.train
-    name = _name(row)
-    identity = [name, f"{case.key.backend}:{'+'.join(case.key.devices)}", *case.key.devices, case.key.backend]
+    backend, *particular = reference_names(row)
+    identity = [*particular, backend]
     names = [
         f"{machine}/{known}" for machine in (row.machine.fingerprint, short(row.machine.fingerprint)) for known in identity
     ]
@@ -139,27 +139,32 @@ def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
         known = {name for group in found for row in group.rows for name in _priced_names(row)}
         for price in assumptions.prices:
             if price.device not in known:
-                names = sorted({_name(row) for group in found for row in group.rows})
+                names = sorted({reference_name(row) for group in found for row in group.rows})
                 raise UsageError(
                     f"a price for '{clean(price.device, 60)}', which is no device here; there is: {', '.join(names)}"
                 )
     wanted = assumptions.reference
     if wanted is None or not found or any(_named(row, wanted) for group in found for row in group.rows):
         return found
-    names = sorted({_name(row) for group in found for row in group.rows})
+    names = sorted({reference_name(row) for group in found for row in group.rows})
     raise UsageError(f"no valid training on the reference '{clean(wanted, 60)}'; there is: {', '.join(names)}")
 
 
-def _name(row: Row) -> str:
+def reference_name(row: Row) -> str:
     """``backend:device``, or the device alone where it begins with its backend's name."""
     key = row.best.train.key
     device = "+".join(key.devices)
     return device if device.split(":")[0] == key.backend else f"{key.backend}:{device}"
 
 
-def _named(row: Row, wanted: str) -> bool:
+def reference_names(row: Row) -> list[str]:
+    """Everything a reference may be asked for by."""
     key = row.best.train.key
-    return wanted in {key.backend, _name(row), f"{key.backend}:{'+'.join(key.devices)}", *key.devices}
+    return [key.backend, reference_name(row), f"{key.backend}:{'+'.join(key.devices)}", *key.devices]
+
+
+def _named(row: Row, wanted: str) -> bool:
+    return wanted in reference_names(row)
 
 
 def _reference(group: Group, wanted: str | None) -> Row | None:
@@ -200,14 +205,17 @@ def _same(setting: Setting) -> tuple[str, int]:
     return setting.train.key.precision, setting.train.key.batch_size
 
 
+def is_default(case: MeasuredCase) -> bool:
+    """Whether it is fp32 at the workload's own batch size."""
+    return case.facts is not None and (case.key.precision, case.key.batch_size) == ("fp32", case.facts.batch_size)
+
+
 def _common(settings: Sequence[Setting]) -> Setting | None:
     """The setting for the column *same*: fp32 at the workload's own batch size, else where the reference is fastest."""
     shared = [setting for setting in settings if setting.same is not None]
 
     def preference(setting: Setting) -> tuple[bool, float]:
-        facts = setting.train.facts
-        own = facts is not None and _same(setting) == ("fp32", facts.batch_size)
-        return own, 0.0 if setting.same is None else _speed(setting.same.reference)
+        return is_default(setting.train), 0.0 if setting.same is None else _speed(setting.same.reference)
 
     return max(shared, key=preference, default=None)
 

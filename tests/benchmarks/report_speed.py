@@ -3,7 +3,7 @@
     python tests/benchmarks/report_speed.py [records] [machines]
 
 Each record holds 20 trials of 50 samples, four single-stream ones of 1,000 queries, and ten pilots. Prints wall and
-processor seconds of the command line in a process of its own, the records in the page cache.
+processor seconds of the command line in a process of its own, the records in the page cache, and the size of what it writes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from bench.cli.report import FORMATS
 from bench.record.files import write_record
 from tests.support import records as fake
 
@@ -52,10 +53,15 @@ def main(records: int = 1000, machines: int = 20) -> None:
         folder = Path(name)
         size = make(folder, records, machines)
         print(f"{records} records of {machines} machines, {size / 1e6:.0f} MB")
-        for format_name in ("terminal", "markdown", "csv", "json"):
-            times = sorted(measure(folder, "--format", format_name) for _ in range(3))
+        for format_name in FORMATS:
+            output = folder.parent / f"{folder.name}-report"
+            times = sorted(measure(folder, "--format", format_name, "--output", str(output)) for _ in range(3))
             wall, processor = times[1]
-            print(f"{format_name}: {wall:.2f} s wall, {processor:.2f} s processor")
+            print(
+                f"{format_name}: {wall:.2f} s wall, {processor:.2f} s processor, {output.stat().st_size / 1e6:.2f} MB",
+                flush=True,
+            )
+            output.unlink()
 
 
 if __name__ == "__main__":

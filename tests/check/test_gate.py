@@ -26,7 +26,7 @@ def test_a_check_leaves_two_records_that_compare_alike(tmp_path, site):
         [*run, "--inconclusive", "warn"], cwd=tmp_path, capture_output=True, text=True, check=False,
         env=environment(tmp_path, site) | {"GITHUB_STEP_SUMMARY": str(summary)},
     )  # fmt: skip
-    assert done.returncode in {0, 5}, done.stderr
+    assert done.returncode in {0, 5}, done.stdout + done.stderr
     found = json.loads(as_json.read_text())
     (case,) = found["cases"]
     assert case["figures"]["method"] == "pairs"

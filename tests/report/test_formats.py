@@ -35,11 +35,11 @@ def cells(page, heading):
 
 
 def test_formats():
-    assert FORMATS == ["terminal", "markdown", "csv", "json", "pytest-benchmark"]
+    assert FORMATS == ["terminal", "markdown", "html", "csv", "json", "pytest-benchmark"]
 
 
 def test_an_unknown_format_is_refused(report):
-    with pytest.raises(UsageError, match="expected terminal, markdown, csv, json"):
+    with pytest.raises(UsageError, match="expected terminal, markdown, html, csv, json"):
         render(report, "pdf")
 
 

@@ -82,13 +82,13 @@ def test_a_pilot_that_was_killed_gets_a_second_try(tmp_path, site):
 
 
 def test_one_killed_trial_does_not_stop_the_rest_of_its_case(tmp_path, site):
-    process = start_bench([*TRAIN, "--trials", "5", "--option", "pause=0.3"], tmp_path, site)
+    process = start_bench([*TRAIN, "--trials", "3", "--option", "pause=0.1"], tmp_path, site)
     wait_for_trials(tmp_path, 1)
     wait_for(lambda: children_of(process))
     children_of(process)[0].send_signal(signal.SIGKILL)
     assert process.wait(timeout=120) == 6
     statuses = [trial.status for trial in the_record(tmp_path).trials if trial.role == "trial"]
-    assert sorted(statuses) == ["killed", "ok", "ok", "ok", "ok"]
+    assert sorted(statuses) == ["killed", "ok", "ok"]
 
 
 def test_megabytes_of_chatter_end_in_a_small_log_with_its_last_words(tmp_path, site):

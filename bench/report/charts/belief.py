@@ -1,0 +1,95 @@
+"""Pictures that let people judge the measurements themselves: how trials scatter, and where warm-up ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from statistics import median
+
+from bench.durations import duration, number
+from bench.report import cells
+from bench.report.charts.chart import MOST_LANES, Chart, Spec, base
+from bench.report.charts.rates import by_network, device, tagged
+from bench.report.model import MeasuredCase, Report
+from bench.report.sections import Table
+
+MOST_WARM_UPS = 8
+_LANE = 36
+
+
+def _name(case: MeasuredCase, report: Report) -> str:
+    phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
+    where = "host" if case.key.phase == "preprocess" else device(case, report)
+    return f"{where}, {phase}, {cells.setting(case)}"
+
+
+def spread(report: Report) -> Iterator[Chart]:
+    """Every trial of every case, as its difference from the case's mean."""
+    names: list[str] = []
+    for name, cases in by_network(case for case in report.measured if len(case.log_times) > 1):
+        chosen = sorted(cases, key=_width, reverse=True)[:MOST_LANES]
+        rows: list[Spec] = []
+        table = []
+        for place, case in enumerate(chosen):
+            mean = sum(case.log_times) / len(case.log_times)
+            changes = [100 * math.expm1(mean - log) for log in case.log_times]
+            rows += [{"id": f"{place:04d}", "name": _name(case, report), "change": change} for change in changes]
+            table.append((_name(case, report), f"{len(changes)}", f"{min(changes):+.1f} % to {max(changes):+.1f} %"))
+        y = {"field": "id", "type": "nominal", "axis": None}
+        alt = f"Rate of each trial against the mean of its case, {name}: " + "; ".join(
+            f"{row[0]}: {row[2]}" for row in table
+        )
+        spec = {
+            **base(alt, _LANE * len(chosen)),
+            "data": {"values": rows},
+            "layer": [
+                {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.75, "color": "var(--c0)"},
+                 "encoding": {"x": {"field": "change", "type": "quantitative", "title": "% above or below the mean of the case's trials"}, "y": y}},
+                {"transform": [{"aggregate": [{"op": "min", "field": "name", "as": "unused"}], "groupby": ["id", "name"]}],
+                 "mark": {"type": "text", "align": "left", "baseline": "bottom", "dy": -6, "fontSize": 12, "limit": {"expr": "width"}},
+                 "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "name"}}},
+            ],
+        }  # fmt: skip
+        yield Chart(
+            tagged("spread", names), f"How far trials scatter: {name}", alt, spec,
+            Table(("case", "trials", "from the mean"), tuple(table), frozenset({1, 2})), "belief",
+        )  # fmt: skip
+
+
+def _width(case: MeasuredCase) -> float:
+    return max(case.log_times) - min(case.log_times)
+
+
+def warm_ups(report: Report) -> Iterator[Chart]:
+    """Time per image over a trial of the cases that say most: training first."""
+    names: list[str] = []
+    order = {"train": 0, "infer": 1, "preprocess": 2}
+    cases = sorted((case for case in report.measured if case.trace is not None), key=lambda case: order[case.key.phase])
+    for case in cases[:MOST_WARM_UPS]:
+        trace = case.trace
+        assert trace is not None
+        name = _name(case, report)
+        rows = [{"seconds": seconds, "each": 1e3 * each} for seconds, each in trace.points]
+        steady = [each for seconds, each in trace.points if seconds > trace.warm]
+        unit = "megapixel" if case.key.phase == "preprocess" else "image"
+        usual = f"{number(1e3 * median(steady))} ms" if steady else "unknown"
+        alt = f"Time per {unit} over one trial of {name}: warm-up ends after {duration(trace.warm)}, then {usual} in the median"
+        spec = {
+            **base(alt, 150),
+            "layer": [
+                {"data": {"values": rows}, "mark": {"type": "line", "point": {"size": 18}, "color": "var(--c0)"},
+                 "encoding": {"x": {"field": "seconds", "type": "quantitative", "title": "seconds since the first timed block"},
+                              "y": {"field": "each", "type": "quantitative", "title": f"ms per {unit}", "scale": {"zero": False}}}},
+                {"data": {"values": [{"seconds": trace.warm}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "color": "var(--c1)", "strokeWidth": 2},
+                 "encoding": {"x": {"field": "seconds", "type": "quantitative"}}},
+            ],
+        }  # fmt: skip
+        table = Table(
+            ("after", f"ms per {unit}", ""),
+            tuple(
+                (duration(seconds), f"{1e3 * each:.4g}", "warm-up" if seconds <= trace.warm else "steady")
+                for seconds, each in trace.points
+            ),
+            frozenset({0, 1}),
+        )
+        yield Chart(tagged("warm-up", names), f"Warm-up: {name}", alt.replace(cells.NO_BREAK, " "), spec, table, "belief")

@@ -1,0 +1,110 @@
+"""Pictures of inference: how latencies are distributed, and what throughput they come with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.durations import duration, number
+from bench.report import cells
+from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, shapes
+from bench.report.charts.rates import by_network, device, tagged
+from bench.report.model import Report
+from bench.report.sections import Table
+from bench.statistics import PERCENTILES
+
+_MOST_CURVES = 12
+_LOG_TIME = {"type": "log", "nice": False, "padding": 10}
+
+
+def latency(report: Report) -> Iterator[Chart]:
+    """The distribution of single-stream latencies."""
+    names: list[str] = []
+    for name, cases in by_network(case for case in report.measured if case.latency_curve):
+        rows: list[Spec] = []
+        points: list[Spec] = []
+        table = []
+        for case in cases[:_MOST_CURVES]:
+            series = f"{device(case, report)}, {cells.setting(case)}"
+            rows += [
+                {"series": series, "share": digits(100 * share), "seconds": digits(seconds)}
+                for share, seconds in case.latency_curve
+            ]
+            known = {found.percent: found.latency for found in case.latency}
+            points += [{"series": series, "share": percent, "seconds": found.value} for percent, found in known.items()]
+            shown = [
+                cells.estimated(known[percent], duration) if percent in known else "too few queries"
+                for percent in PERCENTILES
+            ]
+            table.append((series, *shown))
+        series_names = [row["series"] for row in rows]
+        colour = {"field": "series", "type": "nominal", "scale": colours(series_names)}
+        x = {
+            "field": "seconds",
+            "type": "quantitative",
+            "scale": _LOG_TIME,
+            "axis": {"title": "latency of one image, log scale", **TIME_AXIS},
+        }
+        y = {"field": "share", "type": "quantitative", "title": "% of queries done", "scale": {"domain": [0, 100]},
+             "axis": {"values": [0, 25, 50, 75, 90, 99]}}  # fmt: skip
+        alt = f"Distribution of the latency of one image, {name}: " + "; ".join(
+            f"{row[0]}: " + ", ".join(f"p{percent} {cell}" for percent, cell in zip(PERCENTILES, row[1:], strict=True))
+            for row in table
+        )
+        spec = {
+            **base(alt),
+            "layer": [
+                {"data": {"values": rows}, "mark": {"type": "line", "interpolate": "step-after"},
+                 "encoding": {"x": x, "y": y, "color": colour,
+                              "strokeDash": {"field": "series", "type": "nominal", "scale": dashes(series_names)}}},
+                {"data": {"values": points}, "mark": {"type": "point", "filled": True, "size": 70},
+                 "encoding": {"x": x, "y": y, "color": colour}},
+            ],
+        }  # fmt: skip
+        columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
+        yield Chart(
+            tagged("latency", names), f"Latency of one image: {name}", alt.replace(cells.NO_BREAK, " "), spec,
+            Table(columns, tuple(table), frozenset({1, 2, 3})), "inference",
+        )  # fmt: skip
+
+
+def throughput(report: Report) -> Iterator[Chart]:
+    """Images per second against the time one batch takes."""
+    names: list[str] = []
+    for name, cases in by_network(case for case in report.measured if case.key.phase == "infer" and case.log is not None):
+        if len(cases) < 2:
+            continue
+        rows: list[Spec] = []
+        table = []
+        cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0, reverse=True)
+        for case in cases[:MOST_LANES]:
+            rate = case.rate
+            assert rate is not None
+            series = f"{device(case, report)}, {case.key.precision}"
+            took = case.key.batch_size / rate.value
+            scenario = f"{case.key.scenario}, batch {case.key.batch_size:,}"
+            rows.append({"series": series, "rate": rate.value, "seconds": took, "label": f"batch {case.key.batch_size:,}"})
+            table.append((series, scenario, cells.estimated(rate, number), duration(took)))
+        series_names = [row["series"] for row in rows]
+        colour = {"field": "series", "type": "nominal", "scale": colours(series_names)}
+        x = {"field": "seconds", "type": "quantitative", "scale": {**_LOG_TIME, "padding": 30},
+             "axis": {"title": "time of one batch, log scale", **TIME_AXIS}}  # fmt: skip
+        y = {"field": "rate", "type": "quantitative", "scale": {"type": "log", "nice": True},
+             "axis": {"title": "images per second, log scale", "format": "~s"}}  # fmt: skip
+        alt = f"Throughput against the time of one batch, {name}: " + "; ".join(
+            f"{row[0]}, {row[1]}: {row[2]} images/s in {row[3]}" for row in table
+        )
+        spec = {
+            **base(alt),
+            "data": {"values": rows},
+            "encoding": {"x": x, "y": y},
+            "layer": [
+                {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+                 "encoding": {"color": colour, "shape": {"field": "series", "type": "nominal", "scale": shapes(series_names)}}},
+                {"mark": {"type": "text", "dy": -11, "fontSize": 11}, "encoding": {"text": {"field": "label"}}},
+            ],
+        }  # fmt: skip
+        columns = ("device and precision", "scenario", "images/s", "time of one batch")
+        yield Chart(
+            tagged("throughput", names), f"Throughput against latency: {name}", alt.replace(cells.NO_BREAK, " "), spec,
+            Table(columns, tuple(table), frozenset({2, 3})), "inference",
+        )  # fmt: skip

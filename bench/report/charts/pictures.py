@@ -1,0 +1,44 @@
+"""A chart as PNG or SVG, drawn by vl-convert (Vega-Lite without a browser)."""
+
+from __future__ import annotations
+
+from bench.errors import UsageError
+from bench.report.charts import charts
+from bench.report.charts.chart import DARK, LIGHT, Chart, painted
+from bench.report.model import Report
+
+_SCALE = 2.0
+"""Of a PNG: sharp on dense screens."""
+
+
+def find_chart(report: Report, name: str) -> Chart:
+    """The chart of that name. Raises UsageError with the names there are."""
+    found = charts(report)
+    chosen = next((chart for chart in found if chart.name == name), None)
+    if chosen is None and found:  # of several networks the first: headline for headline-melanoma-small
+        chosen = next((chart for chart in found if chart.name.startswith(f"{name}-") and chart.part == name), None)
+    if chosen is None:
+        there = ", ".join(chart.name for chart in found) or "none, since nothing was measured that one could show"
+        raise UsageError(f"the records give no chart '{name:.60}'; there is: {there}")
+    return chosen
+
+
+def picture(chart: Chart, format: str, *, dark: bool = False) -> bytes:
+    """The chart with its title, as ``png`` or ``svg``. Raises UsageError where vl-convert is missing."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise UsageError("pictures and pages need vl-convert; pip install vl-convert-python") from None
+    colours = DARK if dark else LIGHT
+    spec = painted(chart.spec, colours)
+    spec["title"] = {
+        "text": chart.title,
+        "color": colours["ink"],
+        "anchor": "start",
+        "fontSize": 15,
+        "offset": 12,
+        "limit": 740,
+    }
+    if format == "svg":
+        return str(vl_convert.vegalite_to_svg(spec)).encode()
+    return bytes(vl_convert.vegalite_to_png(spec, scale=_SCALE))

@@ -1,0 +1,232 @@
+"""Pictures of what was measured in training: rates, batch sizes, ceilings, and where an accelerator stops paying off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from bench.durations import number
+from bench.report import cells
+from bench.report.ceilings import nearest
+from bench.report.charts.chart import Chart, Lane, Spec, base, colours, dashes, lanes_spec, shapes
+from bench.report.charts.times import shown
+from bench.report.model import MeasuredCase, Report
+from bench.report.sections import Table
+from bench.report.text import clean, short
+
+_MOST_SERIES = 12
+
+
+def network(case: MeasuredCase) -> str:
+    """``melanoma small``."""
+    return f"{clean(case.key.workload, 40)} {clean(case.key.size, 40)}"
+
+
+def device(case: MeasuredCase, report: Report) -> str:
+    """A device's name, with its machine where there are several."""
+    name = cells.device(case, report.machines[case.key.machine])
+    return f"{name} [{short(case.key.machine)}]" if len(report.machines) > 1 else name
+
+
+def by_network(cases: Iterable[MeasuredCase]) -> Iterator[tuple[str, list[MeasuredCase]]]:
+    """Only cases of one network may be compared."""
+    ordered = sorted(cases, key=lambda case: (network(case), case.key.digest))
+    for (name, _), members in groupby(ordered, key=lambda case: (network(case), case.key.digest)):
+        yield name, list(members)
+
+
+def tagged(stem: str, names: list[str]) -> str:
+    """A picture's name, numbered where there are several of its kind."""
+    name = stem if not names else f"{stem}-{len(names) + 1}"
+    names.append(name)
+    return name
+
+
+def training(report: Report) -> Iterator[Chart]:
+    """Images per second of every training case."""
+    names: list[str] = []
+    for name, cases in by_network(case for case in report.measured if case.key.phase == "train" and case.log is not None):
+        cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
+        lanes = shown([_rate_lane(case, report) for case in cases])
+        alt = f"Training rate of {name}, images per second: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
+        spec = lanes_spec(lanes, alt, "images per second, log scale; whiskers: 95 % interval", {"format": "~s"})
+        yield Chart(
+            tagged("training", names),
+            f"Training rate: {name}",
+            alt.replace(cells.NO_BREAK, " "),
+            spec,
+            _lane_table(lanes, "images/s"),
+            "training",
+        )
+
+
+def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
+    rate = case.rate
+    assert rate is not None
+    files = " from files" if case.key.scenario == "from-files" else ""
+    signs = cells.signs(case)
+    text = cells.estimated(rate, number) + (f" {signs}" if signs else "")
+    return Lane(
+        f"{device(case, report)}, {cells.setting(case)}{files}",
+        rate.value,
+        rate.low,
+        rate.high,
+        text,
+        clean(case.key.precision, 20),
+    )
+
+
+def _lane_table(lanes: Sequence[Lane], unit: str) -> Table:
+    return Table(("case", unit), tuple((lane.name, lane.text) for lane in lanes), frozenset({1}))
+
+
+def batches(report: Report) -> Iterator[Chart]:
+    """Rates over batch size, where a case was measured at several."""
+    names: list[str] = []
+    for name, cases in by_network(
+        case for case in report.measured if case.log is not None and case.key.scenario in {"", "offline"}
+    ):
+        for phase in ("train", "infer"):
+            lines = _lines([case for case in cases if case.key.phase == phase and case.log is not None], report)
+            if lines:
+                alt = f"{phase} rate of {name} over batch size"
+                rows = [
+                    {"series": series, "batch": case.key.batch_size, "rate": rate.value, "low": rate.low or rate.value,
+                     "high": rate.high or rate.value}
+                    for series, members in lines for case in members if (rate := case.rate) is not None
+                ]  # fmt: skip
+                table = Table(
+                    ("case", "batch size", "images/s"),
+                    tuple(
+                        (series, f"{case.key.batch_size:,}", cells.estimated(case.rate, number))
+                        for series, members in lines
+                        for case in members
+                    ),
+                    frozenset({1, 2}),
+                )
+                yield Chart(
+                    tagged("batches", names),
+                    f"{phase} rate over batch size: {name}",
+                    alt,
+                    _curve(rows, alt),
+                    table,
+                    "training",
+                )
+
+
+def _lines(cases: Sequence[MeasuredCase], report: Report) -> list[tuple[str, list[MeasuredCase]]]:
+    found: dict[str, list[MeasuredCase]] = {}
+    for case in sorted(cases, key=lambda case: case.key.batch_size):
+        options = f", {clean(case.key.options, 60)}" if case.key.options else ""
+        found.setdefault(f"{device(case, report)}, {clean(case.key.precision, 20)}{options}", []).append(case)
+    return [(name, members) for name, members in found.items() if len({case.key.batch_size for case in members}) > 1][
+        :_MOST_SERIES
+    ]
+
+
+def _curve(rows: list[Spec], alt: str) -> Spec:
+    series = [row["series"] for row in rows]
+    colour = {"field": "series", "type": "nominal", "scale": colours(series)}
+    x = {
+        "field": "batch",
+        "type": "quantitative",
+        "scale": {"type": "log", "base": 2, "nice": False, "padding": 10},
+        "title": "batch size",
+    }
+    scale = {"type": "log", "nice": True}
+    return {
+        **base(alt),
+        "data": {"values": rows},
+        "encoding": {"x": x, "color": colour},
+        "layer": [
+            {"mark": "line", "encoding": {"y": {"field": "rate", "type": "quantitative", "scale": scale, "title": "images per second"},
+                                          "strokeDash": {"field": "series", "type": "nominal", "scale": dashes(series)}}},
+            {"mark": "rule", "encoding": {"y": {"field": "low", "type": "quantitative", "scale": scale}, "y2": {"field": "high"}}},
+            {"mark": {"type": "point", "filled": True, "size": 60},
+             "encoding": {"y": {"field": "rate", "type": "quantitative", "scale": scale},
+                          "shape": {"field": "series", "type": "nominal", "scale": shapes(series)}}},
+        ],
+    }  # fmt: skip
+
+
+def pays_off(report: Report) -> Iterator[Chart]:
+    """Speed-up in training over batch size, a line per network and device: where an accelerator stops paying off."""
+    rows: list[Spec] = []
+    for group in report.groups:
+        reference = group.reference
+        if reference is None:
+            continue
+        slow = {_place(setting.train): setting.train for setting in reference.settings}
+        for row in group.rows:
+            for setting in row.settings:
+                twin = slow.get(_place(setting.train))
+                if row is not reference and not row.reference and twin is not None and twin.log and setting.train.log:
+                    facts = setting.train.facts
+                    pixels = f"{facts.height}×{facts.width}" if facts is not None else group.size
+                    line = f"{pixels}, {setting.train.key.precision}: {device(setting.train, report)}"
+                    ratio = setting.train.log.rate / twin.log.rate
+                    rows.append({"series": line, "batch": setting.train.key.batch_size, "ratio": ratio})
+    if len({(row["series"].split(",")[0], row["batch"]) for row in rows}) < 2:
+        return  # a single batch size of a single image size shows no limit
+    series = [row["series"] for row in rows]
+    alt = "Training rate against the reference at the same batch size and precision; below 1 the device does not pay off"
+    x = {
+        "field": "batch",
+        "type": "quantitative",
+        "scale": {"type": "log", "base": 2, "nice": False, "padding": 10},
+        "title": "batch size",
+    }
+    y = {
+        "field": "ratio",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": True},
+        "title": "times the reference's rate",
+    }
+    spec = {
+        **base(alt),
+        "data": {"values": rows},
+        "layer": [
+            {"mark": "line", "encoding": {"x": x, "y": y, "color": {"field": "series", "type": "nominal", "scale": colours(series)}}},
+            {"mark": {"type": "point", "filled": True, "size": 60},
+             "encoding": {"x": x, "y": y, "color": {"field": "series", "type": "nominal", "scale": colours(series)},
+                          "shape": {"field": "series", "type": "nominal", "scale": shapes(series)}}},
+            {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "color": "var(--soft)"},
+             "encoding": {"y": {"datum": 1, "type": "quantitative"}}},
+        ],
+    }  # fmt: skip
+    behind = tuple((row["series"], f"{row['batch']:,}", cells.times(row["ratio"])) for row in rows)
+    yield Chart("pays-off", "Where a device pays off: batch size and image size against speed-up", alt, spec,
+                Table(("images, precision and device", "batch size", "times the reference's rate"), behind, frozenset({1, 2})), "training")  # fmt: skip
+
+
+def _place(case: MeasuredCase) -> tuple[str, int]:
+    return case.key.precision, case.key.batch_size
+
+
+def ceilings(report: Report) -> Iterator[Chart]:
+    """How near each case comes to the nearest measured ceiling."""
+    names: list[str] = []
+    for name, cases in by_network(case for case in report.measured if nearest(case) is not None):
+        lanes = []
+        for case in cases:
+            found = nearest(case)
+            assert found is not None
+            phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
+            text = f"{number(100 * found[1], 2)} % of {found[0]}"
+            lanes.append(
+                Lane(f"{cells.place(case)}, {phase}, {cells.setting(case)}", 100 * found[1], None, None, text, found[0])
+            )
+        lanes = sorted(lanes, key=lambda lane: lane.value)
+        lanes = shown(lanes)
+        alt = f"Achieved share of the nearest measured ceiling, {name}: " + "; ".join(
+            f"{lane.name}: {lane.text}" for lane in lanes
+        )
+        spec = lanes_spec(lanes, alt, "% of the nearest measured ceiling", scale={"domainMin": 0, "nice": True}, mark="bar")
+        yield Chart(
+            tagged("ceilings", names),
+            f"Achieved over measured ceiling: {name}",
+            alt,
+            spec,
+            _lane_table(lanes, "of the nearest ceiling"),
+            "training",
+        )

@@ -1,0 +1,184 @@
+"""Pictures of whole trainings: how long each device takes, and where the time goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from bench.durations import duration
+from bench.projection import Assumptions
+from bench.report import cells
+from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec
+from bench.report.model import Group, Report, Row
+from bench.report.notes import row_labels
+from bench.report.sections import Table
+
+MOST_PIPELINES = 8
+
+
+def slug(group: Group, report: Report) -> str:
+    """What tells a group's pictures from those of others; nothing where there is one group."""
+    if len(report.groups) == 1:
+        return ""
+    twins = sum((other.workload, other.size) == (group.workload, group.size) for other in report.groups) > 1
+    return f"-{group.workload}-{group.size}" + (f"-{group.digest[:8]}" if twins else "")
+
+
+def headline_lanes(group: Group) -> list[Lane]:
+    """One training per device, the reference first, then from slow to fast; of very many the reference and the fastest."""
+    lanes = []
+    for row, label in zip(group.rows, row_labels(group), strict=True):
+        training = row.best.projection.training
+        text = cells.estimated(training, duration)
+        lanes.append(Lane(f"{label}, {row.best.train.key.precision}", training.value, training.low, training.high, text))
+    return shown(lanes)
+
+
+def shown(lanes: Sequence[Lane]) -> list[Lane]:
+    """The first, and as many of the last as people can compare."""
+    return list(lanes) if len(lanes) <= MOST_LANES else [lanes[0], *lanes[-(MOST_LANES - 1) :]]
+
+
+def headlines(report: Report) -> Iterator[Chart]:
+    """Time per training per device, a picture per network."""
+    for group in report.groups:
+        lanes = headline_lanes(group)
+        name = cells.group_name(group, report.groups)
+        alt = f"One training of {name}, log scale: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
+        yield Chart(
+            f"headline{slug(group, report)}",
+            f"One training of {name}, {report.assumptions.dataset.title}",
+            alt.replace(cells.NO_BREAK, " "),
+            lanes_spec(lanes, alt, "time of one training, log scale; whiskers: 95 % interval", TIME_AXIS),
+            Table(("device", "one training"), tuple((lane.name, lane.text) for lane in lanes), frozenset({1})),
+            "headline",
+        )
+
+
+def pipelines(report: Report) -> Iterator[Chart]:
+    """Where one training's time goes, a picture per network."""
+    for group in report.groups:
+        rows = list(zip(group.rows, row_labels(group), strict=True))
+        rows = rows if len(rows) <= MOST_PIPELINES else [rows[0], *rows[-(MOST_PIPELINES - 1) :]]
+        bars = [(label, bar) for row, label in rows for bar in stages(row, group, report)]
+        name = cells.group_name(group, report.groups)
+        table = Table(
+            ("device", "stage", "from", "to", "seconds"),
+            tuple((label, bar[0], f"{100 * bar[1]:.3g} %", f"{100 * bar[2]:.3g} %", f"{bar[3]:.4g}") for label, bar in bars),
+            frozenset({2, 3, 4}),
+        )
+        alt = f"Stages of one training of {name}, as shares of its time: " + "; ".join(
+            f"{label}: {bar[0]} {duration(bar[3])}" for label, bar in bars
+        )
+        yield Chart(
+            f"pipeline{slug(group, report)}", f"Where the time of one training goes: {name}", alt,
+            _waterfall([(label, stages(row, group, report)) for row, label in rows], alt), table, "pipeline",
+        )  # fmt: skip
+
+
+def stages(row: Row, group: Group, report: Report) -> list[tuple[str, float, float, float]]:
+    """(stage, from, to, seconds): start and end as shares of one training. Where an accelerator is fed by its host, decoding and
+    training run side by side, and the longer one sets the pace; on shared cores they follow one another."""
+    found = row.best
+    projection, measured, data = found.projection, found.measured, report.assumptions.dataset
+    whole = sum(projection.parts.values())
+    together = 1 / (report.assumptions.devices * report.assumptions.parallel_efficiency)
+    train = group.epochs * data.training_images * math.exp(measured.train.mean) * together
+    decode = 0.0
+    if projection.decoded_per_second is not None:
+        decode = group.epochs * data.training_images / projection.decoded_per_second
+    at = measured.start_up
+    rows = [("start-up", 0.0, at)]
+    if decode:
+        rows.append(("decode", at, at + decode))
+    begin = at + decode if measured.shares_cores else at
+    if copy := _copying(row, group, report):
+        rows.append(("copy, at the ceiling's rate, part of the step", begin, begin + copy))
+    rows.append(("train step", begin, begin + train))
+    end = begin + train if measured.shares_cores else at + max(train, decode)
+    if whole > end * (1 + 1e-9):
+        rows.append(("evaluate" + (", with its decoding" if decode else ""), end, whole))
+    return [(name, start / whole, stop / whole, stop - start) for name, start, stop in rows]
+
+
+def _copying(row: Row, group: Group, report: Report) -> float:
+    """Least seconds that a training's images need to reach the device; 0 where that is unknown, or nothing is copied."""
+    facts, case = row.best.train.facts, row.best.train
+    if facts is None or case.shares_cores or case.device is None:
+        return 0.0
+    rate = max(
+        (
+            ceiling.rate
+            for ceiling in report.ceilings.get(row.machine.fingerprint, ())
+            if ceiling.kind == "copy" and ceiling.physical == case.device.physical
+        ),
+        default=0.0,
+    )
+    images = group.epochs * report.assumptions.dataset.training_images / report.assumptions.devices
+    return images * facts.height * facts.width * 3 / rate if rate > 0 else 0.0
+
+
+_STAGE_COLOURS = {"start-up": SERIES[3], "decode": SERIES[1], "copy": SERIES[4], "train": SERIES[0], "evaluate": SERIES[2]}
+
+
+def _waterfall(devices: Sequence[tuple[str, Sequence[tuple[str, float, float, float]]]], alt: str) -> Spec:
+    values: list[Spec] = []
+    for label, bars in devices:
+        values.append({"id": f"{len(values):04d}", "heading": label})
+        for name, start, stop, seconds in bars:
+            colour = next(value for key, value in _STAGE_COLOURS.items() if name.startswith(key))
+            values.append(
+                {
+                    "id": f"{len(values):04d}", "text": f"{name}: {duration(seconds)}", "from": 100 * start, "to": 100 * stop,
+                    "colour": colour,
+                }
+            )  # fmt: skip
+    y = {"field": "id", "type": "nominal", "axis": None}
+    x = {"type": "quantitative", "scale": {"domain": [0, 100], "nice": False}}
+    words = {"type": "text", "baseline": "bottom", "align": "left", "dy": -5, "fontSize": 12, "limit": {"expr": "width"}}
+    return {
+        **base(alt, 32 * len(values)),
+        "data": {"name": "rows", "values": values},
+        "layer": [
+            {
+                "transform": [{"filter": "isValid(datum.to)"}],
+                "mark": {"type": "bar", "height": 9},
+                "encoding": {
+                    "x": {"field": "from", **x, "axis": {"title": "% of one training", "grid": True}}, "x2": {"field": "to"}, "y": y,
+                    "color": {"field": "colour", "type": "nominal", "scale": None},
+                },
+            },
+            {
+                "transform": [{"filter": "isValid(datum.text)"}],
+                "mark": {**words, "color": "var(--soft)"},
+                "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "text"}},
+            },
+            {
+                "transform": [{"filter": "isValid(datum.heading)"}],
+                "mark": {**words, "fontWeight": "bold", "dy": 6},
+                "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "heading"}},
+            },
+        ],
+    }  # fmt: skip
+
+
+def sentence(group: Group, assumptions: Assumptions) -> str:
+    """The headline in words, with its uncertainty."""
+    labels = row_labels(group)
+    fastest = min(range(len(group.rows)), key=lambda place: group.rows[place].best.projection.training.value)
+    best = group.rows[fastest]
+    time = cells.estimated(best.best.projection.training, duration)
+    if group.reference is None or best.reference:
+        others = [place for place in range(len(group.rows)) if place != fastest]
+        text = f"One training takes {time} on {labels[fastest]}"
+        if not others:
+            return f"{text}, the only device measured."
+        second = min(others, key=lambda place: group.rows[place].best.projection.training.value)
+        other = cells.estimated(group.rows[second].best.projection.training, duration)
+        return f"{text}, the fastest of {len(labels):,}; the next, {labels[second]}, needs {other}."
+    slow = cells.estimated(group.reference.best.projection.training, duration)
+    text = f"One training takes {slow} on {labels[0]} and {time} on {labels[fastest]}"
+    if best.best.best is None:
+        return f"{text}."
+    star = " (without what was not measured on both)" if best.best.best.left_out else ""
+    return f"{text}: {cells.estimated(best.best.best.factor, cells.times)} as fast{star}."

@@ -1,0 +1,244 @@
+"""``bench report --format html``: one file that explains itself, works offline, and answers what-if questions.
+
+It loads nothing: scripts, styles, data and pictures' specifications are in it, and a content security policy allows no other
+script than those by their hashes. Pictures are drawn by Vega-Lite with its expression interpreter, so that nothing is evaluated
+as code.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from bench.errors import UsageError
+from bench.record.files import sealed
+from bench.record.schema import Record
+from bench.report import cells
+from bench.report.charts import Chart, charts
+from bench.report.charts.chart import DARK, LIGHT
+from bench.report.charts.times import sentence
+from bench.report.document import document_parts
+from bench.report.model import MARKS, Report
+from bench.report.page.payload import MOST_ROWS, payload
+from bench.report.sections import Section
+from bench.report.text import clean, plural
+
+_PARTS = {
+    "training": "Training",
+    "inference": "Inference",
+    "belief": "Can I believe it?",
+    "evidence": "Evidence",
+}
+
+
+_LARGEST = 2_900_000
+"""Bytes of a page, so that it travels by e-mail: it carries as many of its records as fit."""
+
+_DATA = "{{data}}"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A sealed record that the page carries along, gzipped."""
+
+    id: str
+    content: bytes
+
+
+class Attachments:
+    """Collects records on their way into a report, as many as a page can carry."""
+
+    def __init__(self) -> None:
+        self.kept: list[Attachment] = []
+        self.left_out = 0
+        self._room = _LARGEST
+        self._seen: set[str] = set()
+
+    def passing(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records themselves, unchanged; each is kept once."""
+        for record in records:
+            if record.id not in self._seen:
+                self._seen.add(record.id)
+                self._keep(record)
+            yield record
+
+    def _keep(self, record: Record) -> None:
+        content = gzip.compress(sealed(record), 6, mtime=0) if self._room > 0 else b""
+        if self._room > 0 and len(content) <= self._room:
+            self._room -= len(content)
+            self.kept.append(Attachment(record.id, content))
+        else:
+            self._room = 0  # the first ones are all there, rather than a choice of small ones
+            self.left_out += 1
+
+
+class HtmlReporter:
+    """A self-contained page."""
+
+    name = "html"
+
+    def __init__(self, attachments: Attachments | None = None) -> None:
+        self._attachments = Attachments() if attachments is None else attachments
+
+    def render(self, report: Report) -> str:
+        """The page. Raises UsageError where Jinja or vl-convert is missing."""
+        try:
+            import jinja2
+        except ImportError:
+            raise UsageError("pages need Jinja; pip install jinja2") from None
+        from markupsafe import Markup
+
+        environment = jinja2.Environment(
+            loader=jinja2.FunctionLoader(_file),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["marked"] = _marked
+        pictures = charts(report)
+        scripts = [library(), _file("projection.js"), _file("page.js")]
+        data = {
+            "whatIf": payload(report),
+            "charts": {chart.name: chart.spec for chart in pictures},
+            "marks": dict(MARKS.values()),
+        }
+        page = environment.get_template("page.html.j2").render(
+            policy=_policy(scripts),
+            scripts=[Markup(script) for script in scripts],
+            style=Markup(_variables() + _file("style.css")),
+            data=Markup(_DATA),
+            summary=_summary(report),
+            groups=_groups(report, pictures),
+            whatif=data["whatIf"],
+            pictures=pictures,
+            warm_ups=[chart for chart in pictures if chart.name.startswith("warm-up")],
+            parts=[(key, title, _sections(report, key)) for key, title in _PARTS.items()],
+            beliefs=_beliefs(report),
+            most_rows=MOST_ROWS,
+            assumed=report.assumptions.sentences(),
+            unheld=[section for section in _sections(report, "headline") if not report.groups],
+        )
+        room = _LARGEST - len(page.encode()) - len(_inert(data))
+        before, _, after = page.partition(_DATA)
+        return before + _inert(data | self._attached(room)) + after
+
+    def _attached(self, room: int) -> dict[str, Any]:
+        """The first records, as many as fit into so many bytes."""
+        records = []
+        for found in self._attachments.kept:
+            record = {"id": found.id, "gzip": base64.b64encode(found.content).decode()}
+            room -= len(_inert(record)) + 1
+            if room < 0:
+                break
+            records.append(record)
+        return {"records": records, "leftOut": len(self._attachments.kept) - len(records) + self._attachments.left_out}
+
+
+@lru_cache(maxsize=1)
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed with its expression interpreter as one script. Raises UsageError."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise UsageError("pictures and pages need vl-convert; pip install vl-convert-python") from None
+    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def _variables() -> str:
+    light, dark = (";".join(f"--{name}:{colour}" for name, colour in colours.items()) for colours in (LIGHT, DARK))
+    return f":root{{color-scheme:light dark;{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+
+
+def _inert(data: Any) -> str:
+    """JSON that no HTML parser takes for markup."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _marked(cell: str) -> Any:
+    """A cell with the marks at its end explained where they stand."""
+    from markupsafe import Markup, escape
+
+    text, _, last = cell.rpartition(" ")
+    signs = dict(MARKS.values())
+    if text and last and all(sign in signs for sign in last):
+        shown = Markup("").join(Markup('<abbr title="{}">{}</abbr>').format(signs[sign], sign) for sign in last)
+        return escape(text) + Markup(" ") + shown
+    return escape(cell)
+
+
+def _groups(report: Report, pictures: Sequence[Chart]) -> list[dict[str, Any]]:
+    parts = document_parts(report)
+    headlines = [section for section in parts.get("headline", []) if section.title.startswith("Days versus hours")]
+    costs = {section.title: section for section in parts.get("cost", [])}
+    pictured = [chart for chart in pictures if chart.part == "headline"]
+    return [
+        {
+            "name": cells.group_name(group, report.groups),
+            "sentence": sentence(group, report.assumptions),
+            "section": section,
+            "cost": costs.get(f"What it costs: {cells.group_name(group, report.groups)}"),
+            "chart": chart,
+            "rows": len(group.rows),
+        }
+        for group, section, chart in zip(report.groups, headlines, pictured, strict=True)
+    ]
+
+
+def _sections(report: Report, part: str) -> list[Section]:
+    return document_parts(report).get(part, [])
+
+
+def _summary(report: Report) -> str:
+    machines = plural(len({line.machine for line in report.records}), "machine")
+    days = sorted(clean(line.created[:10], 10) for line in report.records)
+    when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+    return f"{plural(len(report.records), 'record')} of {machines}, measured {when}"
+
+
+def _beliefs(report: Report) -> list[tuple[str, bool, str]]:
+    """(question, whether all is well, answer): the first thing a doubter asks."""
+    cases = [*report.measured, *report.to_quality]
+    rated = [case for case in cases if case.log is not None]
+    broken = [case for case in rated if case.broken]
+    proven = [case for case in rated if case.valid]
+    above = [case for case in rated if "above ceiling" in case.marks]
+    held = [case for case in rated if case.of_ceiling is not None or case.of_copying is not None]
+    single = [case for case in rated if len(case.log_times) < 2]
+    findings = sum(finding.severity == "warning" for machine in report.machines.values() for finding in machine.findings)
+    failed = sum(remark.count for remark in report.failures)
+    return [
+        ("Same computation?", not broken and len(proven) == len(rated),
+         f"{len(proven):,} of {plural(len(rated), 'rate')} passed every check inside its trials against a float64 reference"
+         + (f"; {plural(len(broken), 'case')} failed one, marked ‡ where it stands, and counts in no projection" if broken else "")),
+        ("Within physics?", not above,
+         f"{len(held):,} of {plural(len(rated), 'rate')} were held against measured ceilings of arithmetic, memory and copying; "
+         + (f"{len(above):,} came out above, marked ▲" if above else "none came out above one")),
+        ("How sure?", not single,
+         "95 % intervals over fresh processes, in random order"
+         + (f"; {plural(len(single), 'rate')} of a single trial, marked ¹, without an interval" if single else "")),
+        ("A quiet machine?", not findings,
+         f"bench doctor gave {plural(findings, 'warning')} on the machines, listed below" if findings else "bench doctor found nothing to warn of"),
+        ("Did everything run?", not failed and not any(not line.complete for line in report.records),
+         f"{plural(failed, 'trial')} failed, listed below" if failed else "every trial ended well"),
+    ]  # fmt: skip

@@ -1,0 +1,278 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const whatIf = data.whatIf, form = document.getElementById("controls"), own = whatIf.assumptions;
+  const NUMBERS = ["images", "megapixels", "epochs", "tuningRuns", "retrainDays", "budgetHours", "decodeCores", "devices", "efficiency"];
+  const EMPTY = ["epochs", "decodeCores", "efficiency"];
+
+  // ---- pictures: drawn when they come into view, or all of them for the printer -----------------------------------------
+
+  const views = new Map();
+  const drawing = new Map();
+
+  function draw(place) {
+    const name = place.dataset.chart, fold = place.closest("details.fold");
+    if (fold && !fold.open) fold.open = true; // what is folded away has no width to be drawn in
+    if (!drawing.has(name)) {
+      const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip: { theme: "custom" } };
+      drawing.set(name, window.vegaEmbed(place, data.charts[name], options).then((found) => {
+        place.querySelectorAll("svg").forEach((svg) => { svg.setAttribute("aria-hidden", "true"); svg.setAttribute("focusable", "false"); });
+        place.dataset.drawn = "yes";
+        views.set(name, found.view);
+        return found.view;
+      }));
+    }
+    return drawing.get(name);
+  }
+
+  const places = [...document.querySelectorAll(".chart")];
+  const watching = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) { watching.unobserve(entry.target); draw(entry.target); }
+    }
+  }, { rootMargin: "400px" });
+  places.forEach((place) => watching.observe(place));
+  const unfolded = () => document.querySelectorAll("details.fold").forEach((fold) => { fold.open = true; });
+  window.accelbenchDrawAll = () => Promise.all(places.map(draw)).then((found) => found.length);
+  window.addEventListener("beforeprint", () => { unfolded(); window.accelbenchDrawAll(); });
+
+  // ---- downloads ----------------------------------------------------------------------------------------------------------
+
+  function save(name, parts, type) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(parts, { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
+  function csv(table) {
+    const cell = (found) => {
+      let text = found.textContent.trim().replace(/\s+/g, " ");
+      if (/^[=+\-@\t\r＝＋－＠]/.test(text) && !/^-?[\d.,]+( |$)/.test(text)) text = "'" + text; // no formula for a spreadsheet
+      return `"${text.replaceAll('"', '""')}"`;
+    };
+    return [...table.rows].map((row) => [...row.cells].map(cell).join(",")).join("\r\n") + "\r\n";
+  }
+
+  document.querySelectorAll("button.csv").forEach((button) => button.addEventListener("click", () => {
+    save(`${button.dataset.chart}.csv`, ["\ufeff", csv(button.closest("details").querySelector("table"))], "text/csv");
+  }));
+  async function saveRecord(record) {
+    const bytes = Uint8Array.from(atob(record.gzip), (letter) => letter.charCodeAt(0));
+    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    save(`${record.id.replace(/[^\w.-]/g, "_")}.json`, [await new Response(plain).blob()], "application/json");
+  }
+
+  document.getElementById("records").replaceChildren(...data.records.map((record) => {
+    const item = document.createElement("li"), button = document.createElement("button");
+    button.type = "button";
+    button.className = "record";
+    button.textContent = `Record ${record.id}`;
+    button.addEventListener("click", () => saveRecord(record));
+    item.append(button);
+    return item;
+  }));
+  document.getElementById("left-out").textContent =
+    data.leftOut ? `${data.leftOut} further records are too large to travel in this page; they are in the folder it was made from.`
+    : data.records.length ? "" : "This page was made without its records.";
+
+  if (form === null) return;
+
+  // ---- what if --------------------------------------------------------------------------------------------------------------
+
+  const reference = form.elements.reference;
+  const names = new Set(whatIf.groups.flatMap((group) => group.rows.map((row) => row.name)));
+  [...names].sort().forEach((name) => reference.add(new Option(name, name)));
+
+  const preset = (name) => whatIf.datasets.find((known) => known.name === name);
+  const priceInputs = [...form.querySelectorAll("input[name^='price.']")];
+
+  function setForm(given) {
+    form.elements.dataset.value = given.dataset;
+    NUMBERS.forEach((name) => { form.elements[name].value = given[name] === null || given[name] === undefined ? "" : String(given[name]); });
+    reference.value = given.reference === null || given.reference === undefined ? "" : given.reference;
+  }
+
+  function initial() {
+    setForm(own);
+    priceInputs.forEach((input) => { input.value = ""; });
+  }
+
+  function readForm() {
+    const given = { dataset: form.elements.dataset.value, reference: reference.value || null };
+    for (const name of NUMBERS) {
+      const input = form.elements[name], text = input.value.trim();
+      given[name] = text === "" && !input.validity.badInput && EMPTY.includes(name) ? null : text === "" ? NaN : Number(text);
+    }
+    return given;
+  }
+
+  function readPrices() {
+    const prices = whatIf.groups.map(() => ({}));
+    let broken = "";
+    for (const input of priceInputs) {
+      const [, group, row] = input.name.split("."), text = input.value.trim();
+      if (text === "" && !input.validity.badInput) continue;
+      const perHour = text === "" ? NaN : Number(text);
+      if (!(Number.isFinite(perHour) && perHour >= 0 && perHour <= 1e9)) {
+        broken = "Price: expected 0 to 1,000,000,000 an hour, or nothing for the price that came with the page.";
+      }
+      const old = whatIf.groups[group].rows[row].price;
+      prices[group][row] = { perHour, currency: old === null ? "" : old.currency };
+    }
+    return { prices, broken };
+  }
+
+  function cellOf(tag, text) {
+    const cell = document.createElement(tag), found = / ([^ ]+)$/.exec(text);
+    if (tag === "th") cell.scope = "row";
+    if (found && [...found[1]].every((sign) => sign in data.marks)) {
+      cell.textContent = text.slice(0, found.index + 1);
+      for (const sign of found[1]) {
+        const mark = document.createElement("abbr");
+        mark.title = data.marks[sign];
+        mark.textContent = sign;
+        cell.append(mark);
+      }
+    } else cell.textContent = text;
+    return cell;
+  }
+
+  function fill(table, columns, rows, right = []) {
+    if (columns !== null) {
+      table.tHead.rows[0].replaceChildren(...columns.map((name, place) => {
+        const head = document.createElement("th");
+        head.scope = "col";
+        head.textContent = name;
+        head.classList.toggle("right", right.includes(place));
+        return head;
+      }));
+    }
+    table.tBodies[0].replaceChildren(...rows.map((cells) => {
+      const row = document.createElement("tr");
+      row.append(...cells.map((text, place) => {
+        const cell = cellOf(place === 0 ? "th" : "td", text);
+        cell.classList.toggle("right", right.includes(place));
+        return cell;
+      }));
+      return row;
+    }));
+  }
+
+  const listed = (list, lines) => list.replaceChildren(...lines.map((line) => {
+    const item = document.createElement("li");
+    item.textContent = line;
+    return item;
+  }));
+
+  const untouched = {
+    lines: whatIf.groups.map((group, place) => [...document.querySelectorAll(`[data-answers="${place}"] .lines li`)].map((item) => item.textContent)),
+    assumed: [...document.querySelectorAll("#assumed li")].map((item) => item.textContent),
+  };
+  const changing = /^(Screening every image once|.* finishes a training before the reference )/;
+  const varying = /^(Data: |Split: |The tuning loop |A new training every |Accelerators are fed |[\d,]+ devices of each kind )/;
+
+  async function update() {
+    const given = readForm(), { prices, broken } = readPrices();
+    const found = accelbench.compute(whatIf, given, prices), fault = found.fault || broken;
+    const alert = document.getElementById("fault"), answers = document.getElementById("answers");
+    alert.hidden = !fault;
+    alert.textContent = fault ? `${fault} The figures below are of the last values that made sense.` : "";
+    answers.classList.toggle("stale", Boolean(fault));
+    document.body.dataset.fault = fault ? "yes" : "";
+    if (fault) return;
+    found.groups.forEach((group, place) => {
+      const answer = document.querySelector(`[data-answers="${place}"]`);
+      document.querySelector(`.sentence[data-group="${place}"]`).textContent = group.sentence;
+      answer.querySelector(".title").textContent = group.title;
+      fill(document.getElementById(`days-${place}`), group.columns, group.rows, [5, 6]);
+      fill(document.getElementById(`costs-${place}`), group.costColumns, group.costs);
+      const watts = group.energies.some((row) => row[1] !== "–");
+      fill(document.getElementById(`energy-${place}`), null, group.energies.map((row) => [row[0], row[1] === "–" ? "not measured" : row[1]]));
+      document.getElementById(`energy-${place}`).closest(".scroll").classList.toggle("nothing", !watts);
+      const sameReference = given.reference === own.reference;
+      listed(answer.querySelector(".lines"), [
+        ...untouched.lines[place].filter((line) => !changing.test(line) && (sameReference || !/^(same|best|same and best): /.test(line))),
+        ...group.lines,
+      ]);
+      if (place === 0) listed(document.getElementById("assumed"), [...group.assumed, ...untouched.assumed.filter((line) => !varying.test(line))]);
+    });
+    document.body.dataset.updated = String(Number(document.body.dataset.updated || 0) + 1);
+    await Promise.all(found.groups.map((group, place) => redraw(group, place)));
+  }
+
+  async function redraw(group, place) {
+    const frame = document.querySelector(`#group-${place}`).closest("section").querySelector(".chart"), spec = data.charts[frame.dataset.chart];
+    const most = spec.data.values.length, lanes = group.lanes.length <= most ? group.lanes : [group.lanes[0], ...group.lanes.slice(1 - most)];
+    const rows = lanes.map((lane, number) => ({ id: String(number).padStart(4, "0"), ...lane }));
+    spec.data.values = rows;
+    frame.setAttribute("aria-label", `One training of ${whatIf.groups[place].name}, log scale: ` + lanes.map((lane) => `${lane.name}: ${lane.text}`).join("; "));
+    const table = frame.closest("figure").querySelector("table");
+    fill(table, null, lanes.map((lane) => [lane.name, lane.text]), [1]);
+    if (!drawing.has(frame.dataset.chart)) return;
+    const view = await drawing.get(frame.dataset.chart);
+    view.data("rows", rows.map((row) => ({ ...row })));
+    await view.runAsync();
+  }
+
+  // ---- the fragment: a what-if that can be shared -----------------------------------------------------------------------------
+
+  function toFragment() {
+    const words = new URLSearchParams(), given = readForm();
+    if (given.dataset !== own.dataset) words.set("dataset", given.dataset);
+    NUMBERS.forEach((name) => {
+      const text = form.elements[name].value.trim(), before = own[name] === null ? "" : String(own[name]);
+      if (text !== before) words.set(name, text);
+    });
+    if ((given.reference || "") !== (own.reference || "")) words.set("reference", given.reference || "");
+    priceInputs.forEach((input) => { if (input.value.trim() !== "") words.set(input.name, input.value.trim()); });
+    const text = words.toString();
+    history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+  }
+
+  function fromFragment() {
+    const words = new URLSearchParams(location.hash.slice(1));
+    initial();
+    if ([...words].every(([, value]) => value === "") && !location.hash.includes("=")) return;
+    if (preset(words.get("dataset"))) choose(words.get("dataset"));
+    for (const [name, value] of words) {
+      const input = NUMBERS.includes(name) || name.startsWith("price.") ? form.elements[name] : null;
+      if (input && /^[-+\d.eE]*$/.test(value)) input.value = value; // anything else, a browser would complain about
+      if (name === "reference" && (value === "" || names.has(value))) reference.value = value;
+    }
+  }
+
+  function choose(name) {
+    const found = preset(name);
+    form.elements.dataset.value = name;
+    form.elements.images.value = String(found.images);
+    form.elements.megapixels.value = String(found.megapixels);
+  }
+
+  form.elements.dataset.addEventListener("input", () => choose(form.elements.dataset.value));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => { toFragment(); update(); });
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    initial();
+    toFragment();
+    update();
+  });
+  window.addEventListener("hashchange", () => {
+    if (location.hash.includes("=")) { fromFragment(); update(); }
+  });
+  document.getElementById("share").addEventListener("click", async () => {
+    const said = document.getElementById("shared");
+    try {
+      await navigator.clipboard.writeText(location.href);
+      said.textContent = "Copied.";
+    } catch {
+      said.textContent = "Copy the address from the browser: it holds the what-if.";
+    }
+  });
+
+  fromFragment();
+  if (location.hash.includes("=")) update();
+  else setTimeout(update, 0); // the tables are there already: let the page appear first
+})();

@@ -1,0 +1,149 @@
+"""What the page's script computes from: the measured rates of every setting, the assumptions, and the words for both.
+
+The script repeats ``bench.projection`` and the tables of days versus hours; ``tests/report/test_page.py`` holds both to the
+same table of cases.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from bench.datasets import DATASETS
+from bench.projection import Assumptions, Measured
+from bench.projection.draws import STRATA, seed_of, strata
+from bench.report import cells
+from bench.report.costs import price_source
+from bench.report.headline import setting_cell
+from bench.report.model import Group, Report, Row, Setting
+from bench.report.notes import row_labels, row_suffixes
+from bench.report.rows import X86, is_default, reference_name, reference_names
+from bench.statistics import LogRate
+
+Fields = dict[str, Any]
+
+MOST_ROWS = 200
+"""Devices per network in the page's tables; csv and json hold all."""
+
+
+def payload(report: Report) -> Fields:
+    """Plain data for the script."""
+    groups = [_group(group, report) for group in report.groups]
+    degrees = sorted({rate["df"] for group in groups for rate in _rates(group) if rate["error"] is not None})
+    return {
+        "assumptions": _assumptions(report.assumptions, report.groups),
+        "datasets": [
+            {
+                "name": data.name, "title": data.title, "images": data.images, "megapixels": data.megapixels, "source": data.source,
+                "assumed": data.assumed,
+            }
+            for data in DATASETS.values()
+        ],
+        "strata": {"count": STRATA, "halves": {str(degree): _half(degree) for degree in degrees}},
+        "groups": groups,
+    }  # fmt: skip
+
+
+def shown_rows(group: Group) -> list[int]:
+    """The rows of a group that fit a page: the reference, and the fastest."""
+    count = len(group.rows)
+    return list(range(count)) if count <= MOST_ROWS else [0, *range(count - MOST_ROWS + 1, count)]
+
+
+def _assumptions(given: Assumptions, groups: Sequence[Group]) -> Fields:
+    chosen = (group.reference for group in groups if given.reference is not None and group.reference is not None)
+    reference = next((reference_name(row) for row in chosen), None)
+    return {
+        "dataset": given.dataset.name,
+        "images": given.dataset.images,
+        "megapixels": given.dataset.megapixels,
+        "epochs": given.epochs,
+        "tuningRuns": given.tuning_runs,
+        "budgetHours": given.budget_hours,
+        "retrainDays": given.retrain_days,
+        "decodeCores": given.decode_cores,
+        "devices": given.devices,
+        "efficiency": given.efficiency,
+        "reference": reference,
+    }
+
+
+def _half(degrees_of_freedom: int) -> str:
+    """The upper half of the strata, ascending, as little-endian float64 in base64; the lower half is its mirror image."""
+    return base64.b64encode(strata(degrees_of_freedom)[STRATA // 2 :].astype("<f8").tobytes()).decode()
+
+
+def _rates(group: Fields) -> list[Fields]:
+    found = []
+    for row in group["rows"]:
+        for setting in row["settings"]:
+            found += [rate for name in ("train", "infer", "decode") if (rate := setting["measured"][name]) is not None]
+    return found
+
+
+def _group(group: Group, report: Report) -> Fields:
+    labels, suffixes = row_labels(group), row_suffixes(group)
+    return {
+        "name": cells.group_name(group, report.groups),
+        "ownEpochs": _own_epochs(group),
+        "rows": [_row(group.rows[place], labels[place], suffixes[place]) for place in shown_rows(group)],
+    }
+
+
+def _own_epochs(group: Group) -> int | None:
+    facts = group.rows[0].best.train.facts
+    return None if facts is None or facts.epochs < 1 else facts.epochs
+
+
+def _row(row: Row, label: str, suffix: str) -> Fields:
+    return {
+        "label": label,
+        "name": reference_name(row),
+        "names": reference_names(row),
+        "machine": row.machine.fingerprint,
+        "host": row.best.train.shares_cores,
+        "x86": row.machine.architecture.lower() in X86,
+        "price": None
+        if row.price is None
+        else {"perHour": row.price.per_hour, "currency": row.price.currency, "source": price_source(row.price)},
+        "settings": [_setting(setting, row, suffix) for setting in row.settings],
+    }
+
+
+def _setting(setting: Setting, row: Row, suffix: str) -> Fields:
+    train = setting.train
+    return {
+        "text": setting_cell(setting),
+        "decode": cells.decoding(setting.decode),
+        "precision": train.key.precision,
+        "batch": train.key.batch_size,
+        "default": is_default(train),
+        "side": cells.side(train, row.machine, suffix),
+        "infer": None if setting.infer is None else cells.setting(setting.infer),
+        "rate": 0.0 if train.log is None else train.log.rate,
+        "measured": _measured(setting.measured),
+    }
+
+
+def _measured(found: Measured) -> Fields:
+    decode = None if found.decode is None else {**_log(found.decode.log), "cores": found.decode.cores}
+    return {
+        "train": _log(found.train),
+        "infer": None if found.infer is None else _log(found.infer),
+        "decode": decode,
+        "startUp": found.start_up,
+        "inferStartUp": found.infer_start_up,
+        "inferReady": found.infer_ready,
+        "sharesCores": found.shares_cores,
+        "watts": found.watts,
+    }
+
+
+def _log(found: LogRate) -> Fields:
+    return {
+        "mean": found.mean,
+        "error": found.standard_error,
+        "df": found.degrees_of_freedom,
+        "seed": seed_of(found),
+    }

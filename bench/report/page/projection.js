@@ -1,0 +1,518 @@
+"use strict";
+/* The arithmetic of bench.projection and the words of bench.durations and bench.report.cells, once more, so that a page can be
+   questioned where there is no Python. What is computed here must be what `bench report` prints: the tests compare them. */
+
+const accelbench = (() => {
+  const NO_BREAK = "\u00a0", UNKNOWN = "–";
+  const YEAR_DAYS = 365.25, LARGEST_LOG = 200;
+
+  // ---- numbers as people read them -----------------------------------------------------------------------------------
+
+  /* x rounded to so many decimals, half to even on its exact decimal value, as Python does. */
+  function fixed(x, places) {
+    if (Math.abs(x) >= 1e21) return String(x);
+    const exact = Math.abs(x).toFixed(Math.min(places + 40, 100)), point = exact.indexOf(".");
+    const kept = point + 1 + places, digits = exact.slice(0, point) + exact.slice(point + 1, kept), rest = exact.slice(kept);
+    const half = "5" + "0".repeat(rest.length - 1);
+    let number = BigInt(digits);
+    if (rest > half || (rest === half && number % 2n === 1n)) number += 1n;
+    const text = number.toString().padStart(places + 1, "0");
+    const sign = x < 0 && number > 0n ? "-" : "";
+    return sign + (places ? text.slice(0, -places) + "." + text.slice(-places) : text);
+  }
+
+  /* x rounded to a power of ten. */
+  function tens(x, power) {
+    const whole = BigInt(fixed(x, 0)), unit = 10n ** BigInt(power), sign = whole < 0n ? -1n : 1n, size = whole * sign;
+    const exact = Number.isInteger(x), rest = size % unit, half = unit / 2n;
+    let count = size / unit;
+    if (rest > half || (rest === half && ((exact && count % 2n === 1n) || (!exact && Math.abs(x) > Number(size))))) count += 1n;
+    return sign * count * unit;
+  }
+
+  function grouped(text) {
+    const [whole, part] = text.split(".");
+    const commas = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+    return part === undefined ? commas : commas + "." + part;
+  }
+
+  function exponent(x, digits) {
+    return x.toExponential(digits).replace(/e([+-])(\d)$/, "e$10$2");
+  }
+
+  /* %g: so many significant digits, no trailing zeros. */
+  function general(x, digits = 6) {
+    if (x === 0) return "0";
+    const power = Number(x.toExponential(digits - 1).split("e")[1]);
+    if (power >= digits && power < 21) {
+      const digitsOnly = tens(Math.abs(x), power - digits + 1).toString(), part = digitsOnly.slice(1, digits).replace(/0+$/, "");
+      const tail = String(digitsOnly.length - 1).padStart(2, "0");
+      return `${x < 0 ? "-" : ""}${digitsOnly[0]}${part ? "." + part : ""}e+${tail}`;
+    }
+    if (power < -4 || power >= digits) {
+      const [mantissa, tail] = x.toExponential(digits - 1).split("e");
+      const short = mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa;
+      return short + "e" + tail[0] + tail.slice(1).padStart(2, "0");
+    }
+    const text = fixed(x, Math.max(digits - 1 - power, 0));
+    return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+  }
+
+  function number(value, digits = 3) {
+    if (!Number.isFinite(value)) return UNKNOWN;
+    if (value === 0) return "0";
+    const magnitude = Math.floor(Math.log10(Math.abs(value)));
+    if (magnitude >= 15 || magnitude < -6) return exponent(value, digits - 1);
+    const places = digits - 1 - magnitude;
+    return grouped(places >= 0 ? fixed(value, places) : tens(value, -places).toString());
+  }
+
+  const UNITS = [
+    ["µs", 1e-6, 1e3], ["ms", 1e-3, 1e3], ["s", 1, 60], ["min", 60, 60], ["h", 3600, 48], ["days", 86400, 365],
+    ["years", YEAR_DAYS * 86400, Infinity],
+  ];
+  const tenths = (value, unit) => value < (unit === "s" || unit === "min" ? 9.95 : 99.95);
+  const rounded = (value, unit) => Math.max(Number(fixed(value, tenths(value, unit) ? 1 : 0)), 1);
+
+  function large(value, unit) {
+    if (value < 1e6) return grouped(fixed(value, tenths(value, unit) ? 1 : 0));
+    if (value >= 1e15) return exponent(value, 1);
+    const [name, size] = value < 999.5e6 ? ["million", 1e6] : value < 999.5e9 ? ["billion", 1e9] : ["trillion", 1e12];
+    return `${general(value / size, 3)} ${name}`;
+  }
+
+  function duration(seconds) {
+    if (!Number.isFinite(seconds)) return UNKNOWN;
+    if (seconds < 0) return "-" + duration(-seconds);
+    if (seconds === 0) return "0 s";
+    const smallest = seconds < UNITS[0][1];
+    for (const [unit, size, limit] of UNITS) {
+      const value = seconds / size;
+      if (value < limit && rounded(value, unit) < limit) {
+        return smallest ? `${general(value, 2)} ${unit}` : `${large(rounded(value, unit), unit)} ${unit}`;
+      }
+    }
+    return UNKNOWN;
+  }
+
+  function spread(value, low, high) {
+    if (!(0 < low && low <= value && value <= high && high < Infinity)) return "";
+    const width = Math.max(high / value - 1, 1 - low / value);
+    if (width > 0.3) return "";
+    const percent = 100 * width;
+    const up = percent < 0.95 ? Math.ceil(percent * 10 - 1e-9) / 10 : Math.ceil(percent - 1e-9);
+    return `± ${general(Math.max(up, 0.1))} %`;
+  }
+
+  const whole = (text) => text.replaceAll(" ", NO_BREAK);
+
+  function estimated(found, write) {
+    if (found === null) return UNKNOWN;
+    const value = whole(write(found.value));
+    if (found.low === null) return value;
+    const width = spread(found.value, found.low, found.high);
+    return width ? `${value} ${whole(width)}` : `${value} (${whole(write(found.low))} to ${whole(write(found.high))})`;
+  }
+
+  const integer = (value) => grouped(BigInt(Math.trunc(value)).toString());
+  const perInterval = (found) => (found.value >= 1 ? integer(found.value + 1e-9) : number(found.value, 2));
+  const times = (value) => `${number(value, value < 10 ? 2 : 3)}x`;
+  const money = (amount, currency) => whole(`${number(amount)} ${currency}`.trimEnd());
+  const plural = (count, noun) => `${integer(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+  function energy(joules) {
+    for (const [unit, size] of [["MWh", 3.6e9], ["kWh", 3.6e6], ["Wh", 3.6e3]]) {
+      if (joules >= size) return `${number(joules / size)} ${unit}`;
+    }
+    return `${number(joules)} J`;
+  }
+
+  function members(count) {
+    if (count.low === null || (count.low === count.value && count.value === count.high)) return integer(count.value);
+    return `${integer(count.value)} (${integer(count.low)} to ${integer(count.high)})`;
+  }
+
+  // ---- draws ------------------------------------------------------------------------------------------------------------
+
+  const kept = new Map();
+
+  function strata(data, degrees) {
+    const key = "t" + degrees;
+    if (!kept.has(key)) {
+      const bytes = Uint8Array.from(atob(data.strata.halves[degrees]), (letter) => letter.charCodeAt(0));
+      const upper = new Float64Array(bytes.buffer), count = data.strata.count, all = new Float64Array(count);
+      for (let place = 0; place < upper.length; place++) {
+        all[count / 2 + place] = upper[place];
+        all[count / 2 - 1 - place] = -upper[place];
+      }
+      kept.set(key, all);
+    }
+    return kept.get(key);
+  }
+
+  /* The finaliser of MurmurHash3 (Appleby, 2011) ranks the strata. */
+  function shuffle(seed, count) {
+    const keys = new Float64Array(count);
+    for (let place = 0; place < count; place++) {
+      let hash = Math.imul(place + 1, 0x9e3779b1) ^ seed;
+      hash ^= hash >>> 16;
+      hash = Math.imul(hash, 0x85ebca6b);
+      hash ^= hash >>> 13;
+      hash = Math.imul(hash, 0xc2b2ae35);
+      hash ^= hash >>> 16;
+      keys[place] = (hash >>> 0) * 4096 + place; // exact below 2^53; equal hashes keep their order
+    }
+    return keys.sort().map((key) => key % 4096);
+  }
+
+  function drawn(data, log) {
+    const key = `${log.mean} ${log.error} ${log.df}`;
+    if (!kept.has(key)) {
+      const count = data.strata.count, middles = strata(data, log.df), order = shuffle(log.seed, count);
+      const found = new Float64Array(count);
+      for (let place = 0; place < count; place++) {
+        const value = log.mean + log.error * middles[order[place]];
+        found[place] = Math.exp(Math.min(Math.max(value, -LARGEST_LOG), LARGEST_LOG));
+      }
+      kept.set(key, found);
+    }
+    return kept.get(key);
+  }
+
+  function estimate(value, draws) {
+    if (draws === null) return { value, low: null, high: null };
+    const ordered = Float64Array.from(draws).sort(), tail = (1 - 0.95) / 2, place = tail * ordered.length - 0.5;
+    const index = Math.floor(place), part = place - index, last = ordered.length - 1;
+    const low = ordered[index] * (1 - part) + ordered[index + 1] * part;
+    const high = ordered[last - index] * (1 - part) + ordered[last - 1 - index] * part;
+    return { value, low: Math.min(low, value), high: Math.max(high, value) };
+  }
+
+  const scaled = (found, factor) => ({
+    value: found.value * factor,
+    low: found.low === null ? null : found.low * factor,
+    high: found.high === null ? null : found.high * factor,
+  });
+
+  const inverse = (seconds, budget) => ({
+    value: budget / seconds.value,
+    low: seconds.high === null ? null : budget / seconds.high,
+    high: seconds.low === null ? null : budget / seconds.low,
+  });
+
+  // ---- the projection -----------------------------------------------------------------------------------------------------
+
+  const validationImages = (given) => Math.min(Math.round(given.images * 0.2), given.images - 1);
+  const trainingImages = (given) => given.images - validationImages(given);
+
+  function paceOf(measured, given) {
+    const together = 1 / (given.devices * (given.devices === 1 ? 1 : given.efficiency));
+    if (measured.sharesCores) return { compute: together, decode: together };
+    const extrapolated = given.decodeCores !== null && measured.decode !== null;
+    return { compute: together, decode: extrapolated ? measured.decode.cores / given.decodeCores : 1 };
+  }
+
+  const spreadKnown = (...logs) => logs.every((log) => log === null || log.error !== null);
+  const decodeSeconds = (measured, given, pace) =>
+    measured.decode === null ? null : Math.exp(measured.decode.mean) * given.megapixels * pace.decode;
+
+  function partsOf(measured, given, epochs) {
+    const pace = paceOf(measured, given), decode = decodeSeconds(measured, given, pace);
+    const parts = { train: 0, decode: 0, evaluate: 0, "start-up": measured.startUp };
+    const phases = [["train", Math.exp(measured.train.mean) * pace.compute, trainingImages(given)]];
+    if (measured.infer !== null) {
+      phases.push(["evaluate", Math.exp(measured.infer.mean) * pace.compute, validationImages(given)]);
+    }
+    for (const [name, seconds, images] of phases) {
+      if (decode === null || (!measured.sharesCores && seconds >= decode)) parts[name] += epochs * images * seconds;
+      else if (measured.sharesCores) {
+        parts[name] += epochs * images * seconds;
+        parts.decode += epochs * images * decode;
+      } else parts.decode += epochs * images * decode;
+    }
+    if (measured.infer !== null) parts.evaluate += epochs * measured.inferReady;
+    return parts;
+  }
+
+  const sum = (parts) => Object.values(parts).reduce((total, part) => total + part, 0);
+
+  /* Draws of seconds per image once decoding is counted. */
+  function paced(data, compute, measured, given, pace) {
+    const seconds = drawn(data, compute).map((value) => value * pace.compute);
+    if (measured.decode === null) return seconds;
+    const decode = drawn(data, measured.decode);
+    return seconds.map((value, place) => {
+      const file = decode[place] * given.megapixels * pace.decode;
+      return measured.sharesCores ? value + file : Math.max(value, file);
+    });
+  }
+
+  function trainingDraws(data, measured, given, epochs) {
+    if (!spreadKnown(measured.train, measured.infer, measured.decode)) return null;
+    const pace = paceOf(measured, given), count = trainingImages(given);
+    let images = paced(data, measured.train, measured, given, pace).map((value) => value * count);
+    if (measured.infer !== null) {
+      const other = paced(data, measured.infer, measured, given, pace), validation = validationImages(given);
+      images = images.map((value, place) => value + other[place] * validation + measured.inferReady);
+    }
+    return images.map((value) => measured.startUp + epochs * value);
+  }
+
+  function project(data, measured, given, epochs) {
+    const pace = paceOf(measured, given), parts = partsOf(measured, given, epochs), decode = decodeSeconds(measured, given, pace);
+    const training = estimate(sum(parts), trainingDraws(data, measured, given, epochs));
+    let feed = null;
+    if (measured.decode !== null && !measured.sharesCores) {
+      const unscaled = Math.exp(measured.decode.mean) * given.megapixels;
+      feed = Math.ceil((unscaled / (Math.exp(measured.train.mean) * pace.compute)) * measured.decode.cores - 1e-9);
+    }
+    let binds = null;
+    for (const name of Object.keys(parts)) if (binds === null || parts[name] > parts[binds]) binds = name;
+    const budget = given.budgetHours * 3600;
+    return {
+      training, parts, binds, feed, decode,
+      tuningLoop: scaled(training, given.tuningRuns),
+      perInterval: inverse(training, given.retrainDays * 86400),
+      members: {
+        value: Math.floor(budget / training.value),
+        low: training.high === null ? null : Math.floor(budget / training.high),
+        high: training.low === null ? null : Math.floor(budget / training.low),
+      },
+      screening: screening(data, measured, given),
+      energy: measured.watts === null ? null : scaled(training, measured.watts * given.devices),
+    };
+  }
+
+  function screening(data, measured, given) {
+    if (measured.infer === null) return null;
+    const pace = paceOf(measured, given), decode = decodeSeconds(measured, given, pace);
+    const compute = Math.exp(measured.infer.mean) * pace.compute;
+    const each = decode === null ? compute : measured.sharesCores ? compute + decode : Math.max(compute, decode);
+    const value = measured.inferStartUp + given.images * each;
+    if (!spreadKnown(measured.infer, measured.decode)) return { value, low: null, high: null };
+    const draws = paced(data, measured.infer, measured, given, pace);
+    return estimate(value, draws.map((seconds) => measured.inferStartUp + given.images * seconds));
+  }
+
+  /* Both sides without what one of them lacks. */
+  function alike(reference, candidate) {
+    const infer = reference.infer === null || candidate.infer === null;
+    const decode = reference.decode === null || candidate.decode === null;
+    const without = (side) => ({ ...side, infer: infer ? null : side.infer, decode: decode ? null : side.decode });
+    const leftOut = [...(infer ? ["evaluation"] : []), ...(decode ? ["decoding"] : [])];
+    return { sides: [without(reference), without(candidate)], leftOut };
+  }
+
+  function speedUp(data, reference, candidate, given, epochs) {
+    const { sides, leftOut } = alike(reference, candidate);
+    const [slow, quick] = sides.map((side) => sum(partsOf(side, given, epochs)));
+    const [above, below] = sides.map((side) => trainingDraws(data, side, given, epochs));
+    const draws = above === null || below === null ? null : above.map((value, place) => value / below[place]);
+    return { factor: estimate(slow / quick, draws), leftOut };
+  }
+
+  function breakEven(reference, candidate, given, epochs) {
+    const lines = alike(reference, candidate).sides.map((side) => {
+      const fixedTime = side.startUp + (side.infer === null ? 0 : epochs * side.inferReady);
+      return [fixedTime, (sum(partsOf(side, given, epochs)) - fixedTime) / given.images];
+    });
+    const later = lines[1][0] - lines[0][0], steeper = lines[1][1] - lines[0][1];
+    if ((later >= 0 && steeper >= 0) || (later <= 0 && steeper <= 0)) return null;
+    return { kind: later > 0 ? "from" : "up to", images: later / -steeper };
+  }
+
+  // ---- the tables -----------------------------------------------------------------------------------------------------------
+
+  const every = (days) => (days === 7 ? "a week" : `in ${general(days)} day${days === 1 ? "" : "s"}`);
+  const factorText = (found) => estimated(found.factor, times) + (found.leftOut.length ? whole(" *") : "");
+
+  function datasetTitle(data, given) {
+    const preset = data.datasets.find((known) => known.name === given.dataset), changes = [];
+    if (given.images !== preset.images) changes.push(`${integer(given.images)} images`);
+    if (given.megapixels !== preset.megapixels) changes.push(`${general(given.megapixels)} megapixels each`);
+    return changes.length ? `${preset.title} with ${changes.join(", ")}` : preset.title;
+  }
+
+  function orderOf(group, wanted) {
+    const rows = group.rows.map((row, place) => place), speed = (place) => group.rows[place].settings[0].rate;
+    let candidates = rows.filter((place) => group.rows[place].host);
+    const x86 = candidates.filter((place) => group.rows[place].x86);
+    if (x86.length) candidates = x86;
+    if (wanted !== null) candidates = rows.filter((place) => group.rows[place].names.includes(wanted));
+    let reference = null;
+    for (const place of candidates) if (reference === null || speed(place) > speed(reference)) reference = place;
+    const others = rows.filter((place) => place !== reference).sort((one, other) => speed(one) - speed(other) || one - other);
+    return { reference, order: reference === null ? others : [reference, ...others] };
+  }
+
+  function common(pairs) {
+    let chosen = null;
+    for (const pair of pairs) {
+      if (pair.twin === null) continue;
+      const better =
+        chosen === null || (pair.setting.default && !chosen.setting.default) ||
+        (pair.setting.default === chosen.setting.default && pair.twin.rate > chosen.twin.rate);
+      if (better) chosen = pair;
+    }
+    return chosen;
+  }
+
+  const alikeSettings = (one, other) => one.precision === other.precision && one.batch === other.batch;
+
+  function bindsText(setting, found) {
+    if (setting.measured.decode === null) return `${found.binds} (decode unknown)`;
+    if (found.binds === "decode" && found.feed !== null) return `decode (about ${plural(found.feed, "core")} would feed it)`;
+    return found.binds;
+  }
+
+  function groupResult(data, group, given, prices) {
+    const epochs = given.epochs === null ? group.ownEpochs : given.epochs;
+    const { reference, order } = orderOf(group, given.reference);
+    const base = reference === null ? null : group.rows[reference];
+    const rows = order.map((place) => {
+      const row = group.rows[place], best = row.settings[0], found = project(data, best.measured, given, epochs);
+      const isReference = place === reference;
+      let same = "no CPU reference", fastest = "no CPU reference", factor = null, overtakes = null;
+      if (isReference) same = fastest = "reference";
+      else if (base !== null) {
+        const pairs = row.settings.map((setting) => ({
+          setting, twin: base.settings.find((other) => alikeSettings(other, setting)) || null,
+        }));
+        const shared = common(pairs);
+        same = shared === null ? "none alike" : factorText(speedUp(data, shared.twin.measured, shared.setting.measured, given, epochs));
+        factor = speedUp(data, base.settings[0].measured, best.measured, given, epochs);
+        fastest = factorText(factor);
+        overtakes = breakEven(base.settings[0].measured, best.measured, given, epochs);
+      }
+      const price = prices[place] === undefined ? row.price : prices[place];
+      return { place, row, best, found, factor, overtakes, price, isReference, same, fastest };
+    });
+    const name = group.name, title = datasetTitle(data, given);
+    return {
+      title: `Days versus hours: ${name}, ${title}, ${integer(given.images)} images, ${integer(epochs)} epochs`,
+      sentence: sentence(rows, reference !== null),
+      columns: [
+        "device", "setting", "decode", "one training", `${integer(given.tuningRuns)} runs`, every(given.retrainDays),
+        `in ${general(given.budgetHours)} h`, "same precision", "best precision", "limited by",
+      ],
+      rows: rows.map(({ row, best, found, same, fastest }) => [
+        row.label, best.text, best.decode, estimated(found.training, duration), estimated(found.tuningLoop, duration),
+        perInterval(found.perInterval), members(found.members), same, fastest, bindsText(best, found),
+      ]),
+      costColumns: ["device", "an hour", "one training", `${integer(given.tuningRuns)} runs`, "a year", "same cost as the reference at"],
+      costs: costRows(rows, given),
+      energies: rows.map(({ row, found }) => [row.label, estimated(found.energy, energy)]),
+      lines: [
+        ...rows.filter(({ found }) => found.screening !== null).map(({ row, best, found }) =>
+          `Screening every image once, by inference: ${row.label}, ${best.infer}: ${estimated(found.screening, duration)}.`),
+        ...rows.filter(({ overtakes }) => overtakes !== null).map(({ row, overtakes }) =>
+          `${row.label} finishes a training before the reference ${overtakes.kind} about ` +
+          `${number(Math.max(overtakes.images, 1))} images.`),
+      ],
+      lanes: rows.map(({ row, best, found }) => ({
+        name: `${row.label}, ${best.precision}`, value: found.training.value,
+        low: found.training.low === null ? found.training.value : found.training.low,
+        high: found.training.high === null ? found.training.value : found.training.high,
+        text: estimated(found.training, duration), series: "",
+      })),
+      places: order,
+      assumed: sentences(data, given),
+    };
+  }
+
+  function costRows(rows, given) {
+    const reference = rows.find(({ isReference }) => isReference), priced = reference === undefined ? null : reference.price;
+    return rows.map(({ row, found, factor, price, isReference }) => {
+      const even = priced === null || factor === null ? null : scaled(factor.factor, priced.perHour);
+      const at = even === null ? UNKNOWN : estimated(even, (value) => money(value, priced.currency));
+      if (price === null) return [row.label, "no price given", UNKNOWN, UNKNOWN, UNKNOWN, at];
+      const one = scaled(found.training, (price.perHour * given.devices) / 3600);
+      const paid = (amount) => estimated(amount, (value) => money(value, price.currency));
+      return [
+        row.label, money(price.perHour, price.currency), paid(one), paid(scaled(one, given.tuningRuns)),
+        paid(scaled(one, YEAR_DAYS / given.retrainDays)), isReference ? "reference" : at,
+      ];
+    });
+  }
+
+  function sentence(rows, referred) {
+    let fastest = rows[0];
+    for (const row of rows) if (row.found.training.value < fastest.found.training.value) fastest = row;
+    const time = (row) => estimated(row.found.training, duration);
+    if (!referred || fastest.isReference) {
+      const others = rows.filter((row) => row !== fastest), text = `One training takes ${time(fastest)} on ${fastest.row.label}`;
+      if (!others.length) return `${text}, the only device measured.`;
+      let second = others[0];
+      for (const row of others) if (row.found.training.value < second.found.training.value) second = row;
+      return `${text}, the fastest of ${integer(rows.length)}; the next, ${second.row.label}, needs ${time(second)}.`;
+    }
+    const text = `One training takes ${time(rows[0])} on ${rows[0].row.label} and ${time(fastest)} on ${fastest.row.label}`;
+    const star = fastest.factor.leftOut.length ? " (without what was not measured on both)" : "";
+    return `${text}: ${estimated(fastest.factor.factor, times)} as fast${star}.`;
+  }
+
+  function sentences(data, given) {
+    const preset = data.datasets.find((known) => known.name === given.dataset), changes = [];
+    if (given.images !== preset.images) changes.push(`${integer(given.images)} images`);
+    const larger = given.megapixels !== preset.megapixels;
+    if (larger) changes.push(`${general(given.megapixels)} megapixels each`);
+    const source = changes.length ? `${preset.source}; ${changes.join(" and ")} as given by the user` : preset.source;
+    const assumed = preset.assumed && !larger ? ` Assumed: ${preset.assumed}.` : "";
+    const several = [];
+    if (given.devices > 1) {
+      several.push(
+        `${integer(given.devices)} devices of each kind train together at a parallel efficiency of ${general(given.efficiency)}, ` +
+        "which was given and not measured; accelerators share one host's decoding, processors each bring their own.");
+    }
+    if (given.decodeCores !== null) {
+      several.push(
+        `Accelerators are fed by ${integer(given.decodeCores)} host cores, linearly extrapolated from what was measured; a ` +
+        "processor that trains decodes on its own.");
+    }
+    return [
+      ...several,
+      `Data: ${datasetTitle(data, given)}, ${integer(given.images)} images of ${general(given.megapixels, 3)} megapixels. ` +
+        `Source: ${source}.${assumed}`,
+      `Split: ${integer(trainingImages(given))} images train and ${integer(validationImages(given))} (20 %) are evaluated after ` +
+        "every epoch.",
+      `The tuning loop is ${integer(given.tuningRuns)} full trainings, one after the other on one device; a week has 168 h.`,
+      `A new training every ${general(given.retrainDays)} days; a year has 365.25.`,
+    ];
+  }
+
+  /* The bounds of bench.projection.Assumptions and bench.datasets.Dataset; a sentence, or nothing where all is well. */
+  function fault(given) {
+    const most = 1e9, whole = Number.isInteger;
+    const checks = [
+      [whole(given.images) && given.images >= 1 && given.images <= 1e15, "Images: expected a whole number from 1."],
+      [Number.isFinite(given.megapixels) && given.megapixels > 0 && given.megapixels <= 1e6,
+        "Megapixels: expected more than 0, at most 1,000,000."],
+      [given.epochs === null || (whole(given.epochs) && given.epochs >= 1 && given.epochs <= most),
+        "Epochs: expected a whole number from 1 to 1,000,000,000, or nothing for the network's own."],
+      [whole(given.tuningRuns) && given.tuningRuns >= 1 && given.tuningRuns <= most,
+        "Tuning runs: expected a whole number from 1 to 1,000,000,000."],
+      [Number.isFinite(given.retrainDays) && given.retrainDays > 0 && given.retrainDays <= most,
+        "Days between retrainings: expected more than 0, at most 1,000,000,000."],
+      [Number.isFinite(given.budgetHours) && given.budgetHours > 0 && given.budgetHours <= most,
+        "Budget: expected more than 0 hours, at most 1,000,000,000."],
+      [given.decodeCores === null || (whole(given.decodeCores) && given.decodeCores >= 1 && given.decodeCores <= most),
+        "Cores for decoding: expected a whole number from 1, or nothing for as many as were measured."],
+      [whole(given.devices) && given.devices >= 1 && given.devices <= most, "Devices: expected a whole number from 1."],
+      [given.efficiency === null || (given.efficiency > 0 && given.efficiency <= 1),
+        "Parallel efficiency: expected more than 0, at most 1."],
+      [given.devices === 1 || given.efficiency !== null,
+        "Several devices need their parallel efficiency, which is never assumed: their speed over so many times that of one, as 0.9."],
+    ];
+    const broken = checks.find(([good]) => !good);
+    return broken === undefined ? "" : broken[1];
+  }
+
+  /* Everything for one set of assumptions; prices: by group, then by row, instead of those that came with the page. */
+  function compute(data, given, prices = []) {
+    const broken = fault(given);
+    if (broken) return { fault: broken, groups: [] };
+    return { fault: "", groups: data.groups.map((group, place) => groupResult(data, group, given, prices[place] || {})) };
+  }
+
+  return { compute, duration, number, general, fixed, estimated, money, energy, NO_BREAK };
+})();

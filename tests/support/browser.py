@@ -1,0 +1,77 @@
+"""A real headless Chromium for the tests of pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium is installed; Debian's package chromium has one"
+)
+"""On continuous integration a missing browser is a failure: there .ci/run installs it."""
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, with nothing of a user's in it."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "no Chromium, though continuous integration promised one"
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+class Visit:
+    """An open page, with everything it said or asked for."""
+
+    def __init__(self, found: Any, path: Path, fragment: str = "", **context: Any) -> None:
+        self.context = found.new_context(**context)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri() + fragment)
+        if self.page.locator("#controls").count():
+            self.page.wait_for_function("document.body.dataset.updated || document.body.dataset.fault === 'yes'")
+        self.asked = [url for url in self.asked if not url.startswith(path.as_uri())]
+
+    def drawn(self) -> int:
+        """Draw every picture, and count them."""
+        return int(self.page.evaluate("accelbenchDrawAll()"))
+
+    def set(self, name: str, value: str) -> None:
+        """Give a control a value as a user does, and wait until the page has answered."""
+        before = self.page.evaluate("document.body.dataset.updated")
+        control = self.page.locator(f"#controls [name='{name}']")
+        if control.evaluate("element => element.tagName") == "SELECT":
+            control.select_option(value)
+        else:
+            control.fill(value)
+        self.page.wait_for_function(
+            "before => document.body.dataset.updated !== before || document.body.dataset.fault === 'yes'", arg=before
+        )
+
+    def table(self, selector: str) -> list[list[str]]:
+        """The cells of a table's body."""
+        rows = self.page.evaluate(
+            "selector => [...document.querySelector(selector).tBodies[0].rows].map(row => [...row.cells].map(cell => cell.textContent))",
+            selector,
+        )
+        return [list(row) for row in rows]
+
+    def close(self) -> None:
+        self.context.close()
