@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bench.cli.run", "Measure preprocessing, training and inference, and seal the samples into a record."),
     "verify": ("bench.cli.verify", "Prove that backends compute the same function as the specification."),
     "report": ("bench.cli.report", "Print days versus hours from one or many records."),
+    "results": ("bench.cli.results", "List, filter, export, validate, copy, prune and redact records."),
     "compare": ("bench.cli.compare", "Hold two records, or two groups of records, against each other."),
     "check": ("bench.cli.check", "Say whether something has become slower, with an exit code to rely on."),
     "history": ("bench.cli.history", "How each case's rate has moved over the records of a folder."),

@@ -55,15 +55,14 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
 def read_group(name: str) -> list[Record]:
     """Every record at a place, copies once. Raises RecordError for one that cannot be read, and where there is none."""
     from bench.errors import RecordError
-    from bench.record.files import find_records, read_record
+    from bench.record.places import place_of, read_place, records_at
     from bench.report.pool import check_record
 
-    place = Path(name)
-    if not name or not place.exists():
-        raise RecordError(
-            f"there is no record at {name or 'an empty name'}; expected a record, a run's folder, or a folder of runs"
-        )
-    records = [read_record(path) for path in find_records(place) or [place]]
+    place = place_of(name)
+    found = records_at(place)
+    if not found and isinstance(place, Path) and not place.exists():
+        raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
+    records = [read_place(path) for path in found or [place]]
     for record in records:
         check_record(record)
     return list({record.id: record for record in records}.values())

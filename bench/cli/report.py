@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from bench.projection.assumptions import Assumptions
+    from bench.record.places import Place
     from bench.record.schema import Record
     from bench.report import Report
 
@@ -24,7 +25,7 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 
 
 @click.command(name="report")
-@click.argument("records", metavar="[RECORD]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("records", metavar="[RECORD]...", nargs=-1)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by --output's suffix, else terminal.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
 @click.option(
@@ -48,10 +49,13 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
     "--prices", "price_file", type=click.Path(path_type=Path), help="A TOML file of prices, with currency, date and source."
 )
 @click.option("--reference", help="Backend or device that speed-ups are held against.  [default: the fastest x86 host]")
+@click.option(
+    "--group-by", default="", metavar="LABEL", help="Also a table per case with a row for each value of this label."
+)
 @click.option("--workload", help="Only this workload.")
 @click.option("--size", help="Only this size.")
 def command(
-    records: tuple[Path, ...],
+    records: tuple[str, ...],
     format_name: str | None,
     output: Path | None,
     chart: str,
@@ -69,12 +73,13 @@ def command(
     prices: tuple[str, ...],
     price_file: Path | None,
     reference: str | None,
+    group_by: str,
     workload: str | None,
     size: str | None,
 ) -> None:
     """Print days versus hours from one or many records.
 
-    RECORD is a record, a run's folder, or a folder of runs; by default bench-results. Nothing is measured and no
+    RECORD is a record, a run's folder, a folder of runs, or an address of any of these, as s3://bucket/team; by default bench-results. Nothing is measured and no
     accelerator is needed. A record that cannot be read is refused when it is named, and left out with a warning when it
     was found in a folder.
     """
@@ -109,9 +114,9 @@ def command(
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     with _without_collecting():
         if chosen == "html":
-            write(_page(records, assumptions), output)
+            write(_page(records, assumptions, group_by), output)
             return
-        report = build(_read(records), assumptions)
+        report = build(_read(records), assumptions, group_by)
         if chart == "list":
             write(_chart_list(report), output)
         elif chosen in PICTURES:
@@ -142,13 +147,13 @@ def _write_with_pictures(report: Report, output: Path) -> None:
     write(markdown_with_pictures(report, [(chart, files[chart.name].name) for chart in found]), output)
 
 
-def _page(records: tuple[Path, ...], assumptions: Assumptions) -> str:
+def _page(records: Sequence[str], assumptions: Assumptions, group_by: str) -> str:
     """The page with as many of the records as it can carry."""
     from bench.report import build
     from bench.report.page import Attachments, HtmlReporter
 
     attachments = Attachments()
-    return HtmlReporter(attachments).render(build(attachments.passing(_read(records)), assumptions))
+    return HtmlReporter(attachments).render(build(attachments.passing(_read(records)), assumptions, group_by))
 
 
 @contextmanager
@@ -163,26 +168,29 @@ def _without_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def _read(named: tuple[Path, ...]) -> Iterator[Record]:
+def _read(named: Sequence[str]) -> Iterator[Record]:
     """Every record at these places, one at a time. Raises RecordError."""
     from bench.errors import RecordError
-    from bench.record.files import find_records
+    from bench.record.places import place_of, records_at
 
     if not named and not Path(DEFAULT_FOLDER).exists():
         raise RecordError(f"no records: there is no folder {DEFAULT_FOLDER} here; measure first with: bench run")
-    for place in named or (Path(DEFAULT_FOLDER),):
-        found = find_records(place)
+    for word in named or (DEFAULT_FOLDER,):
+        place = place_of(word)
+        found = records_at(place)
         if found == [place] or not found:
             yield _one(place)
         else:
             yield from _scanned(place, found)
 
 
-def _scanned(folder: Path, found: list[Path]) -> Iterator[Record]:
+def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
     """The records that can be read; the others, and runs without one, are named on standard error."""
     from bench.errors import RecordError
 
-    unfinished = [path.parent for path in sorted(folder.rglob(JOURNAL)) if not (path.parent / "record.json").exists()]
+    unfinished: list[Place] = []
+    if isinstance(folder, Path):
+        unfinished += [path.parent for path in sorted(folder.rglob(JOURNAL)) if not (path.parent / "record.json").exists()]
     read = 0
     for path in [*found, *unfinished]:
         try:
@@ -196,11 +204,11 @@ def _scanned(folder: Path, found: list[Path]) -> Iterator[Record]:
         raise RecordError(f"no record under {folder} can be read; found {len(found)}")
 
 
-def _one(path: Path) -> Record:
-    from bench.record.files import read_record
+def _one(place: Place) -> Record:
+    from bench.record.places import read_place
     from bench.report.pool import check_record
 
-    record = read_record(path)
+    record = read_place(place)
     check_record(record)
     return record
 

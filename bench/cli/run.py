@@ -80,6 +80,9 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
 )
+@click.option(
+    "--publish", default="", metavar="PLACE", help="Also put the record there: a folder, or an address as s3://bucket/team."
+)
 @click.option("--resume", metavar="RUN", help="Finish an interrupted run: only what its journal lacks.")
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
@@ -100,6 +103,7 @@ def command(**values: Any) -> None:
     """
     from bench.run.session import Interrupted, resume_run, start_run
 
+    _check_place(values["publish"])
     if values["resume"]:
         _refuse_other_options()
         plan, folder = None, Path(values["resume"])
@@ -118,14 +122,22 @@ def command(**values: Any) -> None:
         kept = f"; what was measured is kept, finish it with: bench run --resume {folder}" if folder.exists() else ""
         click.echo(f"bench: interrupted{kept}", err=True)
         sys.exit(interrupt.code)
-    _finish(record, folder)
+    _finish(record, folder, values["publish"])
+
+
+def _check_place(text: str) -> None:
+    """Raises RecordError where the record could not be put, before hours are spent on it."""
+    if text:
+        from bench.record.places import check_place, place_of
+
+        check_place(place_of(text))
 
 
 def _refuse_other_options() -> None:
     from bench.errors import UsageError
 
     context = click.get_current_context()
-    allowed = {"resume", "wait", "quiet"}
+    allowed = {"resume", "wait", "quiet", "publish"}
     given = [
         name
         for name in context.params
@@ -221,7 +233,7 @@ def _print_plan(plan: Plan) -> None:
     click.echo(f"{len(plan.cases)} cases, {plan.trials} trials each, about {minutes:.1f} minutes")
 
 
-def _finish(record: Record, folder: Path) -> None:
+def _finish(record: Record, folder: Path, publish: str) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
     from bench.cli.report import write
     from bench.errors import ExitCode, NotComparableError
@@ -234,6 +246,10 @@ def _finish(record: Record, folder: Path) -> None:
         raise NotComparableError(f"nothing could be measured: {reasons[0]}; the logs are in {folder / 'logs'}")
     write(render(build([record])), None)
     click.echo(f"record: {folder / 'record.json'}")
+    if publish:
+        from bench.record.places import place_of, write_place
+
+        click.echo(f"published: {write_place(record, place_of(publish))}")
     if code == ExitCode.SOME_FAILED:
         click.echo(
             "bench: some cases failed, could not be proven or did not reach their target, the rest is recorded; logs in "

@@ -59,7 +59,7 @@ def read_record(path: Path) -> Record:
         raise RecordError(_missing(path, file)) from None
     except OSError as error:
         raise RecordError(f"cannot read record {file}: {error.strerror}") from None
-    return _decode(content, file)
+    return decode_record(content, str(file))
 
 
 def _missing(path: Path, file: Path) -> str:
@@ -68,7 +68,8 @@ def _missing(path: Path, file: Path) -> str:
     return f"no record at {file}; expected a {NAME} that 'bench run' sealed"
 
 
-def _decode(content: bytes, file: Path) -> Record:
+def decode_record(content: bytes, file: str) -> Record:
+    """The record in a file's content. Raises RecordError naming the file and what is wrong with it."""
     try:
         envelope = msgspec.json.decode(content, type=_Envelope)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:

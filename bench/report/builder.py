@@ -8,20 +8,20 @@ from bench.errors import NotComparableError, UsageError
 from bench.projection import Assumptions
 from bench.record.schema import Ceiling, Record
 from bench.report.cases import measured_cases
-from bench.report.model import MeasuredCase, Remark, Report
+from bench.report.model import CaseKey, MeasuredCase, Remark, Report
 from bench.report.pool import Pool, pool
 from bench.report.rows import groups
 from bench.report.text import clean, plural
 
 
-def build(records: Iterable[Record], assumptions: Assumptions | None = None) -> Report:
+def build(records: Iterable[Record], assumptions: Assumptions | None = None, group_by: str = "") -> Report:
     """The report of these records; an iterator is read one record at a time.
 
     Raises NotComparableError where nothing was measured, UsageError for a workload, size or reference that is not there,
     RecordError for a record that contradicts itself.
     """
     assumptions = assumptions or Assumptions()
-    pooled = pool(records)
+    pooled = pool(records, group_by)
     everything = measured_cases(pooled)
     selected = _selected(everything, assumptions)
     if not any(case.log is not None or case.courses for case in selected):
@@ -39,21 +39,23 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None) -> 
         skips=_remarks(pooled.skips.items()),
         failures=_remarks(pooled.failures.items()),
         notes=_notes(pooled, selected),
+        group_by=group_by,
+        nodes={key: nodes for key, nodes in pooled.nodes.items() if _chosen(key, assumptions)},
         to_quality=tuple(case for case in selected if case.key.scenario == "to-quality"),
     )
 
 
 def _selected(cases: Sequence[MeasuredCase], assumptions: Assumptions) -> tuple[MeasuredCase, ...]:
-    chosen = []
-    for case in cases:
-        workload = assumptions.workload in {None, case.key.workload}
-        if workload and assumptions.size in {None, case.key.size}:
-            chosen.append(case)
+    chosen = [case for case in cases if _chosen(case.key, assumptions)]
     if cases and not chosen:
         there = sorted({f"{clean(case.key.workload, 40)} {clean(case.key.size, 40)}" for case in cases})
         wanted = " ".join(part for part in (assumptions.workload, assumptions.size) if part)
         raise UsageError(f"the records hold no '{clean(wanted, 60)}'; there is: {', '.join(there)}")
     return tuple(chosen)
+
+
+def _chosen(key: CaseKey, assumptions: Assumptions) -> bool:
+    return assumptions.workload in {None, key.workload} and assumptions.size in {None, key.size}
 
 
 def _nothing(pooled: Pool, cases: Sequence[MeasuredCase]) -> str:

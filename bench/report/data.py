@@ -72,6 +72,13 @@ def as_data(report: Report) -> Fields:
         ],
         "time_to_quality": [_to_quality(case) for case in report.to_quality],
         "measured": [_measured(case) for case in report.measured],
+        "by_label": {
+            "label": report.group_by,
+            "cases": [
+                {**_case_fields(key), "log_seconds_per_item": {name: list(logs) for name, logs in nodes.items()}}
+                for key, nodes in sorted(report.nodes.items())
+            ],
+        },
         "failed_trials": [asdict(remark) for remark in report.failures],
         "skipped": [asdict(remark) for remark in report.skips],
         "machines": {name: msgspec.to_builtins(machine) for name, machine in report.machines.items()},

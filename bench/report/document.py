@@ -11,6 +11,7 @@ from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
 from bench.report.model import MARKS, Remark, Report
+from bench.report.nodes import node_sections
 from bench.report.notes import not_projected
 from bench.report.quality import time_to_quality
 from bench.report.sections import Section, cut
@@ -33,6 +34,7 @@ def document_parts(report: Report) -> dict[str, list[Section]]:
 def _sections(report: Report) -> list[tuple[str, Section]]:
     sections = [("headline", headline(group, report)) for group in report.groups]
     sections += [("cost", section) for section in costs(report)]
+    sections += [("evidence", section) for section in node_sections(report)]
     sections.append(("headline", Section("Not projected", None, cut(not_projected(report)))))
     sections += [("training", section) for section in time_to_quality(report)]
     sections += [("evidence", section) for section in measured(report)]

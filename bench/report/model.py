@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.projection import Assumptions, BreakEven, Measured, Price, Projection
@@ -212,3 +213,5 @@ class Report:
     failures: tuple[Remark, ...] = ()
     notes: tuple[str, ...] = ()
     to_quality: tuple[MeasuredCase, ...] = ()  # trainings to their target; not in ``measured``
+    group_by: str = ""  # a label
+    nodes: Mapping[CaseKey, Mapping[str, Sequence[float]]] = field(default_factory=dict)  # see ``bench.report.nodes``

@@ -15,6 +15,7 @@ from bench.errors import RecordError
 from bench.record.quality import goal, seconds_to, target_text
 from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
 from bench.report.model import CaseKey, Course, RecordLine, Stack, Trace
+from bench.report.nodes import UNLABELLED, apart
 from bench.report.text import clean, first_line, plural
 from bench.statistics import NoFigure, log_time
 
@@ -68,11 +69,16 @@ class Pool:
     skips: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated: int = 0
+    group_by: str = ""  # a label
+    nodes: dict[CaseKey, dict[str, list[float]]] = field(default_factory=dict)
 
 
-def pool(records: Iterable[Record]) -> Pool:
-    """Pool records; one that comes twice counts once. Raises RecordError for one that contradicts itself."""
-    pooled = Pool()
+def pool(records: Iterable[Record], group_by: str = "") -> Pool:
+    """Pool records; one that comes twice counts once. Raises RecordError for one that contradicts itself.
+
+    With ``group_by`` the trials are also gathered by that label's values, over machines.
+    """
+    pooled = Pool(group_by=group_by)
     for record in records:
         if record.id in pooled.records:
             pooled.repeated += 1
@@ -115,7 +121,16 @@ def _add(pooled: Pool, record: Record) -> None:
     for trial in record.trials:
         tally = keys[trial.case]
         tally.records.add(record.id)
+        before = len(tally.figures)
         _add_trial(pooled, tally, trial)
+        if pooled.group_by and len(tally.figures) > before and tally.case.scenario != "to-quality":
+            _add_to_node(pooled, tally, record.labels.get(pooled.group_by, UNLABELLED))
+
+
+def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
+    figure = tally.figures[-1]
+    if figure.log is not None and figure.proof == "passed":
+        pooled.nodes.setdefault(apart(tally.key), {}).setdefault(value, []).append(figure.log)
 
 
 def _tallies(pooled: Pool, record: Record) -> list[Tally]:

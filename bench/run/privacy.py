@@ -22,6 +22,7 @@ _PRIVATE_OPTIONS = (
     "--baseline",
     "--interpreter",
     "--resume",
+    "--publish",
     "--json",
     "--junit",
 )

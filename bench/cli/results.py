@@ -1,0 +1,225 @@
+"""``bench results``: looking after many records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import pairs
+
+if TYPE_CHECKING:
+    from bench.record.places import Place
+    from bench.record.schema import Record
+    from bench.record.selection import Selection
+
+EXPORTS = (".csv", ".parquet", ".sqlite")
+DEFAULT_FOLDER = "bench-results"
+
+
+def _choosing(function: Callable[..., None]) -> Callable[..., None]:
+    """The places and the conditions that every subcommand understands."""
+    options = [
+        click.argument("places", metavar="[PLACE]...", nargs=-1),
+        click.option(
+            "--machine",
+            "machines",
+            multiple=True,
+            metavar="M",
+            help="A fingerprint's beginning, or part of a device's name.",
+        ),
+        click.option(
+            "--backend", "backends", multiple=True, metavar="B", help="Only records that measured it (repeatable)."
+        ),
+        click.option(
+            "--workload", "workloads", multiple=True, metavar="W", help="Only records that measured it (repeatable)."
+        ),
+        click.option("--size", "sizes", multiple=True, metavar="S", help="Only records that measured it (repeatable)."),
+        click.option(
+            "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only records with this label (repeatable)."
+        ),
+        click.option("--since", default="", metavar="DATE", help="Made on this day or later, as 2026-01-31."),
+        click.option("--until", default="", metavar="DATE", help="Made on this day or before."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(name="results")
+def command() -> None:
+    """List, filter, export, validate, copy, prune and redact records.
+
+    PLACE is a record, a folder of runs, or an address such as s3://bucket/team; by default bench-results.
+    """
+
+
+@command.command(name="list")
+@_choosing
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
+)
+def list_(style: str, **values: Any) -> None:
+    """A line per record, the newest last."""
+    import msgspec
+
+    from bench.report.text import clean
+
+    lines = [_line(place, record) for place, record in _chosen(values)]
+    lines.sort(key=lambda line: (line["created"], line["id"]))
+    if style == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(lines), indent=1).decode())
+        return
+    for line in lines:
+        labels = " ".join(f"{name}={value}" for name, value in sorted(line["labels"].items()))
+        text = f"{line['created'][:16]}  {line['id']}  {line['machine'][:8]}  {', '.join(line['measured'])}  {labels}"
+        click.echo(clean(text, 300) + ("" if line["complete"] else "  (incomplete)"))
+    click.echo(f"{len(lines):,} {'record' if len(lines) == 1 else 'records'}", err=True)
+
+
+@command.command()
+@_choosing
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=f"A file: {', '.join(EXPORTS)}.")
+def export(output: Path, **values: Any) -> None:
+    """A table with a row per measured case, for pandas, DuckDB or Datasette.
+
+    SQLite gets the tables cases, records and trials; CSV and Parquet the cases.
+    """
+    from bench.cli.report import check_writable
+    from bench.errors import UsageError
+    from bench.report.export import write_table
+
+    if output.suffix not in EXPORTS:
+        raise UsageError(f"no table is called '{output.suffix}'; expected a file that ends in {', '.join(EXPORTS)}")
+    check_writable(output)
+    records = [record for _, record in _chosen(values)]
+    rows = write_table(records, output)
+    click.echo(f"{output}: {rows:,} rows")
+
+
+@command.command()
+@_choosing
+def validate(**values: Any) -> None:
+    """Read every record whole: schema, digest, and whether its trials belong to its cases.
+
+    Exit code 2 where one is broken.
+    """
+    import sys
+
+    broken = 0
+    for place, found in _read(values["places"]):
+        if isinstance(found, str):
+            broken += 1
+            click.echo(found)
+        elif _selection(values).takes(found):
+            click.echo(f"ok: {place}")
+    sys.exit(2 if broken else 0)
+
+
+@command.command()
+@_choosing
+@click.option("--to", "target", required=True, metavar="PLACE", help="A folder, or an address as s3://bucket/team.")
+def copy(target: str, **values: Any) -> None:
+    """Put records into another folder or object store, each into a folder of its own; nothing there is overwritten."""
+    from bench.record.places import place_of, write_place
+
+    for _, record in _chosen(values):
+        click.echo(str(write_place(record, place_of(target))))
+
+
+@command.command()
+@_choosing
+@click.option("--to", "target", required=True, metavar="PLACE", help="Where the redacted copies go.")
+@click.option("--keep-label", "kept", multiple=True, metavar="NAME", help="A label that may be published (repeatable).")
+def redact(target: str, kept: tuple[str, ...], **values: Any) -> None:
+    """Copies without host name, labels, log tails, commits and serial numbers, sealed anew, fit for publishing."""
+    from bench.record.places import place_of, write_place
+    from bench.record.redact import redacted
+
+    for _, record in _chosen(values):
+        click.echo(str(write_place(redacted(record, kept), place_of(target))))
+
+
+@command.command()
+@_choosing
+@click.option("--keep", type=int, required=True, metavar="N", help="The newest records of each machine that stay.")
+@click.option("--yes", is_flag=True, help="Really delete; without it, only say what would go.")
+def prune(keep: int, yes: bool, **values: Any) -> None:
+    """Delete the runs of a local folder that are older than each machine's newest."""
+    import shutil
+
+    from bench.errors import UsageError
+    from bench.record.files import NAME
+
+    if keep < 1:
+        raise UsageError(f"--keep {keep} would leave nothing; expected 1 or more")
+    by_machine: dict[str, list[tuple[str, Path]]] = {}
+    for place, record in _chosen(values):
+        if not isinstance(place, Path):
+            raise UsageError(f"{place} is in an object store; only local runs are pruned")
+        if place.name != NAME:
+            raise UsageError(f"{place} is no run's {NAME}; only runs' folders are pruned")
+        by_machine.setdefault(record.machine.fingerprint, []).append((record.created, place.parent))
+    going = [folder for runs in by_machine.values() for _, folder in sorted(runs)[:-keep]]
+    for folder in sorted(going):
+        if yes:
+            shutil.rmtree(folder)
+        click.echo(f"{'deleted' if yes else 'would go'}: {folder}")
+    if going and not yes:
+        click.echo("nothing was deleted; add --yes", err=True)
+
+
+def _selection(values: dict[str, Any]) -> Selection:
+    from bench.record.selection import Selection
+
+    return Selection(
+        values["machines"], values["backends"], values["workloads"], values["sizes"], pairs(values["labels"], "--label"),
+        values["since"], values["until"],
+    )  # fmt: skip
+
+
+def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
+    """The records that are asked for, copies once. Raises RecordError where there is none."""
+    from bench.errors import RecordError
+
+    selection = _selection(values)
+    found: dict[str, tuple[Place, Record]] = {}
+    for place, record in _read(values["places"]):
+        if isinstance(record, str):
+            click.echo(f"bench: left out: {record}", err=True)
+        elif selection.takes(record):
+            found.setdefault(record.id, (place, record))
+    if not found:
+        raise RecordError("no record is like that; see what there is with: bench results list")
+    return list(found.values())
+
+
+def _read(places: tuple[str, ...]) -> Iterator[tuple[Place, Record | str]]:
+    """Every record with its place; of one that cannot be read, why."""
+    from bench.errors import RecordError
+    from bench.record.places import place_of, read_place, records_at
+    from bench.report.pool import check_record
+
+    for word in places or (DEFAULT_FOLDER,):
+        place = place_of(word)
+        found = records_at(place)
+        if not found and isinstance(place, Path) and not place.exists():
+            raise RecordError(f"there is no record at {place}; expected a record, a folder of runs, or an address")
+        for one in found:
+            try:
+                record = read_place(one)
+                check_record(record)
+            except RecordError as error:
+                yield one, str(error)
+            else:
+                yield one, record
+
+
+def _line(place: Place, record: Record) -> dict[str, Any]:
+    measured = sorted({f"{case.backend} {case.workload}-{case.size}" for case in record.cases})
+    return {
+        "place": str(place), "id": record.id, "created": record.created, "machine": record.machine.fingerprint,
+        "cpu": record.machine.cpu, "measured": measured, "labels": record.labels, "complete": record.complete,
+    }  # fmt: skip

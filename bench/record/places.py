@@ -1,0 +1,134 @@
+"""Where records lie: a file, a folder, or any address that fsspec knows, such as ``s3://bucket/team``.
+
+A record never changes and every run has a name of its own, so machines write side by side without a server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError, RecordError, UsageError
+from bench.record.files import NAME, decode_record, find_records, read_record, sealed
+from bench.record.schema import Record
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]+)://\S", re.IGNORECASE)
+_EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A record, or a folder of them, in an object store."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return re.sub(r"//[^/@\s]*@", "//", self.address)  # no user and password in a message
+
+
+Place = Path | Remote
+
+
+def place_of(text: str) -> Place:
+    """A path, or an address. Raises RecordError for an empty name."""
+    if not text.strip():
+        raise RecordError(
+            "an empty name is no record; expected a record, a run's folder, a folder of runs, or an address as s3://bucket/team"
+        )
+    return Remote(text.rstrip("/")) if _ADDRESS.match(text) else Path(text)
+
+
+def records_at(place: Place) -> list[Place]:
+    """Every record there, sorted; none where there is none. Raises RecordError."""
+    if isinstance(place, Path):
+        return list(find_records(place))
+    with _reaching(place) as (files, path):
+        if path.endswith(f"/{NAME}"):
+            return [place]
+        protocol = place.address.partition("://")[0]
+        found = files.find(path)
+        return [Remote(f"{protocol}://{name.lstrip('/')}") for name in sorted(found) if name.rsplit("/", 1)[-1] == NAME]
+
+
+def read_place(place: Place) -> Record:
+    """The record there. Raises RecordError."""
+    if isinstance(place, Path):
+        return read_record(place)
+    with _reaching(place) as (files, path):
+        try:
+            content = files.cat_file(path if path.endswith(f"/{NAME}") else f"{path}/{NAME}")
+        except FileNotFoundError:
+            raise RecordError(
+                f"no record at {place}; expected a {NAME} that 'bench run' sealed, or a folder of them"
+            ) from None
+    return decode_record(content, str(place))
+
+
+def write_place(record: Record, folder: Place) -> Place:
+    """Put a sealed record into a folder of its own there; what is there already stays. Returns where. Raises RecordError."""
+    name = re.sub(r"[^\w.-]", "_", record.id)[:100] or "record"
+    if isinstance(folder, Path):
+        target = folder / name / NAME
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                file.write(sealed(record))
+        except FileExistsError:
+            return _same(record, target)
+        except OSError as error:
+            raise RecordError(f"cannot write {target}: {error.strerror}") from None
+        return target
+    there = Remote(f"{folder.address}/{name}/{NAME}")
+    with _reaching(there) as (files, path):
+        if files.exists(path):
+            return _same(record, there)
+        files.pipe_file(path, sealed(record))
+    return there
+
+
+def check_place(folder: Place) -> None:
+    """Raises RecordError where nothing can be reached, before anything is measured for it."""
+    if isinstance(folder, Remote):
+        with _reaching(folder) as (files, path):
+            files.exists(path)
+
+
+def _same(record: Record, place: Place) -> Place:
+    if read_place(place) != record:
+        raise RecordError(
+            f"{place} is there already and is another record; records are never overwritten: choose another folder"
+        )
+    return place
+
+
+@contextmanager
+def _reaching(place: Remote) -> Iterator[tuple[AbstractFileSystem, str]]:
+    """The file system of an address, and the path in it. Raises RecordError for whatever goes wrong on the way, in one sentence."""
+    protocol = place.address.partition("://")[0].lower()
+    try:
+        import fsspec
+    except ImportError:
+        raise UsageError(f"{place} needs fsspec; pip install fsspec") from None
+    try:
+        files, path = fsspec.core.url_to_fs(place.address)
+        yield files, str(path)
+    except BenchError:
+        raise
+    except ImportError:
+        raise UsageError(
+            f"{place} needs a package for {protocol}://; pip install {_EXTRAS.get(protocol, 'the fsspec package for it')}"
+        ) from None
+    except Exception as error:  # every store has errors of its own
+        raise RecordError(f"cannot reach {place}: {_sentence(error)}") from None
+
+
+def _sentence(error: Any) -> str:
+    text = " ".join(str(error).split())
+    return (text or type(error).__name__)[:200]

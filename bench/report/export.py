@@ -1,0 +1,77 @@
+"""Records as tables for other tools: a row per measured case, and in SQLite also per record and per trial."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bench.errors import NotComparableError, UsageError
+from bench.record.schema import Record
+from bench.report.builder import build
+from bench.report.data import flat_rows
+from bench.report.text import spreadsheet
+
+
+def write_table(records: Sequence[Record], output: Path) -> int:
+    """Write the table that the suffix asks for, whole or not at all; return how many rows it has. Raises UsageError."""
+    import pandas
+
+    try:
+        cases = pandas.DataFrame(flat_rows(build(records)))
+    except NotComparableError:
+        cases = pandas.DataFrame()
+    temporary = output.with_name(output.name + ".part")
+    temporary.unlink(missing_ok=True)
+    try:
+        if output.suffix == ".csv":
+            cases.map(lambda value: spreadsheet(value) if isinstance(value, str) else value).to_csv(
+                temporary, index=False, lineterminator="\n"
+            )
+        elif output.suffix == ".parquet":
+            _parquet(cases, temporary)
+        else:
+            _sqlite(cases, records, temporary)
+        temporary.replace(output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(cases)
+
+
+def _parquet(cases: Any, path: Path) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs pyarrow; pip install pyarrow, or export .sqlite or .csv")
+    cases.to_parquet(path, index=False)
+
+
+def _sqlite(cases: Any, records: Sequence[Record], path: Path) -> None:
+    import pandas
+
+    runs = [
+        {
+            "id": record.id, "created": record.created, "finished": record.finished, "machine": record.machine.fingerprint,
+            "cpu": record.machine.cpu, "cores": record.machine.cores, "command": json.dumps(record.command), "labels": json.dumps(record.labels),
+            "complete": record.complete, "bench_version": record.bench.get("version", ""), "commit": record.bench.get("commit", ""),
+        }
+        for record in records
+    ]  # fmt: skip
+    trials = [
+        {
+            "record": record.id, "case": record.cases[trial.case].label, "number": trial.number, "role": trial.role, "status": trial.status,
+            "started": trial.started, "wall_seconds": trial.wall, "reason": trial.reason, "images_per_sample": trial.images_per_sample,
+            "warmup": trial.warmup, "samples_seconds": json.dumps(trial.samples), "host_memory_bytes": trial.host_memory,
+            "device_memory_bytes": trial.device_memory, "checks_failed": "; ".join(check.name for check in trial.checks if not check.passed),
+        }
+        for record in records for trial in record.trials
+    ]  # fmt: skip
+    with closing(sqlite3.connect(path)) as base, base:
+        for name, table in (("cases", cases), ("records", pandas.DataFrame(runs)), ("trials", pandas.DataFrame(trials))):
+            if len(table.columns):
+                table.to_sql(name, base, index=False)

@@ -1,0 +1,76 @@
+"""Many alike machines in one table: a row per value of a label, each held against all the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from bench.durations import number
+from bench.report import cells
+from bench.report.model import CaseKey, Report
+from bench.report.sections import Section, Table
+from bench.report.text import clean, plural
+from bench.statistics import log_rate
+from bench.statistics.outliers import FEWEST, LEVEL, outliers
+
+MOST_TABLES = 40
+UNLABELLED = "(no label)"
+
+Nodes = Mapping[CaseKey, Mapping[str, Sequence[float]]]
+"""By case, machine and software apart: ln(seconds per item) of every proven trial, by the label's value."""
+
+
+def apart(key: CaseKey) -> CaseKey:
+    """What alike machines have in common."""
+    return key._replace(machine="", stack=key.stack._replace(environment=""))
+
+
+def node_sections(report: Report) -> list[Section]:
+    """A section per case that several nodes measured."""
+    several = {key: nodes for key, nodes in report.nodes.items() if len(nodes) > 1}
+    sections = [_section(key, several[key], report.group_by) for key in sorted(several)[:MOST_TABLES]]
+    if len(several) > MOST_TABLES:
+        sections.append(
+            Section("By label: more", None, (f"{plural(len(several) - MOST_TABLES, 'further table')} left out.",))
+        )
+    if report.group_by and not several:
+        sections.append(
+            Section(f"By {clean(report.group_by, 40)}", None, ("No case was measured under two values of this label.",))
+        )
+    return sections
+
+
+def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> Section:
+    names = sorted(nodes)
+    rates = [log_rate(nodes[name]) for name in names]
+    middle = median(rate.mean for rate in rates)
+    far = set(outliers([rate.mean for rate in rates]))
+    unit = "MP/s" if key.phase == "preprocess" else "images/s"
+    rows = []
+    for place in sorted(range(len(names)), key=lambda place: rates[place].mean):
+        rate = rates[place]
+        change = 100 * math.expm1(middle - rate.mean)
+        rows.append(
+            (
+                clean(names[place], 60), cells.estimated(rate.estimate(), number), f"{change:+.1f} %", f"{rate.n:,}",
+                ("slower" if change < 0 else "faster") + " than the others" if place in far else "",
+            )
+        )  # fmt: skip
+    what = [key.backend, "+".join(key.devices), f"{key.workload} {key.size}", key.phase, key.scenario, key.precision]
+    size = plural(key.threads, "core") if key.phase == "preprocess" else f"batch {key.batch_size:,}"
+    title = f"By {clean(label, 40)}: " + " ".join(clean(part, 40) for part in [*dict.fromkeys(what), size] if part)
+    return Section(
+        title,
+        Table((clean(label, 40), unit, "from the median", "trials", "outlier"), tuple(rows), frozenset({2, 3})),
+        _rule(len(names)),
+    )
+
+
+def _rule(count: int) -> tuple[str, ...]:
+    if count < FEWEST:
+        return (f"Fewer than {FEWEST} are too few to call one an outlier.",)
+    return (
+        f"Outliers by the generalized extreme Studentized deviate test on log rates (Rosner 1983): among alike machines one is named by chance in "
+        f"{100 * LEVEL:g} % of tables.",
+    )

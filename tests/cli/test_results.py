@@ -1,0 +1,188 @@
+"""Many records: in folders and in an object store, listed, exported, copied, pruned and redacted."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pandas
+import pytest
+
+from bench.cli import main
+from bench.record.files import NAME, read_record, write_record
+from bench.record.places import Remote, place_of, read_place, records_at, write_place
+from bench.report import build
+from tests.support import records as fake
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Three runs of two machines in ``bench-results``."""
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "bench-results"
+    for name, machine, day, labels in (
+        ("one", "a", "2026-01-05", {"node": "n1"}), ("two", "a", "2026-02-05", {"node": "n2"}), ("three", "b", "2026-03-05", {}),
+    ):  # fmt: skip
+        (place / name).mkdir(parents=True)
+        record = fake.record(name, on=fake.machine(machine), created=f"{day}T10:00:00Z", labels=labels, seed=len(name))
+        write_record(record, place / name / NAME)
+    return place
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as left:
+        main([*map(str, arguments)])
+    streams = capsys.readouterr()
+    return int(left.value.code or 0), streams.out, streams.err
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ([], ["one", "two", "three"]),
+        (["--machine", "aff"], ["one", "two"]),
+        (["--machine", "platinum"], ["one", "two", "three"]),
+        (["--label", "node=n2"], ["two"]),
+        (["--since", "2026-02-05"], ["two", "three"]),
+        (["--until", "2026-02-05", "--backend", "cuda"], ["one", "two"]),
+    ],
+)
+def test_listing(folder, capsys, options, names):
+    code, out, _ = run(capsys, "results", "list", *options, "--format", "json")
+    assert code == 0
+    assert [line["id"] for line in json.loads(out)] == names
+    assert run(capsys, "results", "list", *options)[1].count("\n") == len(names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "--since", "yesterday"], "--since yesterday is no date"),
+        (["list", "--label", "node"], "expected NAME=VALUE"),
+        (["list", "--backend", "tpu"], "no record is like that"),
+        (["list", "nowhere"], "there is no record at nowhere"),
+        (["list", ""], "an empty name is no record"),
+        (["list", "nothing://x/y"], "cannot reach nothing://x/y"),
+        (["export", "-o", "x.xlsx"], "no table is called '.xlsx'"),
+        (["export", "-o", "nowhere/x.csv"], "its folder is not there"),
+        (["prune", "--keep", "0"], "would leave nothing"),
+    ],
+)
+def test_wrong_use_is_one_sentence(folder, capsys, arguments, words):
+    code, _, err = run(capsys, "results", *arguments)
+    assert code == 2
+    assert words in err.splitlines()[-1]
+    assert err.splitlines()[-1].startswith("bench: ")
+
+
+def test_tables(folder, tmp_path, capsys):
+    assert run(capsys, "results", "export", "-o", "t.csv")[0] == 0
+    assert run(capsys, "results", "export", "-o", "t.sqlite")[0] == 0
+    table = pandas.read_csv("t.csv")
+    with sqlite3.connect("t.sqlite") as base:
+        counts = {
+            name: base.execute(f"select count(*) from {name}").fetchone()[0] for name in ("cases", "records", "trials")
+        }
+        samples = json.loads(base.execute("select samples_seconds from trials where role = 'trial' limit 1").fetchone()[0])
+    assert (
+        counts["cases"]
+        == len(table)
+        == len(build([read_record(folder / name) for name in ("one", "two", "three")]).measured)
+    )
+    assert counts["records"] == 3
+    assert counts["trials"] == 3 * len(read_record(folder / "one").trials)
+    assert len(samples) == 50
+
+
+def test_validation_names_what_is_broken(folder, capsys):
+    assert run(capsys, "results", "validate")[0] == 0
+    file = folder / "two" / NAME
+    file.write_text(file.read_text().replace("melanoma", "melanomb", 1))
+    code, out, _ = run(capsys, "results", "validate")
+    assert code == 2
+    assert "does not match its own SHA-256" in out
+    assert out.count("ok: ") == 2
+
+
+def test_pruning_asks_first(folder, capsys):
+    _, out, err = run(capsys, "results", "prune", "--keep", "1")
+    assert "would go" in out
+    assert "--yes" in err
+    assert {run.name for run in folder.iterdir()} == {"one", "two", "three"}
+    run(capsys, "results", "prune", "--keep", "1", "--yes")
+    assert {run.name for run in folder.iterdir()} == {"two", "three"}
+
+
+def test_redacted_copies_keep_every_figure_and_no_secret(folder, capsys):
+    secret = fake.record(
+        "secret",
+        labels={"patient": "Jane", "node": "n1"},
+        command=["bench", "run", "--label", "patient=Jane", "--data=/home/jane/x"],
+    )
+    (folder / "secret").mkdir()
+    write_record(secret, folder / "secret" / NAME)
+    assert run(capsys, "results", "redact", "bench-results/secret", "--to", "public", "--keep-label", "node")[0] == 0
+    text = (folder.parent / "public" / "secret" / NAME).read_text()
+    for word in ("Jane", "jane", "host-a", "abc123"):
+        assert word not in text
+    found = read_record(folder.parent / "public" / "secret")
+    assert found.labels == {"node": "n1"}
+    assert [case.rate for case in build([found]).measured] == [case.rate for case in build([secret]).measured]
+
+
+def test_a_published_record_is_never_overwritten(folder, capsys):
+    assert run(capsys, "results", "copy", "--to", "there")[0] == 0
+    assert run(capsys, "results", "copy", "--to", "there")[0] == 0  # the same again
+    other = fake.record("one", seed=99)
+    write_record(other, folder / "one" / NAME)
+    code, _, err = run(capsys, "results", "copy", "--to", "there")
+    assert code == 2
+    assert "records are never overwritten" in err
+
+
+# ---- an object store ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def store():
+    """The address of a bucket on a server of our own."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_DEFAULT_REGION", "us-east-1"), ("NO_PROXY", "127.0.0.1"),
+        ):  # fmt: skip
+            patch.setenv(name, value)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="team")
+        yield "s3://team/results"
+        server.stop()
+
+
+def test_two_machines_meet_in_an_object_store(store, capsys, tmp_path):
+    for name in ("a", "b"):
+        write_place(fake.record(f"from-{name}", on=fake.machine(name), labels={"node": name}), place_of(store))
+    assert [str(place) for place in records_at(place_of(store))] == [f"{store}/from-{name}/{NAME}" for name in ("a", "b")]
+    assert read_place(Remote(f"{store}/from-b")) == fake.record("from-b", on=fake.machine("b"), labels={"node": "b"})
+    code, out, err = run(capsys, "report", store, "--format", "json", "--group-by", "node")
+    assert (code, err) == (0, "")
+    assert len(json.loads(out)["machines"]) == 2
+    assert run(capsys, "report", f"{store}/from-a", "-o", str(tmp_path / "page.html"))[0] == 0
+    code, out, _ = run(capsys, "results", "list", store, "--label", "node=b")
+    assert code == 0
+    assert "from-b" in out
+    assert run(capsys, "compare", f"{store}/from-a", f"{store}/from-b")[0] in {0, 3, 4}
+
+
+def test_what_cannot_be_reached_is_one_sentence(store, capsys):
+    code, _, err = run(capsys, "report", "s3://nobodys-bucket/x")
+    assert code == 2
+    assert err.startswith("bench: cannot reach s3://nobodys-bucket/x") or "no record at s3://nobodys-bucket/x" in err
+    code, _, err = run(capsys, "run", "--publish", "nothing://x/y", "--quick")
+    assert code == 2
+    assert "cannot reach nothing://x/y" in err
