@@ -16,6 +16,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("bench.cli.verify", "Prove that backends compute the same function as the specification."),
     "report": ("bench.cli.report", "Print days versus hours from one or many records."),
     "results": ("bench.cli.results", "List, filter, export, validate, copy, prune and redact records."),
+    "race": ("bench.cli.race", "Show the devices of records training side by side, to scale."),
+    "reproduce": ("bench.cli.reproduce", "Run the cases of a record once more, and say whether the rates agree."),
     "compare": ("bench.cli.compare", "Hold two records, or two groups of records, against each other."),
     "check": ("bench.cli.check", "Say whether something has become slower, with an exit code to rely on."),
     "history": ("bench.cli.history", "How each case's rate has moved over the records of a folder."),

@@ -116,7 +116,7 @@ def command(
         if chosen == "html":
             write(_page(records, assumptions, group_by), output)
             return
-        report = build(_read(records), assumptions, group_by)
+        report = build(read_named(records), assumptions, group_by)
         if chart == "list":
             write(_chart_list(report), output)
         elif chosen in PICTURES:
@@ -153,7 +153,7 @@ def _page(records: Sequence[str], assumptions: Assumptions, group_by: str) -> st
     from bench.report.page import Attachments, HtmlReporter
 
     attachments = Attachments()
-    return HtmlReporter(attachments).render(build(attachments.passing(_read(records)), assumptions, group_by))
+    return HtmlReporter(attachments).render(build(attachments.passing(read_named(records)), assumptions, group_by))
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _without_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def _read(named: Sequence[str]) -> Iterator[Record]:
+def read_named(named: Sequence[str]) -> Iterator[Record]:
     """Every record at these places, one at a time. Raises RecordError."""
     from bench.errors import RecordError
     from bench.record.places import place_of, records_at

@@ -40,7 +40,7 @@ def place_of(text: str) -> Place:
     """A path, or an address. Raises RecordError for an empty name."""
     if not text.strip():
         raise RecordError(
-            "an empty name is no record; expected a record, a run's folder, a folder of runs, or an address as s3://bucket/team"
+            "no record at an empty name; expected a record, a run's folder, a folder of runs, or an address as s3://bucket/team"
         )
     return Remote(text.rstrip("/")) if _ADDRESS.match(text) else Path(text)
 

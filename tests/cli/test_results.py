@@ -61,7 +61,7 @@ def test_listing(folder, capsys, options, names):
         (["list", "--label", "node"], "expected NAME=VALUE"),
         (["list", "--backend", "tpu"], "no record is like that"),
         (["list", "nowhere"], "there is no record at nowhere"),
-        (["list", ""], "an empty name is no record"),
+        (["list", ""], "no record at an empty name"),
         (["list", "nothing://x/y"], "cannot reach nothing://x/y"),
         (["export", "-o", "x.xlsx"], "no table is called '.xlsx'"),
         (["export", "-o", "nowhere/x.csv"], "its folder is not there"),

@@ -1,0 +1,139 @@
+"""``bench reproduce``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import data_options, data_spec, interpreters
+
+if TYPE_CHECKING:
+    from bench.comparison import Comparison
+    from bench.record.schema import Record
+
+_LARGEST = 1000.0
+
+
+@click.command(name="reproduce")
+@click.argument("record", metavar="RECORD")
+@click.option(
+    "--within",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of the recorded rate, to call it the same.",
+)
+@click.option("--seconds", type=float, metavar="S", help="Steady state in each trial.  [default: as recorded]")
+@data_options
+@click.option(
+    "--interpreter",
+    "interpreter_words",
+    multiple=True,
+    metavar="PLUGIN=PYTHON",
+    help="Run this plugin under another interpreter.",
+)
+@click.option(
+    "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
+)
+@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(**values: Any) -> None:
+    """Run the cases of a record once more, and say whether the rates agree.
+
+    Same devices, batch sizes, options, seeds and number of trials; images of a user's own must be given again with --data. Agrees: the
+    whole 95 % interval of the ratio lies within the tolerance. Exit codes: 0 all agree, 5 some rate is lower, 3 the interval is too
+    wide to tell or a rate is higher, 4 nothing could be repeated.
+    """
+    from bench.cli.report import write
+    from bench.comparison import compare
+    from bench.errors import UsageError
+    from bench.record.places import place_of, read_place
+    from bench.report.pool import check_record
+    from bench.run.again import plan_again
+    from bench.run.session import Interrupted, start_run
+
+    if not 0 < values["within"] <= _LARGEST:
+        raise UsageError(
+            f"--within {values['within']:g} is not possible; expected more than 0 percent, at most {_LARGEST:g}"
+        )
+    if values["seconds"] is not None and not 0 < values["seconds"] < 86400:
+        raise UsageError(
+            f"{values['seconds']:g} seconds per trial are not possible; expected more than 0 and less than a day"
+        )
+    old = read_place(place_of(values["record"]))
+    check_record(old)
+    _refuse_missing_images(old, values)
+    count = old.data[0].count if old.data else None
+    if values.get("data") is None and count is not None:
+        values["count"] = count
+    seconds = values["seconds"] or _recorded_seconds(old)
+    plan = plan_again(old, data_spec(values, old.seed), seconds, interpreters(values["interpreter_words"]))
+    folder = Path(values["output"]) / plan.id
+    try:
+        new = start_run(plan, folder, values["wait"], values["quiet"])
+    except Interrupted as interrupt:
+        click.echo(f"bench: interrupted; what was measured is kept, finish it with: bench run --resume {folder}", err=True)
+        sys.exit(interrupt.code)
+    comparison = compare([old], [new], ("framework", "driver", "device"), ("recorded", "repeated"))
+    lines, code = _verdicts(comparison, values["within"])
+    write("".join(f"{line}\n" for line in lines), None)
+    click.echo(f"record: {folder / 'record.json'}")
+    sys.exit(code)
+
+
+def _refuse_missing_images(record: Record, values: dict[str, Any]) -> None:
+    from bench.errors import UsageError
+
+    if values.get("data") is None and any(not data.synthetic for data in record.data):
+        raise UsageError(
+            f"the record was measured on {record.data[0].description:.80}; give the same images with --data PATH"
+        )
+
+
+def _recorded_seconds(record: Record) -> float:
+    """About how long its trials measured."""
+    spent = [
+        sum(trial.samples) for trial in record.trials if trial.role == "trial" and trial.status == "ok" and trial.samples
+    ]
+    return min(max(median(spent), 0.1), 600.0) if spent else 2.5
+
+
+def _verdicts(comparison: Comparison, within: float) -> tuple[list[str], int]:
+    """A sentence per case, and the exit code."""
+    import math
+
+    from bench.errors import ExitCode
+    from bench.report.text import clean
+
+    lines, slower, unclear, same = [], 0, 0, 0
+    low_bound, high_bound = math.log1p(-min(within, 99.9) / 100), math.log1p(within / 100)
+    for case in comparison.cases:
+        figures = case.figures
+        if figures is None:
+            lines.append(f"not repeated: {clean(case.label, 120)}: {clean(case.reason, 160)}")
+            unclear += 1
+            continue
+        effect = figures.effect  # of times: above 0 the repetition took longer
+        low, high = -effect.high, -effect.low
+        text = f"{clean(case.label, 120)}: {100 * math.expm1(-effect.log_ratio):+.1f} % ({100 * math.expm1(low):+.1f} to {100 * math.expm1(high):+.1f} %)"
+        if low_bound <= low and high <= high_bound:
+            same += 1
+            lines.append(f"agrees: {text}")
+        elif high < low_bound:
+            slower += 1
+            lines.append(f"lower: {text}")
+        elif low > high_bound:
+            unclear += 1
+            lines.append(f"higher: {text}")
+        else:
+            unclear += 1
+            lines.append(f"cannot tell: {text}")
+    lines.append(f"{same:,} of {len(comparison.cases):,} rates agree within {within:g} %")
+    if not comparison.cases:
+        return lines, int(ExitCode.NOT_COMPARABLE)
+    return lines, int(ExitCode.REGRESSED if slower else ExitCode.INCONCLUSIVE if unclear else ExitCode.OK)

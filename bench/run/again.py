@@ -1,0 +1,101 @@
+"""Planning the cases of a record once more, as they were settled: same devices, batch sizes, options and seeds."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from bench import __version__
+from bench.errors import NotComparableError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.record.schema import Case, Machine, Record, Skip
+from bench.run.discovery import Discovery, discover
+from bench.run.plan import Plan, PlannedCase, device_facts
+from bench.run.session import ask_worker
+from bench.worker.jobs import DataSpec, Identify
+
+LABEL = "reproduces"
+"""The label that names the record which was repeated."""
+
+
+def plan_again(
+    record: Record, data: DataSpec, seconds: float, interpreters: Mapping[str, str], stall: float = 600.0
+) -> Plan:
+    """A plan of every case that can run here; the others become skips. Raises NotComparableError where none can."""
+    found = discover(None, interpreters)
+    cases: list[PlannedCase] = []
+    skips: list[Skip] = []
+    for case in record.cases:
+        reason = _lacking(case, found)
+        if reason:
+            skips.append(Skip(what=case.label, reason=reason))
+        else:
+            cases.append(_planned(case, found))
+    if not cases:
+        raise NotComparableError(
+            f"nothing of this record can be repeated here: {skips[0].reason}" if skips else "the record holds no case"
+        )
+    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=False)), type=Machine)
+    used = [backend for backend in found.backends if backend.info.name in {planned.case.backend for planned in cases}]
+    trials = Counter(trial.case for trial in record.trials if trial.role == "trial")
+    now = datetime.now(UTC)
+    return Plan(
+        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        created=now.isoformat(timespec="seconds"),
+        command=["bench", "reproduce", record.id],
+        seed=record.seed,
+        trials=max(trials.values(), default=3),
+        seconds=seconds,
+        stall=stall,
+        ceilings=False,
+        machine=machine,
+        devices=device_facts(used, machine),
+        data=data,
+        cases=cases,
+        skips=skips,
+        labels={LABEL: record.id},
+        bench=__version__,
+    )
+
+
+def _lacking(case: Case, found: Discovery) -> str:
+    """Why the case cannot run here; nothing where it can."""
+    if case.threads > usable_cores():
+        return f"it ran on {case.threads} cores, and there are {usable_cores()}"
+    sizes = {(workload.info.name, workload.info.size) for workload in found.workloads}
+    if (case.workload, case.size) not in sizes:
+        return f"the workload {case.workload}-{case.size} is not installed"
+    if case.phase == "preprocess":
+        return ""
+    backend = next((backend for backend in found.backends if backend.info.name == case.backend), None)
+    if backend is None:
+        return f"the backend {case.backend} is not installed"
+    devices = {device.id: device for device in backend.info.devices}
+    lacking = [name for name in case.devices if name not in devices]
+    if lacking:
+        return f"the backend {case.backend} has no device {lacking[0]} here" + (
+            f": {backend.info.reason}" if backend.info.reason else ""
+        )
+    wrong = [name for name in case.devices if case.precision not in devices[name].precisions]
+    return f"device {wrong[0]} has no {case.precision} here" if wrong else ""
+
+
+def _planned(case: Case, found: Discovery) -> PlannedCase:
+    workload = found.workload(case.workload, case.size)
+    backend = None if case.phase == "preprocess" else found.backend(case.backend)
+    own = {} if backend is None else backend.info.environment
+    physical = ""
+    if backend is not None:
+        physical = next(device.physical for device in backend.info.devices if device.id == case.devices[0])
+    planned = PlannedCase(
+        case=msgspec.structs.replace(case, environment=worker_environment(case.threads, own), chosen=""),
+        backend=None if backend is None else backend.plugin,
+        workload=workload.plugin,
+        interpreter=workload.interpreter if backend is None else backend.interpreter,
+    )
+    return msgspec.structs.replace(planned, physical=physical) if physical else planned

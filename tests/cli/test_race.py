@@ -1,0 +1,76 @@
+"""``bench race``: who arrives when, on a terminal and without one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from bench.cli import main
+from bench.record.files import NAME, write_record
+from tests.support import records as fake
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_record(fake.record(), tmp_path / NAME)
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as left:
+        main(["race", *map(str, arguments)])
+    streams = capsys.readouterr()
+    return int(left.value.code or 0), streams.out, streams.err
+
+
+def test_without_a_terminal_the_order_of_arrival(folder, capsys):
+    code, out, err = run(capsys, folder)
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()[1:]
+    assert first.startswith("1. NVIDIA H200 (cuda:0), bf16: ")
+    assert "times as fast as the last" in first
+    assert second.startswith("2. Intel Xeon Platinum 8468, 2 cores (cpu), bf16: ")
+
+
+def test_on_a_terminal_the_bars_run_to_the_end(folder):
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "bench", "race", str(folder), "--seconds", "1"]
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, env=os.environ | {"COLUMNS": "120", "TERM": "xterm"})
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # how Linux says that the other side has closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(master)
+    assert process.wait(60) == 0
+    text = shown.decode()
+    assert text.count("done in") >= 2
+    assert "2. Intel Xeon" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--seconds", "0"], 2, "a race of 0 seconds"),
+        (["--size", "huge"], 2, "hold no 'huge'"),
+        (["--epochs", "-1"], 2, "-1 epochs"),
+    ],
+)
+def test_wrong_use_is_one_sentence(folder, capsys, options, code, words):
+    found, out, err = run(capsys, folder, *options)
+    assert (found, out) == (code, "")
+    assert words in err
+
+
+def test_nothing_to_race(tmp_path, capsys):
+    write_record(fake.record(wanted=[script for script in fake.scripts() if script.case.phase != "train"]), tmp_path / NAME)
+    assert run(capsys, tmp_path)[0] == 4

@@ -1,0 +1,78 @@
+"""``bench reproduce``: the same cases again, from a record, as real processes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bench.record.files import NAME, read_record, write_record
+from bench.run.again import LABEL
+from tests.support.site import bench, install_misbehaving
+
+RUN = [
+    "run", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64", "--seconds", "0.1", "--trials", "3",
+    "--phase", "train", "--no-ceilings", "--quiet",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    install_misbehaving(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recorded(site, tmp_path_factory):
+    """A folder with one small run, and the run's own folder."""
+    folder = tmp_path_factory.mktemp("recorded")
+    done = bench(RUN, folder, site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (folder / "bench-results").iterdir()
+    return folder, run
+
+
+def test_the_same_cases_run_again_and_are_held_against_the_record(recorded, site):
+    folder, run = recorded
+    done = bench(["reproduce", str(run), "--within", "900", "--quiet", "-o", "again"], folder, site)
+    assert done.returncode in {0, 3, 5}, done.stdout + done.stderr  # how fast it is today depends on who else is here
+    assert "rates agree within 900 %" in done.stdout
+    (again,) = (folder / "again").iterdir()
+    old, new = read_record(run), read_record(again)
+    assert new.labels == {LABEL: old.id}
+    alike = {"environment": {}, "chosen": ""}
+    assert [msgspec.structs.replace(case, **alike) for case in new.cases] == [
+        msgspec.structs.replace(case, **alike) for case in old.cases
+    ]
+    assert new.data == old.data
+    assert len(new.trials) == len(old.trials)
+
+
+def test_what_cannot_run_here_is_said(recorded, site):
+    folder, run = recorded
+    old = read_record(run)
+    elsewhere = msgspec.structs.replace(old, cases=[msgspec.structs.replace(case, backend="tpu") for case in old.cases])
+    (folder / "elsewhere").mkdir()
+    write_record(elsewhere, folder / "elsewhere" / NAME)
+    done = bench(["reproduce", "elsewhere"], folder, site)
+    assert done.returncode == 4
+    assert "the backend tpu is not installed" in done.stderr
+    real = msgspec.structs.replace(
+        old, data=[msgspec.structs.replace(old.data[0], synthetic=False, description="somebody's images")]
+    )
+    (folder / "real").mkdir()
+    write_record(real, folder / "real" / NAME)
+    done = bench(["reproduce", "real"], folder, site)
+    assert done.returncode == 2
+    assert "give the same images with --data" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [(["--within", "0"], "--within 0 is not possible"), (["--seconds", "-1"], "-1 seconds per trial")]
+)
+def test_wrong_use_is_one_sentence(recorded, site, options, words):
+    folder, run = recorded
+    done = bench(["reproduce", str(run), *options], folder, site)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.startswith("bench: ")
