@@ -67,6 +67,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     measures: dict[str, float]  # on the validation images: "auc", "accuracy"
 
 
+class Energy(msgspec.Struct, frozen=True, kw_only=True):
+    """What one counter counted while a trial's blocks were timed, warm-up included."""
+
+    joules: float
+    seconds: float
+    idle_watts: float | None = None  # drawn while the worker did nothing, before it loaded anything
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One fresh process that measured one case."""
 
@@ -98,6 +106,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: dict[
         str, dict[str, float | None]
     ] = {}  # "before", and "after" the last block: GPU clocks, power, temperature
+    energy: dict[str, Energy] = {}  # by counter: "gpu:0", "package-0", "dram-0"; empty where the machine counts none
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

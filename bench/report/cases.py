@@ -20,6 +20,7 @@ from bench.report.model import (
     UNPROVEN,
     CaseKey,
     MeasuredCase,
+    Power,
 )
 from bench.report.pool import Figure, Pool, Tally
 from bench.spec import OPERAND_BYTES
@@ -90,6 +91,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         records=len(tally.records),
         targets=tally.case.targets,
         courses=tuple(sorted(tally.courses, key=lambda course: course.number)),
+        power=_power(tally),
         latency_curve=_curve(used) if log is not None else (),
         trace=next((figure.trace for figure in used if figure.trace is not None), None),
     )
@@ -129,6 +131,27 @@ def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
         except NoFigure:
             break  # the higher percentiles need more queries still
     return tuple(found)
+
+
+def _power(tally: Tally) -> Power | None:
+    """Of a GPU its own counter; of the host every package and its memory."""
+    physical = "host" if tally.device is None else tally.device.physical
+    watts, idle = [], []
+    names: set[str] = set()
+    for found in tally.energy:
+        own = {name: one for name, one in found.items() if _is_counter_of(physical, name) and one.seconds > 0}
+        if own:
+            names |= own.keys()
+            watts.append(sum(one.joules / one.seconds for one in own.values()))
+            idle.append([one.idle_watts for one in own.values()])
+    if not watts or not all(math.isfinite(value) and value > 0 for value in watts):
+        return None
+    known = [sum(value for value in one if value is not None) for one in idle if None not in one]
+    return Power(_mean(watts), _mean(known) if len(known) == len(watts) else None, tuple(sorted(names)), len(watts))
+
+
+def _is_counter_of(physical: str, name: str) -> bool:
+    return name.startswith(("package", "dram")) if physical == "host" else name == physical
 
 
 def _curve(used: Sequence[Figure]) -> tuple[tuple[float, float], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.report import cells
 from bench.report.ceilings import binding_lines
 from bench.report.costs import costs
+from bench.report.energy import energies
 from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
@@ -34,6 +35,7 @@ def document_parts(report: Report) -> dict[str, list[Section]]:
 def _sections(report: Report) -> list[tuple[str, Section]]:
     sections = [("headline", headline(group, report)) for group in report.groups]
     sections += [("cost", section) for section in costs(report)]
+    sections += [("energy", section) for section in energies(report)]
     sections += [("evidence", section) for section in node_sections(report)]
     sections.append(("headline", Section("Not projected", None, cut(not_projected(report)))))
     sections += [("training", section) for section in time_to_quality(report)]

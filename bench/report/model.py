@@ -70,6 +70,15 @@ class Course(NamedTuple):
     test: dict[str, float]  # measures on the test images
 
 
+class Power(NamedTuple):
+    """What a device drew while a case was timed, the mean over trials."""
+
+    watts: float
+    idle_watts: float | None  # the same counters before anything was loaded
+    counters: tuple[str, ...]
+    trials: int
+
+
 class Trace(NamedTuple):
     """One trial's samples, for people to see where its warm-up ended: (seconds since its first block, seconds per item)."""
 
@@ -108,6 +117,7 @@ class MeasuredCase:
     targets: dict[str, float]  # of trainings to their target
     courses: tuple[Course, ...]
     latency_curve: tuple[tuple[float, float], ...] = ()  # (share of queries, seconds), pooled over trials
+    power: Power | None = None  # None where it was not measured
     trace: Trace | None = None  # of the first trial that the rate is of
 
     @property

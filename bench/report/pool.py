@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.errors import RecordError
 from bench.record.quality import goal, seconds_to, target_text
-from bench.record.schema import Case, Ceiling, DeviceFacts, Machine, Record, Trial, WorkloadFacts
+from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Machine, Record, Trial, WorkloadFacts
 from bench.report.model import CaseKey, Course, RecordLine, Stack, Trace
 from bench.report.nodes import UNLABELLED, apart
 from bench.report.text import clean, first_line, plural
@@ -52,6 +52,7 @@ class Tally:
     steady_assumed: bool = False
     courses: list[Course] = field(default_factory=list)
     moving: int = 0  # trials that had not reached their steady state
+    energy: list[dict[str, Energy]] = field(default_factory=list)
     host_memory: int = 0
     device_memory: int = 0
     records: set[str] = field(default_factory=set)
@@ -216,6 +217,8 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     if tally.case.scenario == "to-quality":
         seconds = seconds_to(tally.case.targets, trial.curve)
         tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
+    if trial.energy:
+        tally.energy.append(trial.energy)
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
     tally.moving += trial.steady == "moving"

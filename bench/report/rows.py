@@ -116,6 +116,7 @@ def _setting(
         infer_start_up=0.0 if infer is None else infer.start_up,
         shares_cores=train.shares_cores,
         infer_ready=0.0 if infer is None else infer.ready,
+        watts=None if train.power is None else train.power.watts,
     )
     return Setting(train, infer, decode, measured, project(measured, assumptions, epochs))
 

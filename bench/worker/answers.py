@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.record.schema import Check, DataFacts, Evaluation, WorkloadFacts
+from bench.record.schema import Check, DataFacts, Energy, Evaluation, WorkloadFacts
 from bench.worker.jobs import Blocks, PluginRef
 
 
@@ -96,6 +96,7 @@ class Measured(msgspec.Struct, kw_only=True):
     device_memory: int = 0
     package: dict[str, str] = {}
     telemetry: dict[str, dict[str, float | None]] = {}
+    energy: dict[str, Energy] = {}
     blocks: Blocks | None = None
     batch_size: int = 0  # what a pilot chose
     chosen: str = ""  # and from what

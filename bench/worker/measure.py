@@ -11,11 +11,15 @@ from typing import Literal
 
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.errors import NotComparableError
+from bench.machine.energy import idle_watts, read_counters, spent
+from bench.record.schema import Energy
 from bench.worker.answers import Measured
 from bench.worker.channel import Channel
 from bench.worker.jobs import Measure
 from bench.worker.measured import package_facts, telemetry
 from bench.worker.plugins import find_backend, find_workload
+
+TIMED_STAGE = "steady"
 
 
 @dataclass
@@ -29,6 +33,8 @@ class Bench:
     on_host: bool = True  # whether the device is the host's processor
     stages: dict[str, float] = field(default_factory=dict)
     telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
+    idle: dict[str, float] = field(default_factory=dict)  # watts by counter, before anything was loaded
+    energy: dict[str, Energy] = field(default_factory=dict)  # of the timed blocks
 
     @property
     def folder(self) -> Path:
@@ -46,9 +52,19 @@ class Bench:
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage and tell the parent of it."""
         self.channel.stage(name)
+        counters = read_counters() if name == TIMED_STAGE else {}
         started = time.perf_counter()
         yield
-        self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - started
+        elapsed = time.perf_counter() - started
+        self.stages[name] = self.stages.get(name, 0.0) + elapsed
+        if counters:
+            self._count(spent(counters, read_counters()), elapsed)
+
+    def _count(self, joules: dict[str, float], seconds: float) -> None:
+        """The last timed stage is the one that counts: a pilot has several."""
+        self.energy = {
+            name: Energy(joules=found, seconds=seconds, idle_watts=self.idle.get(name)) for name, found in joules.items()
+        }
 
     def alive(self) -> None:
         """Work of unknown length goes on."""
@@ -75,6 +91,9 @@ class Bench:
 
 def set_up(job: Measure, channel: Channel) -> Bench:
     """Import what the case needs, and find its device."""
+    begun = time.monotonic()
+    idle = idle_watts()
+    looked = time.monotonic() - begun
     channel.stage("import")
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
@@ -84,9 +103,9 @@ def set_up(job: Measure, channel: Channel) -> Bench:
         if job.case.devices[0] not in physical:
             raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {list(physical)}")
         on_host = physical[job.case.devices[0]] == "host"
-    bench = Bench(job, channel, workload, backend, on_host)
-    # Counted from the parent's spawn, so that starting the interpreter is in it.
-    bench.stages["import"] = time.monotonic() - job.spawned
+    bench = Bench(job, channel, workload, backend, on_host, idle=idle)
+    # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
+    bench.stages["import"] = time.monotonic() - job.spawned - looked
     return bench
 
 
@@ -97,6 +116,7 @@ def measure(job: Measure, channel: Channel) -> Measured:
     measured = _phase(bench)
     measured.stages = bench.stages
     measured.telemetry = {name: facts for name, facts in (("before", before), ("after", bench.telemetry)) if facts}
+    measured.energy = bench.energy
     measured.package = package_facts(job.backend)
     return measured
 

@@ -20,8 +20,9 @@ from bench.cli import main
 from bench.datasets import DATASETS, adapted, find_dataset
 from bench.projection import Assumptions, Price
 from bench.record.files import NAME, find_records, read_record, write_record
-from bench.record.schema import Evaluation, Record
+from bench.record.schema import Energy, Evaluation, Record
 from bench.report import build, render
+from bench.report.cells import energy, estimated
 from bench.report.charts.times import sentence
 from bench.report.costs import cost_cells
 from bench.report.headline import headline
@@ -35,11 +36,18 @@ from tests.support.browser import Visit, browser, needs_browser
 RESULTS = Path(__file__).parents[2] / "results"
 
 
+ENERGY = {
+    "package-0": Energy(joules=400.0, seconds=4.0, idle_watts=30.0),
+    "gpu:0": Energy(joules=2000.0, seconds=4.0, idle_watts=75.0),
+}
+
+
 def two_machines() -> list[Record]:
     """A GPU's host and one without, several settings each, one of them with a single trial."""
     plain = [replace(script, rate=script.rate * 0.7) for script in fake.scripts() if script.case.backend != "cuda"]
     plain = [replace(script, trials=1) if script.case.phase == "preprocess" else script for script in plain]
-    return [fake.record(), fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8), seed=3)]
+    counting = [replace(script, change={"energy": ENERGY}) for script in fake.scripts()]
+    return [fake.record(wanted=counting), fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8), seed=3)]
 
 
 def page_of(records: list[Record], assumptions: Assumptions | None = None) -> str:
@@ -184,6 +192,9 @@ def expected(report: Report) -> dict[str, Any]:
             {
                 "title": section.title, "columns": list(section.table.columns), "rows": [list(row) for row in section.table.rows],
                 "sentence": sentence(group, report.assumptions), "lines": lines, "costs": costs,
+                "energies": [
+                    [label, estimated(row.best.projection.energy, energy)] for row, label in zip(group.rows, row_labels(group), strict=True)
+                ],
             }
         )  # fmt: skip
     changing = 4 + (report.assumptions.devices > 1) + (report.assumptions.decode_cores is not None)

@@ -33,6 +33,7 @@ from bench.report.text import clean, plural
 _PARTS = {
     "training": "Training",
     "inference": "Inference",
+    "energy": "Energy",
     "belief": "Can I believe it?",
     "evidence": "Evidence",
 }

@@ -1,0 +1,66 @@
+"""What the devices drew: per image, per training, per million inferences; measured, or said not to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.durations import UNKNOWN, number
+from bench.report import cells
+from bench.report.model import MeasuredCase, Report
+from bench.report.notes import row_labels
+from bench.report.sections import Section, Table, cut
+
+_MILLION = 1e6
+
+
+def energies(report: Report) -> list[Section]:
+    """A section for the cases whose draw was measured, and one per network for whole trainings."""
+    counted = [case for case in report.measured if case.power is not None and case.log is not None]
+    if not counted:
+        return [
+            Section(
+                "Energy",
+                None,
+                ("Not measured: no machine let its energy counters be read (NVML's, RAPL's). Nothing is estimated.",),
+            )
+        ]
+    columns = ("device", "phase", "setting", "draw", "idle", "an image", "a million images")
+    sections = [
+        Section(
+            "Energy: measured",
+            Table(columns, tuple(_case(case, report) for case in counted), frozenset({3, 4, 5, 6})),
+            cut([*_sources(counted)]),
+        )
+    ]
+    for group in report.groups:
+        rows = [
+            (label, cells.estimated(row.best.projection.energy, cells.energy))
+            for row, label in zip(group.rows, row_labels(group), strict=True)
+            if row.best.projection.energy is not None
+        ]
+        if rows:
+            title = f"Energy of one training: {cells.group_name(group, report.groups)}"
+            lines = (
+                "The measured draw while training, idle draw included, over the whole projected time; of the device alone, not of its host.",
+            )
+            sections.append(Section(title, Table(("device", "one training"), tuple(rows)), lines))
+    return sections
+
+
+def _case(case: MeasuredCase, report: Report) -> tuple[str, ...]:
+    assert case.power is not None
+    assert case.log is not None
+    joules = case.power.watts / case.log.rate
+    unit = "megapixel" if case.key.phase == "preprocess" else ""
+    idle = UNKNOWN if case.power.idle_watts is None else f"{number(case.power.idle_watts)} W"
+    return (
+        cells.device(case, report.machines[case.key.machine]), " ".join(part for part in (case.key.phase, case.key.scenario) if part),
+        cells.setting(case), f"{number(case.power.watts)} W", idle, " ".join(part for part in (cells.energy(joules), unit and f"a {unit}") if part),
+        cells.energy(_MILLION * joules),
+    )  # fmt: skip
+
+
+def _sources(cases: list[MeasuredCase]) -> Iterator[str]:
+    counters = sorted({name for case in cases if case.power is not None for name in case.power.counters})
+    yield f"Counters: {', '.join(counters)}. Idle: drawn by the same counters before a worker had loaded anything; it is part of the draw."
+    yield "A processor's counters count everything that runs on it; a GPU's count that GPU alone."
