@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-gpu golden clean
+.PHONY: run test lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-gpu golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -23,6 +23,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, in site/; warnings are errors.
+docs: $(VENV)/.test
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 # Each figure that docs/speed.md gives; on an otherwise idle machine. Fewer groups and pairs of processes take less time and give wider intervals:
 GROUPS ?= 3
