@@ -78,7 +78,10 @@ def test_originals_for_preprocessing(real_data, tmp_path):
 
 def test_training_to_the_end_prints_an_auc(real_data, tmp_path):
     data = real_data / "ham10000_28" / "ham10000_28_medmnist_layout.npz"
-    done = bench(["train", "--backend", "cpu", "--data", str(data), "--epochs", "1", "--quiet", "-o", "auc.json"], tmp_path)
+    done = bench(
+        ["train", "--backend", "cpu", *ONE_THREAD, "--data", str(data), "--epochs", "1", "--quiet", "-o", "auc.json"],
+        tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     auc = float(done.stdout.split("test AUC ")[1].split(",")[0])
     assert 0.55 < auc < 0.95, "one epoch is well above chance"
