@@ -113,7 +113,7 @@ def command(
     if chosen in PICTURES and output is None and chart != "list" and sys.stdout.isatty():
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     with _without_collecting():
-        if chosen == "html":
+        if chosen == "html" and chart != "list":
             write(_page(records, assumptions, group_by), output)
             return
         report = build(read_named(records), assumptions, group_by)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EXPORTS = (".csv", ".parquet", ".sqlite")
 DEFAULT_FOLDER = "bench-results"
+_OF_A_RUN = {"record.json", "plan.json", "journal.jsonl", "logs", "compiled"}
+"""What a run's folder holds; one that holds anything else is never deleted."""
 
 
 def _choosing(function: Callable[..., None]) -> Callable[..., None]:
@@ -164,6 +166,10 @@ def prune(keep: int, yes: bool, **values: Any) -> None:
         by_machine.setdefault(record.machine.fingerprint, []).append((record.created, place.parent))
     going = [folder for runs in by_machine.values() for _, folder in sorted(runs)[:-keep]]
     for folder in sorted(going):
+        strange = sorted(found.name for found in folder.iterdir() if found.name not in _OF_A_RUN)
+        if strange:
+            click.echo(f"left: {folder}, which holds more than a run: {strange[0]}")
+            continue
         if yes:
             shutil.rmtree(folder)
         click.echo(f"{'deleted' if yes else 'would go'}: {folder}")

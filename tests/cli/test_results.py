@@ -113,6 +113,15 @@ def test_pruning_asks_first(folder, capsys):
     assert {run.name for run in folder.iterdir()} == {"two", "three"}
 
 
+def test_a_folder_that_holds_more_than_a_run_is_never_deleted(folder, capsys):
+    (folder / "one" / "thesis.tex").write_text("irreplaceable")
+    (folder / "one" / "logs").mkdir()
+    _, out, _ = run(capsys, "results", "prune", "--keep", "1", "--yes")
+    assert "left: " in out
+    assert (folder / "one" / "thesis.tex").exists()
+    assert (folder / "one" / NAME).exists()
+
+
 def test_redacted_copies_keep_every_figure_and_no_secret(folder, capsys):
     secret = fake.record(
         "secret",

@@ -58,7 +58,7 @@ def the_record(folder: Path) -> Record:
 )
 def test_a_broken_case_is_kept_with_its_reason_and_the_others_run(tmp_path, site, fault, status, reason):
     done = bench(
-        [*RUN, "--precision", "float64", "--trials", "2", "--option", f"fault={fault}", "--stall-timeout", "2"],
+        [*RUN, "--precision", "float64", "--trials", "1", "--option", f"fault={fault}", "--stall-timeout", "2"],
         tmp_path,
         site,
     )
@@ -69,7 +69,7 @@ def test_a_broken_case_is_kept_with_its_reason_and_the_others_run(tmp_path, site
     assert by_phase["train"].status == status
     assert reason in by_phase["train"].reason
     inference = [trial for trial in record.trials if trial.role == "trial"]
-    assert len(inference) == 4
+    assert len(inference) == 2
     assert all(trial.status == "ok" for trial in inference)
 
 
@@ -119,7 +119,7 @@ def wait_for_trials(folder: Path, count: int) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_keeps_its_trials_and_resumes_with_the_rest(tmp_path, site, number, code):
-    arguments = [*TRAIN, "--trials", "8", "--option", "pause=0.05"]
+    arguments = [*TRAIN, "--trials", "5", "--option", "pause=0.05"]
     process = start_bench(arguments, tmp_path, site)
     wait_for_trials(tmp_path, 2)
     workers = children_of(process)
@@ -137,11 +137,11 @@ def test_an_interrupted_run_keeps_its_trials_and_resumes_with_the_rest(tmp_path,
     assert done.returncode == 0, done.stderr
     assert (run / "journal.jsonl").read_bytes().startswith(before), "finished trials are not measured again"
     trials = [trial for trial in read_record(run).trials if trial.role == "trial"]
-    assert sorted(trial.number for trial in trials) == list(range(8))
+    assert sorted(trial.number for trial in trials) == list(range(5))
 
 
 def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
-    process = start_bench([*TRAIN, "--trials", "6", "--option", "pause=0.05"], tmp_path, site)
+    process = start_bench([*TRAIN, "--trials", "4", "--option", "pause=0.05"], tmp_path, site)
     wait_for_trials(tmp_path, 1)
     wait_for(lambda: len(children_of(process)) > 0)
     workers = children_of(process)
@@ -153,7 +153,7 @@ def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
         journal.write(b'{"type":"trial","trial":{"case":0,')  # the line that the kill tore
     done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
     assert done.returncode == 0, done.stderr
-    assert sum(trial.role == "trial" for trial in read_record(run).trials) == 6
+    assert sum(trial.role == "trial" for trial in read_record(run).trials) == 4
 
 
 def test_a_journal_that_does_not_follow_from_its_plan_is_refused(tmp_path, site):
