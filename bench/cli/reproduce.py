@@ -12,8 +12,8 @@ import click
 from bench.cli.options import data_options, data_spec, interpreters
 
 if TYPE_CHECKING:
-    from bench.comparison import Comparison
     from bench.record.schema import Record
+    from bench.report.model import CaseKey
 
 _LARGEST = 1000.0
 
@@ -50,7 +50,6 @@ def command(**values: Any) -> None:
     wide to tell or a rate is higher, 4 nothing could be repeated.
     """
     from bench.cli.report import write
-    from bench.comparison import compare
     from bench.errors import UsageError
     from bench.record.places import place_of, read_place
     from bench.report.pool import check_record
@@ -79,8 +78,7 @@ def command(**values: Any) -> None:
     except Interrupted as interrupt:
         click.echo(f"bench: interrupted; what was measured is kept, finish it with: bench run --resume {folder}", err=True)
         sys.exit(interrupt.code)
-    comparison = compare([old], [new], ("framework", "driver", "device"), ("recorded", "repeated"))
-    lines, code = _verdicts(comparison, values["within"])
+    lines, code = _verdicts(old, new, values["within"])
     write("".join(f"{line}\n" for line in lines), None)
     click.echo(f"record: {folder / 'record.json'}")
     sys.exit(code)
@@ -103,37 +101,52 @@ def _recorded_seconds(record: Record) -> float:
     return min(max(median(spent), 0.1), 600.0) if spent else 2.5
 
 
-def _verdicts(comparison: Comparison, within: float) -> tuple[list[str], int]:
-    """A sentence per case, and the exit code."""
+def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
+    """A sentence per case, and the exit code. Welch's interval over trials."""
     import math
 
     from bench.errors import ExitCode
-    from bench.report.text import clean
+    from bench.report import build, cells
+    from bench.statistics import CONFIDENCE, welch
 
-    lines, slower, unclear, same = [], 0, 0, 0
+    before, after = ({_alike(case.key): case for case in build([record]).measured} for record in (old, new))
     low_bound, high_bound = math.log1p(-min(within, 99.9) / 100), math.log1p(within / 100)
-    for case in comparison.cases:
-        figures = case.figures
-        if figures is None:
-            lines.append(f"not repeated: {clean(case.label, 120)}: {clean(case.reason, 160)}")
-            unclear += 1
+    lines, found = [], []
+    for key, recorded in before.items():
+        phase = " ".join(part for part in (recorded.key.phase, recorded.key.scenario) if part)
+        name = f"{cells.place(recorded)} {recorded.key.workload}-{recorded.key.size} {phase} {cells.setting(recorded)}"
+        repeated = after.get(key)
+        if repeated is None or not (recorded.valid and repeated.valid):
+            found.append("not repeated")
+            lines.append(f"not repeated: {name}: {'it did not run' if repeated is None else 'a side has no proven rate'}")
             continue
-        effect = figures.effect  # of times: above 0 the repetition took longer
-        low, high = -effect.high, -effect.low
-        text = f"{clean(case.label, 120)}: {100 * math.expm1(-effect.log_ratio):+.1f} % ({100 * math.expm1(low):+.1f} to {100 * math.expm1(high):+.1f} %)"
-        if low_bound <= low and high <= high_bound:
-            same += 1
-            lines.append(f"agrees: {text}")
-        elif high < low_bound:
-            slower += 1
-            lines.append(f"lower: {text}")
-        elif low > high_bound:
-            unclear += 1
-            lines.append(f"higher: {text}")
-        else:
-            unclear += 1
-            lines.append(f"cannot tell: {text}")
-    lines.append(f"{same:,} of {len(comparison.cases):,} rates agree within {within:g} %")
-    if not comparison.cases:
+        assert recorded.log is not None
+        assert repeated.log is not None
+        change = recorded.log.mean - repeated.log.mean  # of rates: above 0 the repetition was faster
+        if min(recorded.log.n, repeated.log.n) < 2:
+            found.append("cannot tell")
+            lines.append(f"cannot tell: {name}: {100 * math.expm1(change):+.1f} %, from a single trial")
+            continue
+        effect = welch(repeated.log_times, recorded.log_times, (1 - CONFIDENCE) / 2)
+        found.append(_verdict(effect.low, effect.high, low_bound, high_bound))
+        low, high = 100 * math.expm1(effect.low), 100 * math.expm1(effect.high)
+        lines.append(f"{found[-1]}: {name}: {100 * math.expm1(change):+.1f} % ({low:+.1f} to {high:+.1f} %)")
+    same = found.count("agrees")
+    lines.append(f"{same:,} of {len(found):,} rates agree within {within:g} %")
+    if not set(found) - {"not repeated"}:
         return lines, int(ExitCode.NOT_COMPARABLE)
-    return lines, int(ExitCode.REGRESSED if slower else ExitCode.INCONCLUSIVE if unclear else ExitCode.OK)
+    if "lower" in found:
+        return lines, int(ExitCode.REGRESSED)
+    return lines, int(ExitCode.OK if same == len(found) else ExitCode.INCONCLUSIVE)
+
+
+def _verdict(low: float, high: float, low_bound: float, high_bound: float) -> str:
+    """What an interval of ln(repeated rate / recorded rate) says."""
+    if low_bound <= low and high <= high_bound:
+        return "agrees"
+    return "lower" if high < low_bound else "higher" if low > high_bound else "cannot tell"
+
+
+def _alike(key: CaseKey) -> CaseKey:
+    """A case, whatever machine and software ran it."""
+    return key._replace(machine="", stack=key.stack._replace(versions="", environment="", bench=""), data="")

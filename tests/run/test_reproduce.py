@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
+from bench.cli.reproduce import _verdicts
 from bench.record.files import NAME, read_record, write_record
 from bench.run.again import LABEL
+from tests.support import records as fake
 from tests.support.site import bench, install_misbehaving
 
 RUN = [
@@ -46,6 +50,26 @@ def test_the_same_cases_run_again_and_are_held_against_the_record(recorded, site
     ]
     assert new.data == old.data
     assert len(new.trials) == len(old.trials)
+
+
+@pytest.mark.parametrize(
+    ("pace", "within", "code", "word"),
+    [(1.0, 10.0, 0, "agrees: "), (0.7, 10.0, 5, "lower: "), (1.5, 10.0, 3, "higher: "), (1.0, 0.001, 3, "cannot tell: ")],
+)
+def test_rates_agree_or_do_not(pace, within, code, word):
+    """Whole records, several cores of preprocessing among them."""
+    slower = [replace(script, rate=script.rate * pace) for script in fake.scripts()]
+    lines, found = _verdicts(fake.record(), fake.record("again", slower, seed=8, on=fake.machine("b")), within)
+    assert found == code
+    assert sum(line.startswith(word) for line in lines) >= len(fake.scripts()) - 1
+    assert lines[-1].endswith(f"of {len(fake.scripts())} rates agree within {within:g} %")
+
+
+def test_single_trials_and_unproven_rates_tell_nothing():
+    single = fake.record("again", [replace(script, trials=1) for script in fake.scripts()])
+    assert _verdicts(fake.record(), single, 10.0)[1] == 3
+    broken = fake.record("again", [replace(script, checks=fake.FAILED) for script in fake.scripts()])
+    assert _verdicts(fake.record(), broken, 10.0)[1] == 4
 
 
 def test_what_cannot_run_here_is_said(recorded, site):
