@@ -59,7 +59,7 @@ def command(
     if not report.groups:
         raise NotComparableError("no training can be projected from these records, so there is nothing to race")
     for title, lanes in _races(report):
-        slowest = max(time for _, time in lanes)
+        slowest = max(whole for _, whole in lanes)
         scale = slowest / seconds
         click.echo(f"{title}; a second on the screen is {duration(scale)}")
         if sys.stdout.isatty():

@@ -11,7 +11,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -25,7 +25,7 @@ from bench.report.charts import Chart, charts
 from bench.report.charts.chart import DARK, LIGHT
 from bench.report.charts.times import sentence
 from bench.report.document import document_parts
-from bench.report.model import MARKS, Report
+from bench.report.model import ABOVE_CEILING, MARKS, Report
 from bench.report.page.payload import MOST_ROWS, payload
 from bench.report.sections import Section
 from bench.report.text import clean, plural
@@ -104,7 +104,7 @@ class HtmlReporter:
             lstrip_blocks=True,
         )
         environment.filters["marked"] = _marked
-        pictures = charts(report)
+        pictures, sections = charts(report), document_parts(report)
         scripts = [library(), _file("projection.js"), _file("page.js")]
         data = {
             "whatIf": payload(report),
@@ -117,15 +117,15 @@ class HtmlReporter:
             style=Markup(_variables() + _file("style.css")),
             data=Markup(_DATA),
             summary=_summary(report),
-            groups=_groups(report, pictures),
+            groups=_groups(report, pictures, sections),
             whatif=data["whatIf"],
             pictures=pictures,
             warm_ups=[chart for chart in pictures if chart.name.startswith("warm-up")],
-            parts=[(key, title, _sections(report, key)) for key, title in _PARTS.items()],
+            parts=[(key, title, sections.get(key, [])) for key, title in _PARTS.items()],
             beliefs=_beliefs(report),
             most_rows=MOST_ROWS,
             assumed=report.assumptions.sentences(),
-            unheld=[section for section in _sections(report, "headline") if not report.groups],
+            unheld=[] if report.groups else sections.get("headline", []),
         )
         room = _LARGEST - len(page.encode()) - len(_inert(data))
         before, _, after = page.partition(_DATA)
@@ -188,10 +188,9 @@ def _marked(cell: str) -> Any:
     return escape(cell)
 
 
-def _groups(report: Report, pictures: Sequence[Chart]) -> list[dict[str, Any]]:
-    parts = document_parts(report)
-    headlines = [section for section in parts.get("headline", []) if section.title.startswith("Days versus hours")]
-    costs = {section.title: section for section in parts.get("cost", [])}
+def _groups(report: Report, pictures: Sequence[Chart], sections: Mapping[str, Sequence[Section]]) -> list[dict[str, Any]]:
+    headlines = sections.get("headline", [])[: len(report.groups)]  # a table per network comes first
+    costs = {section.title: section for section in sections.get("cost", [])}
     pictured = [chart for chart in pictures if chart.part == "headline"]
     return [
         {
@@ -204,10 +203,6 @@ def _groups(report: Report, pictures: Sequence[Chart]) -> list[dict[str, Any]]:
         }
         for group, section, chart in zip(report.groups, headlines, pictured, strict=True)
     ]
-
-
-def _sections(report: Report, part: str) -> list[Section]:
-    return document_parts(report).get(part, [])
 
 
 def _summary(report: Report) -> str:
@@ -223,7 +218,7 @@ def _beliefs(report: Report) -> list[tuple[str, bool, str]]:
     rated = [case for case in cases if case.log is not None]
     broken = [case for case in rated if case.broken]
     proven = [case for case in rated if case.valid]
-    above = [case for case in rated if "above ceiling" in case.marks]
+    above = [case for case in rated if ABOVE_CEILING in case.marks]
     held = [case for case in rated if case.of_ceiling is not None or case.of_copying is not None]
     single = [case for case in rated if len(case.log_times) < 2]
     findings = sum(finding.severity == "warning" for machine in report.machines.values() for finding in machine.findings)

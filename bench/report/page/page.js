@@ -7,7 +7,6 @@
 
   // ---- pictures: drawn when they come into view, or all of them for the printer -----------------------------------------
 
-  const views = new Map();
   const drawing = new Map();
 
   function draw(place) {
@@ -18,7 +17,6 @@
       drawing.set(name, window.vegaEmbed(place, data.charts[name], options).then((found) => {
         place.querySelectorAll("svg").forEach((svg) => { svg.setAttribute("aria-hidden", "true"); svg.setAttribute("focusable", "false"); });
         place.dataset.drawn = "yes";
-        views.set(name, found.view);
         return found.view;
       }));
     }
@@ -188,9 +186,7 @@
       answer.querySelector(".title").textContent = group.title;
       fill(document.getElementById(`days-${place}`), group.columns, group.rows, [5, 6]);
       fill(document.getElementById(`costs-${place}`), group.costColumns, group.costs);
-      const watts = group.energies.some((row) => row[1] !== "–");
       fill(document.getElementById(`energy-${place}`), null, group.energies.map((row) => [row[0], row[1] === "–" ? "not measured" : row[1]]));
-      document.getElementById(`energy-${place}`).closest(".scroll").classList.toggle("nothing", !watts);
       const sameReference = given.reference === own.reference;
       listed(answer.querySelector(".lines"), [
         ...untouched.lines[place].filter((line) => !changing.test(line) && (sameReference || !/^(same|best|same and best): /.test(line))),
