@@ -223,6 +223,12 @@ def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyP
     assert failed == ["every step of a block takes its time"]
 
 
+def test_work_of_the_host_in_timed_blocks_is_not_asked_of_short_ones(monkeypatch: pytest.MonkeyPatch):
+    """Timed blocks made their batches, which took nine times as long as their steps."""
+    passed, _ = witness(monkeypatch, lambda block: 0.01, timed=0.8)
+    assert all(passed.values())
+
+
 def test_witness_predictions_look_at_the_clock_too(monkeypatch: pytest.MonkeyPatch):
     clock = [0.0]
     monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
