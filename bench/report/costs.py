@@ -80,21 +80,22 @@ def cost_cells(row: Row, label: str, group: Group, assumptions: Assumptions) -> 
     """One row of the table of costs."""
     found, even = cost(row, group, assumptions), break_even_price(row, group)
     priced = next((other.price for other in group.rows if other.reference), None)
-    at = UNKNOWN if even is None or priced is None else _money(even, priced.currency)
+    at = UNKNOWN if even is None or priced is None else paid(even, priced.currency)
     if found is None:
         return (label, "no price given", UNKNOWN, UNKNOWN, UNKNOWN, at)
     currency = found.price.currency
     return (
         label,
         cells.money(found.price.per_hour, currency),
-        _money(found.training, currency),
-        _money(found.tuning_loop, currency),
-        _money(found.year, currency),
+        paid(found.training, currency),
+        paid(found.tuning_loop, currency),
+        paid(found.year, currency),
         "reference" if row.reference else at,
     )
 
 
-def _money(amount: Estimate, currency: str) -> str:
+def paid(amount: Estimate, currency: str) -> str:
+    """Money with its interval."""
     return cells.estimated(amount, lambda value: cells.money(value, currency))
 
 

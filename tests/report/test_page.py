@@ -23,7 +23,7 @@ from bench.record.files import NAME, find_records, read_record, write_record
 from bench.record.schema import Energy, Evaluation, Record
 from bench.report import build, render
 from bench.report.cells import energy, estimated
-from bench.report.charts.times import sentence
+from bench.report.charts.times import pipeline_rows, pipelines, sentence, stages
 from bench.report.costs import cost_cells
 from bench.report.headline import headline
 from bench.report.model import Report
@@ -273,9 +273,14 @@ def test_the_page_computes_what_the_command_line_computes(chromium, page):
             given(assumptions),
         )
         assert found["fault"] == ""
-        wanted = expected(build(records, assumptions))
-        for theirs, ours in zip(wanted["groups"], found["groups"], strict=True):
+        report = build(records, assumptions)
+        wanted = expected(report)
+        for group, theirs, ours in zip(report.groups, wanted["groups"], found["groups"], strict=True):
             assert {name: ours[name] for name in theirs} == theirs, assumptions
+            for (row, label), pictured in zip(pipeline_rows(group), ours["pipeline"], strict=True):
+                assert pictured["label"] == label
+                for stage, same in zip(stages(row, group, report), pictured["stages"], strict=True):
+                    assert same == [stage[0], *(pytest.approx(figure, rel=1e-9, abs=1e-12) for figure in stage[1:])]
         assert found["groups"][0]["assumed"] == wanted["assumed"]
     visit.close()
 
@@ -393,6 +398,8 @@ def test_prices_that_came_with_the_report_are_the_command_lines(chromium, folder
     out = command_line(capsys, folder, ["--price", "cpu=0.1 EUR", "--price", "cuda:0=2.9 EUR"])
     assert in_markdown(visit.table("#costs-0"), out)
     assert "a <b>list</b>" in visit.page.locator("#what-if").inner_text()
+    assert "It costs" in said_first(visit)
+    assert said_first(visit) == said_of(Assumptions(prices=prices))
     visit.set("devices", "8")
     assert "parallel efficiency" in visit.page.locator("#fault").inner_text()
     visit.set("efficiency", "0.8")
@@ -400,6 +407,58 @@ def test_prices_that_came_with_the_report_are_the_command_lines(chromium, folder
         capsys, folder, ["--price", "cpu=0.1 EUR", "--price", "cuda:0=2.9 EUR", "--devices", "8", "--efficiency", "0.8"]
     )
     assert in_markdown(visit.table("#costs-0"), out)
+    visit.close()
+
+
+def said_first(visit: Visit) -> str:
+    return " ".join(visit.page.locator(".sentence").first.inner_text().split())
+
+
+def said_of(assumptions: Assumptions) -> str:
+    return " ".join(sentence(build(two_machines(), assumptions).groups[0], assumptions).split())
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("prices", "words"),
+    [
+        ((Price("cuda:0", 1e-6, "EUR"), Price("cpu", 5.0, "EUR")), "the least of the 3 with a price"),
+        ((Price("cuda:0", 1e6, "EUR"), Price("cpu", 5.0, "EUR")), "and least,"),
+        ((Price("cuda:0", 2.9, "EUR"),), "the only one with a price"),
+        ((Price("cuda:0", 2.9, "EUR"), Price("cpu", 5.0, "USD")), ""),
+    ],
+)
+def test_the_headline_names_what_the_fastest_costs_and_what_costs_least(chromium, tmp_path, prices, words):
+    wanted = said_of(Assumptions(prices=prices))
+    assert words in wanted
+    assert bool(words) == ("It costs" in wanted)
+    path = tmp_path / "page.html"
+    path.write_text(page_of(two_machines(), Assumptions(prices=prices)), encoding="utf-8")
+    visit = Visit(chromium, path, "#budgetHours=4&images=10015")  # the same what-if, by way of the script
+    visit.page.wait_for_function("document.body.dataset.updated")
+    assert said_first(visit) == wanted
+    visit.close()
+
+
+@needs_browser
+def test_the_pipeline_follows_the_what_if(chromium, page):
+    visit = Visit(chromium, page)
+    visit.page.locator("#pipeline .chart").first.scroll_into_view_if_needed()
+    visit.page.locator("#pipeline .chart svg").first.wait_for()
+    visit.set("images", "500000")
+    visit.set("decodeCores", "2")
+    assumptions = Assumptions(dataset=adapted(DATASETS["ham10000"], 500_000), decode_cores=2)
+    (wanted,) = pipelines(build(two_machines(), assumptions))
+    visit.page.locator("#pipeline details.behind summary").first.click()
+    figures = visit.page.locator("#pipeline figure table").first
+    assert [[cell.inner_text() for cell in row.locator("th,td").all()] for row in figures.locator("tbody tr").all()] == [
+        list(row) for row in wanted.table.rows
+    ]
+    assert visit.page.locator("#pipeline .chart").first.get_attribute("aria-label") == wanted.alt
+    drawn = visit.page.locator("#pipeline .chart svg").first.text_content() or ""
+    for row in wanted.spec["data"]["values"]:
+        assert row.get("text", row.get("heading")) in drawn
+    assert visit.said == []
     visit.close()
 
 

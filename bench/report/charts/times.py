@@ -9,6 +9,7 @@ from bench.durations import duration
 from bench.projection import Assumptions
 from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec
+from bench.report.costs import cost, paid
 from bench.report.model import Group, Report, Row
 from bench.report.notes import row_labels
 from bench.report.sections import Table
@@ -25,13 +26,13 @@ def slug(group: Group, report: Report) -> str:
 
 
 def headline_lanes(group: Group) -> list[Lane]:
-    """One training per device, the reference first, then from slow to fast; of very many the reference and the fastest."""
+    """One training per device, from slow to fast; of very many the reference and the fastest."""
     lanes = []
     for row, label in zip(group.rows, row_labels(group), strict=True):
         training = row.best.projection.training
         text = cells.estimated(training, duration)
         lanes.append(Lane(f"{label}, {row.best.train.key.precision}", training.value, training.low, training.high, text))
-    return shown(lanes)
+    return sorted(shown(lanes), key=lambda lane: -lane.value)
 
 
 def shown(lanes: Sequence[Lane]) -> list[Lane]:
@@ -58,8 +59,7 @@ def headlines(report: Report) -> Iterator[Chart]:
 def pipelines(report: Report) -> Iterator[Chart]:
     """Where one training's time goes, a picture per network."""
     for group in report.groups:
-        rows = list(zip(group.rows, row_labels(group), strict=True))
-        rows = rows if len(rows) <= MOST_PIPELINES else [rows[0], *rows[-(MOST_PIPELINES - 1) :]]
+        rows = pipeline_rows(group)
         bars = [(label, bar) for row, label in rows for bar in stages(row, group, report)]
         name = cells.group_name(group, report.groups)
         table = Table(
@@ -74,6 +74,12 @@ def pipelines(report: Report) -> Iterator[Chart]:
             f"pipeline{slug(group, report)}", f"Where the time of one training goes: {name}", alt,
             _waterfall([(label, stages(row, group, report)) for row, label in rows], alt), table, "pipeline",
         )  # fmt: skip
+
+
+def pipeline_rows(group: Group) -> list[tuple[Row, str]]:
+    """The devices pictured, with their labels: the reference, and the fastest."""
+    rows = list(zip(group.rows, row_labels(group), strict=True))
+    return rows if len(rows) <= MOST_PIPELINES else [rows[0], *rows[-(MOST_PIPELINES - 1) :]]
 
 
 def stages(row: Row, group: Group, report: Report) -> list[tuple[str, float, float, float]]:
@@ -92,7 +98,7 @@ def stages(row: Row, group: Group, report: Report) -> list[tuple[str, float, flo
     if decode:
         rows.append(("decode", at, at + decode))
     begin = at + decode if measured.shares_cores else at
-    if copy := _copying(row, group, report):
+    if copy := group.epochs * data.training_images / report.assumptions.devices * copying(row, report):
         rows.append(("copy, at the ceiling's rate, part of the step", begin, begin + copy))
     rows.append(("train step", begin, begin + train))
     end = begin + train if measured.shares_cores else at + max(train, decode)
@@ -101,8 +107,8 @@ def stages(row: Row, group: Group, report: Report) -> list[tuple[str, float, flo
     return [(name, start / whole, stop / whole, stop - start) for name, start, stop in rows]
 
 
-def _copying(row: Row, group: Group, report: Report) -> float:
-    """Least seconds that a training's images need to reach the device; 0 where that is unknown, or nothing is copied."""
+def copying(row: Row, report: Report) -> float:
+    """Least seconds that an image needs to reach the device; 0 where that is unknown, or nothing is copied."""
     facts, case = row.best.train.facts, row.best.train
     if facts is None or case.shares_cores or case.device is None:
         return 0.0
@@ -114,11 +120,10 @@ def _copying(row: Row, group: Group, report: Report) -> float:
         ),
         default=0.0,
     )
-    images = group.epochs * report.assumptions.dataset.training_images / report.assumptions.devices
-    return images * facts.height * facts.width * 3 / rate if rate > 0 else 0.0
+    return facts.height * facts.width * 3 / rate if rate > 0 else 0.0
 
 
-_STAGE_COLOURS = {"start-up": SERIES[3], "decode": SERIES[1], "copy": SERIES[4], "train": SERIES[0], "evaluate": SERIES[2]}
+STAGE_COLOURS = {"start-up": SERIES[3], "decode": SERIES[1], "copy": SERIES[4], "train": SERIES[0], "evaluate": SERIES[2]}
 
 
 def _waterfall(devices: Sequence[tuple[str, Sequence[tuple[str, float, float, float]]]], alt: str) -> Spec:
@@ -126,7 +131,7 @@ def _waterfall(devices: Sequence[tuple[str, Sequence[tuple[str, float, float, fl
     for label, bars in devices:
         values.append({"id": f"{len(values):04d}", "heading": label})
         for name, start, stop, seconds in bars:
-            colour = next(value for key, value in _STAGE_COLOURS.items() if name.startswith(key))
+            colour = next(value for key, value in STAGE_COLOURS.items() if name.startswith(key))
             values.append(
                 {
                     "id": f"{len(values):04d}", "text": f"{name}: {duration(seconds)}", "from": 100 * start, "to": 100 * stop,
@@ -163,9 +168,13 @@ def _waterfall(devices: Sequence[tuple[str, Sequence[tuple[str, float, float, fl
 
 
 def sentence(group: Group, assumptions: Assumptions) -> str:
-    """The headline in words, with its uncertainty."""
+    """The headline in words: how long, how sure, and what it costs where there are prices."""
     labels = row_labels(group)
     fastest = min(range(len(group.rows)), key=lambda place: group.rows[place].best.projection.training.value)
+    return " ".join(filter(None, (_how_long(group, labels, fastest), _what_it_costs(group, labels, fastest, assumptions))))
+
+
+def _how_long(group: Group, labels: Sequence[str], fastest: int) -> str:
     best = group.rows[fastest]
     time = cells.estimated(best.best.projection.training, duration)
     if group.reference is None or best.reference:
@@ -182,3 +191,19 @@ def sentence(group: Group, assumptions: Assumptions) -> str:
         return f"{text}."
     star = " (without what was not measured on both)" if best.best.best.left_out else ""
     return f"{text}: {cells.estimated(best.best.best.factor, cells.times)} as fast{star}."
+
+
+def _what_it_costs(group: Group, labels: Sequence[str], fastest: int, assumptions: Assumptions) -> str:
+    """What the fastest device costs, and which one costs least; only prices in one currency can be compared."""
+    found = [(place, cost(row, group, assumptions)) for place, row in enumerate(group.rows)]
+    known = {place: one for place, one in found if one is not None}
+    if not known or len({one.price.currency for one in known.values()}) > 1:
+        return ""
+    cheapest = min(known, key=lambda place: known[place].training.value)
+    least = f"{paid(known[cheapest].training, known[cheapest].price.currency)} on {labels[cheapest]}"
+    of = f"the least of the {len(known):,} with a price" if len(known) > 1 else "the only one with a price"
+    if cheapest == fastest or fastest not in known:
+        return f"It costs {least}, {of}."
+    return (
+        f"It costs {paid(known[fastest].training, known[fastest].price.currency)} on {labels[fastest]} and least, {least}."
+    )

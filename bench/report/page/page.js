@@ -195,20 +195,47 @@
       if (place === 0) listed(document.getElementById("assumed"), [...group.assumed, ...untouched.assumed.filter((line) => !varying.test(line))]);
     });
     document.body.dataset.updated = String(Number(document.body.dataset.updated || 0) + 1);
-    await Promise.all(found.groups.map((group, place) => redraw(group, place)));
+    await Promise.all(found.groups.flatMap((group, place) => [redrawHeadline(group, place), redrawPipeline(group, place)]));
   }
 
-  async function redraw(group, place) {
+  function redrawHeadline(group, place) {
     const frame = document.querySelector(`#group-${place}`).closest("section").querySelector(".chart"), spec = data.charts[frame.dataset.chart];
     const most = spec.data.values.length, lanes = group.lanes.length <= most ? group.lanes : [group.lanes[0], ...group.lanes.slice(1 - most)];
+    lanes.sort((one, other) => other.value - one.value);
     const rows = lanes.map((lane, number) => ({ id: String(number).padStart(4, "0"), ...lane }));
+    const alt = `One training of ${whatIf.groups[place].name}, log scale: ` + lanes.map((lane) => `${lane.name}: ${lane.text}`).join("; ");
+    return redraw(frame, rows, alt, lanes.map((lane) => [lane.name, lane.text]), [1]);
+  }
+
+  const percent = (share) => `${accelbench.general(100 * share, 3)} %`;
+
+  function redrawPipeline(group, place) {
+    const frame = document.querySelectorAll("#pipeline .chart")[place], rows = [], cells = [];
+    const add = (row) => rows.push({ id: String(rows.length).padStart(4, "0"), ...row });
+    for (const { label, stages } of group.pipeline) {
+      add({ heading: label });
+      for (const [name, start, stop, seconds] of stages) {
+        const colour = whatIf.stageColours[Object.keys(whatIf.stageColours).find((key) => name.startsWith(key))];
+        add({ text: `${name}: ${accelbench.duration(seconds)}`, from: 100 * start, to: 100 * stop, colour });
+        cells.push([label, name, percent(start), percent(stop), accelbench.general(seconds, 4)]);
+      }
+    }
+    const alt = `Stages of one training of ${whatIf.groups[place].name}, as shares of its time: ` +
+      group.pipeline.flatMap(({ label, stages }) => stages.map(([name, , , seconds]) => `${label}: ${name} ${accelbench.duration(seconds)}`)).join("; ");
+    return redraw(frame, rows, alt, cells, [2, 3, 4], rows.length);
+  }
+
+  /* The picture, its text alternative and the table behind it; a band of the picture per row where their number changes. */
+  async function redraw(frame, rows, alt, cells, right, bands = null) {
+    const name = frame.dataset.chart, spec = data.charts[name];
+    if (bands !== null) spec.height *= bands / spec.data.values.length;
     spec.data.values = rows;
-    frame.setAttribute("aria-label", `One training of ${whatIf.groups[place].name}, log scale: ` + lanes.map((lane) => `${lane.name}: ${lane.text}`).join("; "));
-    const table = frame.closest("figure").querySelector("table");
-    fill(table, null, lanes.map((lane) => [lane.name, lane.text]), [1]);
-    if (!drawing.has(frame.dataset.chart)) return;
-    const view = await drawing.get(frame.dataset.chart);
+    frame.setAttribute("aria-label", alt);
+    fill(frame.closest("figure").querySelector("table"), null, cells, right);
+    if (!drawing.has(name)) return;
+    const view = await drawing.get(name);
     view.data("rows", rows.map((row) => ({ ...row })));
+    if (bands !== null) view.height(spec.height);
     await view.runAsync();
   }
 

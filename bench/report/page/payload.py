@@ -14,6 +14,7 @@ from bench.datasets import DATASETS
 from bench.projection import Assumptions, Measured
 from bench.projection.draws import STRATA, seed_of, strata
 from bench.report import cells
+from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
 from bench.report.model import Group, Report, Row, Setting
@@ -40,6 +41,8 @@ def payload(report: Report) -> Fields:
             }
             for data in DATASETS.values()
         ],
+        "stageColours": STAGE_COLOURS,
+        "mostPipelines": MOST_PIPELINES,
         "strata": {"count": STRATA, "halves": {str(degree): _half(degree) for degree in degrees}},
         "groups": groups,
     }  # fmt: skip
@@ -87,7 +90,7 @@ def _group(group: Group, report: Report) -> Fields:
     return {
         "name": cells.group_name(group, report.groups),
         "ownEpochs": _own_epochs(group),
-        "rows": [_row(group.rows[place], labels[place], suffixes[place]) for place in shown_rows(group)],
+        "rows": [_row(group.rows[place], labels[place], suffixes[place], report) for place in shown_rows(group)],
     }
 
 
@@ -96,13 +99,14 @@ def _own_epochs(group: Group) -> int | None:
     return None if facts is None or facts.epochs < 1 else facts.epochs
 
 
-def _row(row: Row, label: str, suffix: str) -> Fields:
+def _row(row: Row, label: str, suffix: str, report: Report) -> Fields:
     return {
         "label": label,
         "name": reference_name(row),
         "names": reference_names(row),
         "machine": row.machine.fingerprint,
         "host": row.best.train.shares_cores,
+        "copySeconds": copying(row, report),
         "x86": row.machine.architecture.lower() in X86,
         "price": None
         if row.price is None

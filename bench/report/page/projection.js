@@ -390,7 +390,7 @@ const accelbench = (() => {
     const name = group.name, title = datasetTitle(data, given);
     return {
       title: `Days versus hours: ${name}, ${title}, ${integer(given.images)} images, ${integer(epochs)} epochs`,
-      sentence: sentence(rows, reference !== null),
+      sentence: [howLong(rows, reference !== null), whatItCosts(rows, given)].filter((text) => text !== "").join(" "),
       columns: [
         "device", "setting", "decode", "one training", `${integer(given.tuningRuns)} runs`, every(given.retrainDays),
         `in ${general(given.budgetHours)} h`, "same precision", "best precision", "limited by",
@@ -416,9 +416,31 @@ const accelbench = (() => {
         text: estimated(found.training, duration), series: "",
       })),
       places: order,
+      pipeline: pipelineOf(data, rows, given, epochs),
       assumed: sentences(data, given),
     };
   }
+
+  /* Per device its stages: name, from and to as shares of one training, seconds. */
+  function pipelineOf(data, rows, given, epochs) {
+    const most = data.mostPipelines, shown = rows.length <= most ? rows : [rows[0], ...rows.slice(1 - most)];
+    return shown.map(({ row, best, found }) => ({ label: row.label, stages: stagesOf(row, best.measured, found, given, epochs) }));
+  }
+
+  function stagesOf(row, measured, found, given, epochs) {
+    const total = sum(found.parts), count = epochs * trainingImages(given), apart = !measured.sharesCores;
+    const train = count * Math.exp(measured.train.mean) * paceOf(measured, given).compute;
+    const decode = found.decode === null ? 0 : count * found.decode, copy = (count / given.devices) * row.copySeconds;
+    const at = measured.startUp, begin = apart ? at : at + decode, end = apart ? at + Math.max(train, decode) : begin + train;
+    const stages = [["start-up", 0, at]];
+    if (decode) stages.push(["decode", at, at + decode]);
+    if (copy) stages.push(["copy, at the ceiling's rate, part of the step", begin, begin + copy]);
+    stages.push(["train step", begin, begin + train]);
+    if (total > end * (1 + 1e-9)) stages.push([`evaluate${decode ? ", with its decoding" : ""}`, end, total]);
+    return stages.map(([name, start, stop]) => [name, start / total, stop / total, stop - start]);
+  }
+
+  const costOf = (found, price, given) => scaled(found.training, (price.perHour * given.devices) / 3600);
 
   function costRows(rows, given) {
     const reference = rows.find(({ isReference }) => isReference), priced = reference === undefined ? null : reference.price;
@@ -426,7 +448,7 @@ const accelbench = (() => {
       const even = priced === null || factor === null ? null : scaled(factor.factor, priced.perHour);
       const at = even === null ? UNKNOWN : estimated(even, (value) => money(value, priced.currency));
       if (price === null) return [row.label, "no price given", UNKNOWN, UNKNOWN, UNKNOWN, at];
-      const one = scaled(found.training, (price.perHour * given.devices) / 3600);
+      const one = costOf(found, price, given);
       const paid = (amount) => estimated(amount, (value) => money(value, price.currency));
       return [
         row.label, money(price.perHour, price.currency), paid(one), paid(scaled(one, given.tuningRuns)),
@@ -435,20 +457,33 @@ const accelbench = (() => {
     });
   }
 
-  function sentence(rows, referred) {
-    let fastest = rows[0];
-    for (const row of rows) if (row.found.training.value < fastest.found.training.value) fastest = row;
+  const fastestOf = (rows) => rows.reduce((best, row) => (row.found.training.value < best.found.training.value ? row : best));
+
+  function howLong(rows, referred) {
+    const fastest = fastestOf(rows);
     const time = (row) => estimated(row.found.training, duration);
     if (!referred || fastest.isReference) {
       const others = rows.filter((row) => row !== fastest), text = `One training takes ${time(fastest)} on ${fastest.row.label}`;
       if (!others.length) return `${text}, the only device measured.`;
-      let second = others[0];
-      for (const row of others) if (row.found.training.value < second.found.training.value) second = row;
+      const second = fastestOf(others);
       return `${text}, the fastest of ${integer(rows.length)}; the next, ${second.row.label}, needs ${time(second)}.`;
     }
     const text = `One training takes ${time(rows[0])} on ${rows[0].row.label} and ${time(fastest)} on ${fastest.row.label}`;
     const star = fastest.factor.leftOut.length ? " (without what was not measured on both)" : "";
     return `${text}: ${estimated(fastest.factor.factor, times)} as fast${star}.`;
+  }
+
+  /* What the fastest device costs, and which one costs least; only prices in one currency can be compared. */
+  function whatItCosts(rows, given) {
+    const known = rows.filter(({ price }) => price !== null), fastest = fastestOf(rows);
+    if (!known.length || new Set(known.map(({ price }) => price.currency)).size > 1) return "";
+    const cost = ({ found, price }) => costOf(found, price, given);
+    const paid = (row) => estimated(cost(row), (value) => money(value, row.price.currency));
+    const cheapest = known.reduce((best, row) => (cost(row).value < cost(best).value ? row : best));
+    const least = `${paid(cheapest)} on ${cheapest.row.label}`;
+    const of = known.length > 1 ? `the least of the ${integer(known.length)} with a price` : "the only one with a price";
+    if (cheapest === fastest || fastest.price === null) return `It costs ${least}, ${of}.`;
+    return `It costs ${paid(fastest)} on ${fastest.row.label} and least, ${least}.`;
   }
 
   function sentences(data, given) {
