@@ -23,7 +23,17 @@ def main() -> None:
     """Write ``docs/page.png``: the first screens of the page made from ``results/`` alone."""
     with tempfile.TemporaryDirectory() as name, browser() as chromium:
         page = Path(name) / "page.html"
-        report = [sys.executable, "-m", "bench", "report", "results", "--prices", "results/prices.toml", "--output", str(page)]
+        report = [
+            sys.executable,
+            "-m",
+            "bench",
+            "report",
+            "results",
+            "--prices",
+            "results/prices.toml",
+            "--output",
+            str(page),
+        ]
         subprocess.run(report, cwd=ROOT, check=True)
         visit = Visit(chromium, page, viewport={"width": 1000, "height": 1500})
         visit.page.locator(".headline .chart svg").first.wait_for()

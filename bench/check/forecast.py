@@ -9,12 +9,10 @@ a single process, which differs from the mean of many.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -22,8 +20,9 @@ import msgspec
 from bench.datasets import Dataset
 from bench.errors import NotComparableError
 from bench.projection import Assumptions, Projection, project
+from bench.record.schema import Case, Forecast, Record
 from bench.report import build
-from bench.run.journal import Journal, Pilot
+from bench.run.journal import Forecasted, Journal, Pilot
 from bench.run.lock import locked
 from bench.run.plan import Plan, PlannedCase, Wishes
 from bench.run.process import run_worker
@@ -31,32 +30,9 @@ from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
 from bench.run.session import interruptible, make_plan, prepare_plan, refuse_unlabelled
-from bench.statistics import Estimate
 from bench.worker.answers import Prepared, Trained
 from bench.worker.jobs import Train
 from bench.worker.quality import DEVICE_BATCH, HOST_BATCH
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """One training, predicted and done. Seconds from the start of its process to its last evaluation."""
-
-    device: str
-    precision: str
-    epochs: int
-    predicted: Estimate  # with the 95 % interval of prediction
-    measured: float
-
-    @property
-    def error(self) -> float:
-        """(predicted - measured) / measured."""
-        return self.predicted.value / self.measured - 1
-
-    @property
-    def covered(self) -> bool:
-        """Whether the interval held the measured time."""
-        low, high = self.predicted.low, self.predicted.high
-        return low is not None and high is not None and low <= self.measured <= high
 
 
 def forecasts(
@@ -66,8 +42,8 @@ def forecasts(
     folder: Path,
     wait: bool,
     quiet: bool,
-) -> Iterator[Forecast]:
-    """``count`` forecasts of each device in each precision, as they finish; their records lie in ``folder``.
+) -> Iterator[tuple[Case, Forecast]]:
+    """``count`` forecasts of each training, as they finish; ``folder`` gets a record for each round, its forecasts in it.
 
     Raises UsageError and NotComparableError before anything is measured, NotComparableError where a trial or a training fails.
     """
@@ -91,13 +67,16 @@ def forecasts(
                 runner = Runner(numbered, journal, prepared, progress, compiled)
                 runner.run()
                 pilots = [entry for entry in journal.entries if isinstance(entry, Pilot)]
-                seal(numbered, journal, prepared, complete=True)
+                record = seal(numbered, journal, prepared, complete=True)
                 broken = next((trial for trial in journal.trials if trial.status != "ok"), None)
                 if broken is not None:
                     raise NotComparableError(f"{plan.cases[broken.case].case.label} cannot be measured: {broken.reason}")
                 for index, planned in enumerate(numbered.cases):
                     if planned.case.phase == "train":
-                        yield _held_to_account(index, runner, wishes.epochs)
+                        forecast = _held_to_account(index, runner, record, wishes.epochs)
+                        journal.add(Forecasted(forecast=forecast))
+                        yield planned.case, forecast
+                seal(numbered, journal, prepared, complete=True)
 
 
 def _with_evaluations(plan: Plan) -> Plan:
@@ -114,7 +93,7 @@ def _with_evaluations(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, cases=cases)
 
 
-def _held_to_account(index: int, runner: Runner, epochs: int | None) -> Forecast:
+def _held_to_account(index: int, runner: Runner, record: Record, epochs: int | None) -> Forecast:
     planned = runner.plan.cases[index]
     case = planned.case
     prepared = runner.prepared[f"{case.workload}-{case.size}"]
@@ -132,16 +111,20 @@ def _held_to_account(index: int, runner: Runner, epochs: int | None) -> Forecast
         "measured here",
         validation=validation,
     )
-    predicted = _predict(planned, runner.journal.folder, Assumptions(dataset=work, epochs=epochs), epochs).training
-    return Forecast(case.devices[0], case.precision, epochs, predicted, trained.elapsed)
+    predicted = _predict(case, record, Assumptions(dataset=work, epochs=epochs), epochs).training
+    return Forecast(
+        case=index,
+        epochs=epochs,
+        predicted=predicted.value,
+        low=predicted.low,
+        high=predicted.high,
+        measured=trained.elapsed,
+    )
 
 
-def _predict(planned: PlannedCase, folder: Path, assumptions: Assumptions, epochs: int) -> Projection:
+def _predict(case: Case, record: Record, assumptions: Assumptions, epochs: int) -> Projection:
     """What ``bench report`` makes of the record, for programs already compiled, with the interval of a single process."""
-    from bench.record.files import read_record
-
-    case = planned.case
-    report = build([read_record(folder)], assumptions)
+    report = build([record], assumptions)
     for group in report.groups:
         for row in group.rows:
             for setting in row.settings:
@@ -150,7 +133,7 @@ def _predict(planned: PlannedCase, folder: Path, assumptions: Assumptions, epoch
                     extra = setting.train.cold_extra + (0.0 if setting.infer is None else setting.infer.cold_extra)
                     measured = replace(setting.measured, start_up=setting.measured.start_up - extra)
                     return project(measured.of_one_process(), assumptions, epochs)
-    raise NotComparableError(f"{case.label} could not be measured, so nothing can be forecast; its record is {folder}")
+    raise NotComparableError(f"{case.label} could not be measured, so nothing can be forecast; its record is {record.id}")
 
 
 def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, epochs: int) -> Trained:
@@ -180,19 +163,3 @@ def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, e
     if outcome.status != "ok":
         raise NotComparableError(f"the training of {case.label} {outcome.status}: {outcome.reason}; its log is {launch.log}")
     return msgspec.json.decode(outcome.value, type=Trained)
-
-
-@dataclass(frozen=True)
-class Account:
-    """What a set of forecasts comes to."""
-
-    count: int
-    median_error: float  # of absolute relative errors
-    worst_error: float
-    covered: int
-
-
-def account(found: Sequence[Forecast]) -> Account:
-    """Raises ValueError without forecasts."""
-    errors = [math.fabs(forecast.error) for forecast in found]
-    return Account(len(found), median(errors), max(errors), sum(forecast.covered for forecast in found))

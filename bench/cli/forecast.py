@@ -12,7 +12,7 @@ import click
 from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
 
 if TYPE_CHECKING:
-    from bench.check.forecast import Forecast
+    from bench.record.schema import Case, Forecast
 
 
 @click.command(name="forecast-check")
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     default="bench-results",
     show_default=True,
     metavar="DIR",
-    help="Folder that gets the records behind them.",
+    help="Folder that gets the records behind them, which hold the forecasts, too.",
 )
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -76,29 +76,36 @@ def command(**values: Any) -> None:
         command=["bench", *sys.argv[1:]],
     )
     chosen = interpreters(values["interpreter_words"])
-    finished: list[Forecast] = []
-    for forecast in forecasts(wishes, chosen, values["forecasts"], Path(values["output"]), values["wait"], values["quiet"]):
-        finished.append(forecast)
-        click.echo(_line(forecast))
-    for device, precision in dict.fromkeys((one.device, one.precision) for one in finished):
-        click.echo(_sum(f"{device} {precision}", [f for f in finished if (f.device, f.precision) == (device, precision)]))
-    if len({(one.device, one.precision) for one in finished}) > 1:
-        click.echo(_sum("all", finished))
+    finished: dict[str, list[Forecast]] = {}
+    for case, forecast in forecasts(
+        wishes, chosen, values["forecasts"], Path(values["output"]), values["wait"], values["quiet"]
+    ):
+        finished.setdefault(_name(case), []).append(forecast)
+        click.echo(_line(_name(case), forecast))
+    for name, found in finished.items():
+        click.echo(_sum(name, found))
+    if len(finished) > 1:
+        click.echo(_sum("all", [forecast for found in finished.values() for forecast in found]))
 
 
-def _line(forecast: Forecast) -> str:
+def _name(case: Case) -> str:
+    return f"{case.devices[0]} {case.precision}"
+
+
+def _line(name: str, forecast: Forecast) -> str:
     from bench.durations import duration
+    from bench.record.forecasts import covered, error
 
-    low, high = forecast.predicted.low, forecast.predicted.high
+    low, high = forecast.low, forecast.high
     interval = "" if low is None or high is None else f" ({duration(low)} to {duration(high)})"
     return (
-        f"{forecast.device} {forecast.precision}, {forecast.epochs} epochs: predicted {duration(forecast.predicted.value)}{interval}, "
-        f"took {duration(forecast.measured)}, error {100 * forecast.error:+.1f} %{'' if forecast.covered else ', not covered'}"
+        f"{name}, {forecast.epochs} epochs: predicted {duration(forecast.predicted)}{interval}, "
+        f"took {duration(forecast.measured)}, error {100 * error(forecast):+.1f} %{'' if covered(forecast) else ', not covered'}"
     )
 
 
 def _sum(name: str, found: Sequence[Forecast]) -> str:
-    from bench.check.forecast import account
+    from bench.record.forecasts import account
 
     told = account(found)
     return (

@@ -109,6 +109,18 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     energy: dict[str, Energy] = {}  # by counter: "gpu:0", "package-0", "dram-0"; empty where the machine counts none
 
 
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole training as it was predicted from the record's trials, and as it then went: seconds from the start of its process to
+    its last evaluation."""
+
+    case: int  # the training: index into Record.cases
+    epochs: int
+    predicted: float
+    low: float | None = None  # 95 % interval of prediction, for a single process; None where there was one trial
+    high: float | None = None
+    measured: float
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something about the machine that spoils measurements, or may."""
 
@@ -215,4 +227,5 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     ceilings: list[Ceiling] = []
     skips: list[Skip] = []
     labels: dict[str, str] = {}
+    forecasts: list[Forecast] = []  # of bench forecast-check only
     complete: bool = True  # False: sealed after an interruption, with trials missing

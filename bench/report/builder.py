@@ -28,6 +28,7 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None, gro
         raise NotComparableError(_nothing(pooled, selected))
     cases = tuple(case for case in selected if case.key.scenario != "to-quality")
     synthetic = {fingerprint for fingerprint, (made, _) in pooled.data.items() if made}
+    known = {case.key: case for case in cases}
     return Report(
         assumptions=assumptions,
         groups=groups(cases, pooled.machines, synthetic, assumptions),
@@ -41,6 +42,7 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None, gro
         notes=_notes(pooled, selected),
         group_by=group_by,
         nodes={key: nodes for key, nodes in pooled.nodes.items() if _chosen(key, assumptions)},
+        forecasts=tuple((known[key], found) for key, found in pooled.forecasts if key in known),
         to_quality=tuple(case for case in selected if case.key.scenario == "to-quality"),
     )
 

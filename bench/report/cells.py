@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bench.durations import UNKNOWN, number, spread
 from bench.projection import Members
 from bench.record.schema import Machine
-from bench.report.model import MARKS, Group, MeasuredCase, Setting
+from bench.report.model import MARKS, Group, MeasuredCase, Report, Setting
 from bench.report.text import clean, plural, processor, short
 from bench.statistics import Estimate
 
@@ -21,6 +21,17 @@ def device(case: MeasuredCase, machine: Machine) -> str:
         return f"{processor(machine.cpu)}, {plural(case.key.threads, 'core')} ({identity})"
     name = clean(case.device.name, 60) if case.device is not None else ""
     return f"{name or 'unnamed device'} ({identity})"
+
+
+def at_machine(case: MeasuredCase, report: Report) -> str:
+    """A device's name, with its machine where there are several."""
+    name = device(case, report.machines[case.key.machine])
+    return f"{name} [{short(case.key.machine)}]" if len(report.machines) > 1 else name
+
+
+def network(case: MeasuredCase) -> str:
+    """``melanoma small``."""
+    return f"{clean(case.key.workload, 40)} {clean(case.key.size, 40)}"
 
 
 def place(case: MeasuredCase) -> str:

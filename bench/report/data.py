@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bench.projection import Assumptions
+from bench.record.forecasts import covered, error
 from bench.report.ceilings import bound_by
 from bench.report.costs import break_even_price, cost
 from bench.report.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
@@ -71,6 +72,10 @@ def as_data(report: Report) -> Fields:
             for group in report.groups
         ],
         "time_to_quality": [_to_quality(case) for case in report.to_quality],
+        "forecasts": [
+            {**_case_fields(case.key), **msgspec.to_builtins(found), "error": error(found), "covered": covered(found)}
+            for case, found in report.forecasts
+        ],
         "measured": [_measured(case) for case in report.measured],
         "by_label": {
             "label": report.group_by,

@@ -8,6 +8,7 @@ from bench.report import cells
 from bench.report.ceilings import binding_lines
 from bench.report.costs import costs
 from bench.report.energy import energies
+from bench.report.forecasts import forecast_section
 from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
@@ -43,6 +44,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections.append(("training", Section("Training from files", None, cut(input_taxes(report)))))
     sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
     sections.append(("evidence", Section("Assumptions", None, tuple(_assumptions(report)))))
+    sections.append(("belief", forecast_section(report)))
     sections.append(("belief", Section("Failed trials", None, tuple(_remarks(report.failures)))))
     sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))
     sections.append(("evidence", Section("Ceilings", None, cut(ceiling_lines(report)))))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.projection import Assumptions, BreakEven, Measured, Price, Projection
-from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Machine, WorkloadFacts
+from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Machine, WorkloadFacts
 from bench.statistics import Estimate, LogRate, Percentile
 
 UNPROVEN = "unproven"
@@ -222,6 +222,7 @@ class Report:
     skips: tuple[Remark, ...] = ()
     failures: tuple[Remark, ...] = ()
     notes: tuple[str, ...] = ()
+    forecasts: tuple[tuple[MeasuredCase, Forecast], ...] = ()  # whole trainings, predicted and then done
     to_quality: tuple[MeasuredCase, ...] = ()  # trainings to their target; not in ``measured``
     group_by: str = ""  # a label
     nodes: Mapping[CaseKey, Mapping[str, Sequence[float]]] = field(default_factory=dict)  # see ``bench.report.nodes``

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.errors import RecordError
 from bench.record.quality import goal, seconds_to, target_text
-from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Machine, Record, Trial, WorkloadFacts
+from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
 from bench.report.model import CaseKey, Course, RecordLine, Stack, Trace
 from bench.report.nodes import UNLABELLED, apart
 from bench.report.text import clean, first_line, plural
@@ -69,6 +69,7 @@ class Pool:
     records: dict[str, RecordLine] = field(default_factory=dict)
     skips: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    forecasts: list[tuple[CaseKey, Forecast]] = field(default_factory=list)
     repeated: int = 0
     group_by: str = ""  # a label
     nodes: dict[CaseKey, dict[str, list[float]]] = field(default_factory=dict)
@@ -89,11 +90,12 @@ def pool(records: Iterable[Record], group_by: str = "") -> Pool:
 
 
 def check_record(record: Record) -> None:
-    """Raises RecordError where a trial belongs to no case, which the schema alone cannot see."""
-    wrong = next((trial.case for trial in record.trials if not 0 <= trial.case < len(record.cases)), None)
-    if wrong is not None:
-        name = clean(record.id, 60)
-        raise RecordError(f"record {name} has a trial of case {wrong}, but only {plural(len(record.cases), 'case')}")
+    """Raises RecordError where a trial or a forecast belongs to no case, which the schema alone cannot see."""
+    for what, entries in (("trial", record.trials), ("forecast", record.forecasts)):
+        wrong = next((entry.case for entry in entries if not 0 <= entry.case < len(record.cases)), None)
+        if wrong is not None:
+            name = clean(record.id, 60)
+            raise RecordError(f"record {name} has a {what} of case {wrong}, but only {plural(len(record.cases), 'case')}")
     _refuse_twins(record)
 
 
@@ -119,6 +121,7 @@ def _add(pooled: Pool, record: Record) -> None:
         if math.isfinite(ceiling.rate) and ceiling.rate > 0:
             pooled.ceilings[place] = max(pooled.ceilings.get(place, ceiling), ceiling, key=lambda known: known.rate)
     pooled.skips.update((skip.what, skip.reason) for skip in record.skips)
+    pooled.forecasts += [(keys[found.case].key, found) for found in record.forecasts if _possible(found)]
     for trial in record.trials:
         tally = keys[trial.case]
         tally.records.add(record.id)
@@ -126,6 +129,11 @@ def _add(pooled: Pool, record: Record) -> None:
         _add_trial(pooled, tally, trial)
         if pooled.group_by and len(tally.figures) > before and tally.case.scenario != "to-quality":
             _add_to_node(pooled, tally, record.labels.get(pooled.group_by, UNLABELLED))
+
+
+def _possible(forecast: Forecast) -> bool:
+    times = [forecast.predicted, forecast.measured, *(end for end in (forecast.low, forecast.high) if end is not None)]
+    return all(math.isfinite(seconds) and seconds > 0 for seconds in times)
 
 
 def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:

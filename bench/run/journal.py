@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import RecordError, UsageError
-from bench.record.schema import Ceiling, Skip, Trial
+from bench.record.schema import Ceiling, Forecast, Skip, Trial
 from bench.run.plan import Plan
 from bench.worker.jobs import Blocks
 
@@ -66,7 +66,13 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, tag="skip"):
     case: int = -1  # the case that is skipped, if it is one
 
 
-Entry = Pilot | Chosen | Done | Ceilings | Skipped
+class Forecasted(msgspec.Struct, frozen=True, kw_only=True, tag="forecast"):
+    """A training that was predicted and done."""
+
+    forecast: Forecast
+
+
+Entry = Pilot | Chosen | Done | Ceilings | Skipped | Forecasted
 
 
 class Journal:
@@ -115,7 +121,8 @@ class Journal:
         """Raises ValueError where an entry does not follow from the plan and those before it."""
         if isinstance(entry, Ceilings) or (isinstance(entry, Skipped) and entry.case == -1):
             return
-        case = entry.trial.case if isinstance(entry, Pilot | Done) else entry.case
+        of = entry.trial if isinstance(entry, Pilot | Done) else entry.forecast if isinstance(entry, Forecasted) else entry
+        case = of.case
         if not 0 <= case < len(plan.cases):
             raise ValueError(f"a line of case {case}, but the plan has {len(plan.cases)}")
         match entry:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from bench import __version__
 from bench.record.files import NAME, write_record
 from bench.record.schema import VERSION, Record
-from bench.run.journal import Ceilings, Journal, Skipped
+from bench.run.journal import Ceilings, Forecasted, Journal, Skipped
 from bench.run.plan import Plan
 from bench.run.privacy import Scrub
 from bench.run.runner import settled_case
@@ -41,6 +41,7 @@ def seal(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], complet
         ceilings=[ceiling for entry in journal.entries if isinstance(entry, Ceilings) for ceiling in entry.ceilings],
         skips=plan.skips + [entry.skip for entry in journal.entries if isinstance(entry, Skipped)],
         labels=plan.labels,
+        forecasts=[entry.forecast for entry in journal.entries if isinstance(entry, Forecasted)],
         complete=complete,
     )
     record = Scrub(plan.data).record(record)

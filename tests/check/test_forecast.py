@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.check.forecast import Forecast, account
 from bench.record.files import read_record
-from bench.statistics import Estimate
+from bench.record.forecasts import account
+from bench.record.schema import Forecast
 from tests.support.site import bench
 
 RUN = ["forecast-check", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64"]
@@ -31,6 +31,11 @@ def test_each_forecast_has_trials_and_a_training_of_its_own(tmp_path: Path, site
         assert {(case.phase, case.scenario, case.batch_size) for case in record.cases} == {
             ("train", "", 16), ("infer", "offline", 64),
         }  # fmt: skip
+        (forecast,) = record.forecasts
+        assert record.cases[forecast.case].phase == "train"
+        assert forecast.epochs == 3
+        assert min(forecast.predicted, forecast.measured) > 0
+        assert forecast.low is not None
     trials = [[trial.samples for trial in record.trials if trial.role == "trial"] for record in records]
     assert trials[0] != trials[1]
 
@@ -48,16 +53,21 @@ def test_a_single_trial_has_no_interval_to_be_held_to(tmp_path: Path, site: Path
     assert "--trials 1 gives no interval" in done.stderr
 
 
-def test_errors_are_judged_by_their_size():
-    def forecast(predicted: Estimate, measured: float) -> Forecast:
-        return Forecast("cpu", "fp32", 3, predicted, measured)
+def of(predicted: float, measured: float, low: float | None = None, high: float | None = None) -> Forecast:
+    return Forecast(case=0, epochs=3, predicted=predicted, low=low, high=high, measured=measured)
 
-    found = [
-        forecast(Estimate(11.0, 9.5, 12.5), 10.0),
-        forecast(Estimate(9.8, 9.7, 9.9), 10.0),
-        forecast(Estimate(10.0), 10.0),
-    ]
-    told = account(found)
+
+def test_errors_are_judged_by_their_size():
+    told = account([of(11.0, 10.0, 9.5, 12.5), of(9.8, 10.0, 9.7, 9.9), of(10.0, 10.0)])
     assert (told.count, told.covered) == (3, 1)
     assert told.median_error == pytest.approx(0.02)
     assert told.worst_error == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("held", "count", "promised"), [(20, 20, True), (17, 20, True), (16, 20, False), (0, 1, True), (0, 2, False)]
+)
+def test_intervals_that_miss_too_often_are_said_to(held: int, count: int, promised: bool):
+    """Of 20 intervals of 95 %, 17 or more hold in 98 % of sets, 16 or fewer in 1.6 %."""
+    found = [of(10.0, 10.0, 9.0, 11.0)] * held + [of(10.0, 10.0, 10.5, 11.0)] * (count - held)
+    assert account(found).as_promised is promised

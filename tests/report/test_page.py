@@ -20,7 +20,7 @@ from bench.cli import main
 from bench.datasets import DATASETS, adapted, find_dataset
 from bench.projection import Assumptions, Price
 from bench.record.files import NAME, find_records, read_record, write_record
-from bench.record.schema import Energy, Evaluation, Record
+from bench.record.schema import Energy, Evaluation, Forecast, Record
 from bench.report import build, render
 from bench.report.cells import energy, estimated
 from bench.report.charts.times import pipeline_rows, pipelines, sentence, stages
@@ -513,7 +513,11 @@ def with_trainings_to_quality() -> Record:
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory):
     path = tmp_path_factory.mktemp("rich") / "page.html"
-    path.write_text(page_of([with_trainings_to_quality(), *two_machines()[1:]]), encoding="utf-8")
+    first = with_trainings_to_quality()
+    training = next(place for place, case in enumerate(first.cases) if case.phase == "train" and case.scenario == "")
+    forecast = Forecast(case=training, epochs=5, predicted=102.0, low=95.0, high=110.0, measured=100.0)
+    first = msgspec.structs.replace(first, forecasts=[forecast])
+    path.write_text(page_of([first, *two_machines()[1:]]), encoding="utf-8")
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.report.charts.belief import spread, warm_ups
+from bench.report.charts.belief import forecasts, spread, warm_ups
 from bench.report.charts.chart import Chart
 from bench.report.charts.latency import latency, throughput
 from bench.report.charts.quality import quality
@@ -15,7 +15,7 @@ def charts(report: Report) -> list[Chart]:
     """Every picture that the report has data for, in the order of the page."""
     found = [*headlines(report), *pipelines(report), *training(report), *batches(report), *pays_off(report)]
     found += [*ceilings(report), *quality(report), *latency(report), *throughput(report)]
-    return [*found, *spread(report), *warm_ups(report)]
+    return [*found, *forecasts(report), *spread(report), *warm_ups(report)]
 
 
 __all__ = ["Chart", "charts"]

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from statistics import median
 
 from bench.durations import duration, number
+from bench.record.forecasts import covered, error
+from bench.record.schema import Forecast
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, Chart, Spec, base
-from bench.report.charts.rates import by_network, device, tagged
+from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, lanes_spec
+from bench.report.charts.rates import by_network, tagged
+from bench.report.forecasts import by_case
 from bench.report.model import MeasuredCase, Report
 from bench.report.sections import Table
 
@@ -19,8 +22,42 @@ _LANE = 36
 
 def _name(case: MeasuredCase, report: Report) -> str:
     phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
-    where = "host" if case.key.phase == "preprocess" else device(case, report)
+    where = "host" if case.key.phase == "preprocess" else cells.at_machine(case, report)
     return f"{where}, {phase}, {cells.setting(case)}"
+
+
+def forecasts(report: Report) -> Iterator[Chart]:
+    """How far each forecast of a whole training was off, with its interval: it held where that spans 0."""
+    names: list[str] = []
+    for name, cases in by_network(case for case, _ in by_case(report)):
+        lanes, rows = [], []
+        for case, found in by_case(report):
+            for forecast in found if case in cases else ():
+                off = [100 * (seconds / forecast.measured - 1) for seconds in (forecast.predicted, *_interval(forecast))]
+                said = f"{duration(forecast.predicted)} predicted, {duration(forecast.measured)} taken: {off[0]:+.1f} %"
+                text = said if covered(forecast) else f"{said}, outside the interval"
+                lanes.append(Lane(_name(case, report), off[0], min(off), max(off), text))
+                rows.append((_name(case, report), *_figures(forecast)))
+        alt = f"Forecasts of whole trainings against what they took, {name}: " + "; ".join(
+            f"{lane.name}: {lane.text}" for lane in lanes
+        )
+        title = "% that the forecast was above or below; whiskers: 95 % interval of prediction"
+        yield Chart(
+            tagged("forecasts", names), f"Forecasts held to account: {name}", alt.replace(cells.NO_BREAK, " "),
+            lanes_spec(lanes[:MOST_LANES], alt, title, scale={"type": "linear", "nice": True}),
+            Table(("case", "epochs", "predicted", "from", "to", "taken", "error"), tuple(rows), frozenset(range(1, 7))), "belief",
+        )  # fmt: skip
+
+
+def _interval(forecast: Forecast) -> tuple[float, ...]:
+    return () if forecast.low is None or forecast.high is None else (forecast.low, forecast.high)
+
+
+def _figures(forecast: Forecast) -> tuple[str, ...]:
+    low, high = ("–" if end is None else duration(end) for end in (forecast.low, forecast.high))
+    return (
+        f"{forecast.epochs:,}", duration(forecast.predicted), low, high, duration(forecast.measured), f"{100 * error(forecast):+.1f} %",
+    )  # fmt: skip
 
 
 def spread(report: Report) -> Iterator[Chart]:

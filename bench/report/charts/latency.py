@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.durations import duration, number
 from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, shapes
-from bench.report.charts.rates import by_network, device, tagged
+from bench.report.charts.rates import by_network, tagged
 from bench.report.model import Report
 from bench.report.sections import Table
 from bench.statistics import PERCENTILES
@@ -24,7 +24,7 @@ def latency(report: Report) -> Iterator[Chart]:
         points: list[Spec] = []
         table = []
         for case in cases[:_MOST_CURVES]:
-            series = f"{device(case, report)}, {cells.setting(case)}"
+            series = f"{cells.at_machine(case, report)}, {cells.setting(case)}"
             rows += [
                 {"series": series, "share": digits(100 * share), "seconds": digits(seconds)}
                 for share, seconds in case.latency_curve
@@ -79,7 +79,7 @@ def throughput(report: Report) -> Iterator[Chart]:
         for case in cases[:MOST_LANES]:
             rate = case.rate
             assert rate is not None
-            series = f"{device(case, report)}, {case.key.precision}"
+            series = f"{cells.at_machine(case, report)}, {case.key.precision}"
             took = case.key.batch_size / rate.value
             scenario = f"{case.key.scenario}, batch {case.key.batch_size:,}"
             rows.append({"series": series, "rate": rate.value, "seconds": took, "label": f"batch {case.key.batch_size:,}"})

@@ -9,7 +9,7 @@ from bench.durations import duration
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
 from bench.report.charts.chart import Chart, Spec, base, colours, dashes
-from bench.report.charts.rates import device, network, tagged
+from bench.report.charts.rates import tagged
 from bench.report.model import MeasuredCase, Report
 from bench.report.sections import Table
 
@@ -18,7 +18,7 @@ def quality(report: Report) -> Iterator[Chart]:
     """Measures and loss over seconds, a picture each."""
 
     def place(case: MeasuredCase) -> tuple[str, str]:
-        return network(case), case.key.data
+        return cells.network(case), case.key.data
 
     names: list[str] = []
     for (name, _), members in groupby(sorted(report.to_quality, key=place), key=place):
@@ -36,7 +36,7 @@ def quality(report: Report) -> Iterator[Chart]:
 def _rows(cases: Sequence[MeasuredCase], measure: str, report: Report) -> list[Spec]:
     return [
         {
-            "series": f"{device(case, report)}, {cells.setting(case)}", "training": f"{number}-{course.number}",
+            "series": f"{cells.at_machine(case, report)}, {cells.setting(case)}", "training": f"{number}-{course.number}",
             "seconds": point.seconds, "epoch": point.epoch, "value": value,
         }
         for number, case in enumerate(cases)

@@ -12,26 +12,15 @@ from bench.report.charts.chart import Chart, Lane, Spec, base, colours, dashes, 
 from bench.report.charts.times import shown
 from bench.report.model import MeasuredCase, Report
 from bench.report.sections import Table
-from bench.report.text import clean, short
+from bench.report.text import clean
 
 _MOST_SERIES = 12
 
 
-def network(case: MeasuredCase) -> str:
-    """``melanoma small``."""
-    return f"{clean(case.key.workload, 40)} {clean(case.key.size, 40)}"
-
-
-def device(case: MeasuredCase, report: Report) -> str:
-    """A device's name, with its machine where there are several."""
-    name = cells.device(case, report.machines[case.key.machine])
-    return f"{name} [{short(case.key.machine)}]" if len(report.machines) > 1 else name
-
-
 def by_network(cases: Iterable[MeasuredCase]) -> Iterator[tuple[str, list[MeasuredCase]]]:
     """Only cases of one network may be compared."""
-    ordered = sorted(cases, key=lambda case: (network(case), case.key.digest))
-    for (name, _), members in groupby(ordered, key=lambda case: (network(case), case.key.digest)):
+    ordered = sorted(cases, key=lambda case: (cells.network(case), case.key.digest))
+    for (name, _), members in groupby(ordered, key=lambda case: (cells.network(case), case.key.digest)):
         yield name, list(members)
 
 
@@ -67,7 +56,7 @@ def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
     signs = cells.signs(case)
     text = cells.estimated(rate, number) + (f" {signs}" if signs else "")
     return Lane(
-        f"{device(case, report)}, {cells.setting(case)}{files}",
+        f"{cells.at_machine(case, report)}, {cells.setting(case)}{files}",
         rate.value,
         rate.low,
         rate.high,
@@ -118,7 +107,7 @@ def _lines(cases: Sequence[MeasuredCase], report: Report) -> list[tuple[str, lis
     found: dict[str, list[MeasuredCase]] = {}
     for case in sorted(cases, key=lambda case: case.key.batch_size):
         options = f", {clean(case.key.options, 60)}" if case.key.options else ""
-        found.setdefault(f"{device(case, report)}, {clean(case.key.precision, 20)}{options}", []).append(case)
+        found.setdefault(f"{cells.at_machine(case, report)}, {clean(case.key.precision, 20)}{options}", []).append(case)
     return [(name, members) for name, members in found.items() if len({case.key.batch_size for case in members}) > 1][
         :_MOST_SERIES
     ]
@@ -163,7 +152,7 @@ def pays_off(report: Report) -> Iterator[Chart]:
                 if row is not reference and not row.reference and twin is not None and twin.log and setting.train.log:
                     facts = setting.train.facts
                     pixels = f"{facts.height}×{facts.width}" if facts is not None else group.size
-                    line = f"{pixels}, {setting.train.key.precision}: {device(setting.train, report)}"
+                    line = f"{pixels}, {setting.train.key.precision}: {cells.at_machine(setting.train, report)}"
                     ratio = setting.train.log.rate / twin.log.rate
                     rows.append({"series": line, "batch": setting.train.key.batch_size, "ratio": ratio})
     if len({(row["series"].split(",")[0], row["batch"]) for row in rows}) < 2:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.record.files import sealed
+from bench.record.forecasts import account
 from bench.record.schema import Record
 from bench.report import cells
 from bench.report.charts import Chart, charts
@@ -212,8 +213,19 @@ def _summary(report: Report) -> str:
     return f"{plural(len(report.records), 'record')} of {machines}, measured {when}"
 
 
-def _beliefs(report: Report) -> list[tuple[str, bool, str]]:
-    """(question, whether all is well, answer): the first thing a doubter asks."""
+def _forecast(report: Report) -> tuple[str, bool | None, str]:
+    question = "Do its forecasts hold?"
+    if not report.forecasts:
+        return question, None, "bench forecast-check predicts whole trainings and then does them; these records hold none"
+    told = account([forecast for _, forecast in report.forecasts])
+    return question, told.as_promised, (
+        f"{plural(told.count, 'training')} predicted and then done: off by {100 * told.median_error:.1f} % in the median and "
+        f"{100 * told.worst_error:.1f} % at worst, {told.covered:,} inside the 95 % interval"
+    )  # fmt: skip
+
+
+def _beliefs(report: Report) -> list[tuple[str, bool | None, str]]:
+    """(question, whether all is well or None where it was not tried, answer): the first things a doubter asks."""
     cases = [*report.measured, *report.to_quality]
     rated = [case for case in cases if case.log is not None]
     broken = [case for case in rated if case.broken]
@@ -233,6 +245,7 @@ def _beliefs(report: Report) -> list[tuple[str, bool, str]]:
         ("How sure?", not single,
          "95 % intervals over fresh processes, in random order"
          + (f"; {plural(len(single), 'rate')} of a single trial, marked ¹, without an interval" if single else "")),
+        _forecast(report),
         ("A quiet machine?", not findings,
          f"bench doctor gave {plural(findings, 'warning')} on the machines, listed below" if findings else "bench doctor found nothing to warn of"),
         ("Did everything run?", not failed and not any(not line.complete for line in report.records),

@@ -1,0 +1,49 @@
+"""Forecasts held to account: how far off they were, and how often their intervals held."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.record.schema import Forecast
+
+LEVEL = 0.95
+"""Of a forecast's interval."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a set of forecasts comes to."""
+
+    count: int
+    median_error: float  # of absolute relative errors
+    worst_error: float
+    covered: int
+
+    @property
+    def as_promised(self) -> bool:
+        """Whether intervals that hold 19 times of 20 would miss so often in more than one set of 20."""
+        chances = (
+            math.comb(self.count, held) * LEVEL**held * (1 - LEVEL) ** (self.count - held)
+            for held in range(self.covered + 1)
+        )
+        return sum(chances) >= 1 - LEVEL
+
+
+def error(forecast: Forecast) -> float:
+    """(predicted - measured) / measured."""
+    return forecast.predicted / forecast.measured - 1
+
+
+def covered(forecast: Forecast) -> bool:
+    """Whether the interval held the measured time."""
+    low, high = forecast.low, forecast.high
+    return low is not None and high is not None and low <= forecast.measured <= high
+
+
+def account(found: Sequence[Forecast]) -> Account:
+    """Raises ValueError without forecasts."""
+    errors = [math.fabs(error(forecast)) for forecast in found]
+    return Account(len(found), median(errors), max(errors), sum(covered(forecast) for forecast in found))
