@@ -72,7 +72,8 @@ def _devices(report: Report) -> tuple[str, ...]:
             caches = " (from caches, in part)" if (case.of_memory or 0.0) > IN_CACHES else ""
             phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
             end = UNBOUND if bound == NONE else f"{bound} binds."
-            lines.append(f"{cells.place(case)}, {phase}, {cells.setting(case)}: {reached}{caches}: {end}")
+            place = cells.with_machine(cells.place(case), case, report)
+            lines.append(f"{place}, {phase}, {cells.setting(case)}: {reached}{caches}: {end}")
     return cut(lines)
 
 
@@ -85,7 +86,8 @@ def _cores(report: Report) -> Iterator[str]:
         if cores > 1 and single is not None and case.log is not None:
             share = case.log.rate / (cores * single)
             end = "cores bind." if share >= ADDS_UP else "more cores add little."
-            yield f"host, preprocess, {plural(cores, 'core')}: {percent(share)} of {cores:,} times what one decodes: {end}"
+            where = cells.with_machine("host", case, report)
+            yield f"{where}, preprocess, {plural(cores, 'core')}: {percent(share)} of {cores:,} times what one decodes: {end}"
 
 
 def _alike(case: MeasuredCase) -> object:

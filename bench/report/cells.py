@@ -25,7 +25,11 @@ def device(case: MeasuredCase, machine: Machine) -> str:
 
 def at_machine(case: MeasuredCase, report: Report) -> str:
     """A device's name, with its machine where there are several."""
-    name = device(case, report.machines[case.key.machine])
+    return with_machine(device(case, report.machines[case.key.machine]), case, report)
+
+
+def with_machine(name: str, case: MeasuredCase, report: Report) -> str:
+    """The name, with the case's machine where there are several."""
     return f"{name} [{short(case.key.machine)}]" if len(report.machines) > 1 else name
 
 

@@ -15,6 +15,7 @@ from bench.report.text import clean
 from bench.statistics import Estimate
 
 _HOUR = 3600.0
+_MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,13 @@ def paid(amount: Estimate, currency: str) -> str:
 
 
 def _notes(group: Group, labels: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
+    priced: dict[str, list[str]] = {}
     for row, label in zip(group.rows, labels, strict=True):
         if row.price is not None:
-            yield f"Price of {label}: {price_source(row.price)}."
+            priced.setdefault(price_source(row.price), []).append(label)
+    for source, names in priced.items():
+        whose = " and of ".join(names) if len(names) <= _MOST_NAMES else f"{len(names):,} devices"
+        yield f"Price of {whose}: {source}."
     currencies = sorted({row.price.currency for row in group.rows if row.price is not None})
     if len(currencies) > 1:
         yield "The prices are in several currencies, which are not converted: costs of different ones cannot be compared."

@@ -54,7 +54,7 @@ def _case(case: MeasuredCase, report: Report) -> tuple[str, ...]:
     unit = "megapixel" if case.key.phase == "preprocess" else ""
     idle = UNKNOWN if case.power.idle_watts is None else f"{number(case.power.idle_watts)} W"
     return (
-        cells.device(case, report.machines[case.key.machine]), " ".join(part for part in (case.key.phase, case.key.scenario) if part),
+        cells.at_machine(case, report), " ".join(part for part in (case.key.phase, case.key.scenario) if part),
         cells.setting(case), f"{number(case.power.watts)} W", idle, " ".join(part for part in (cells.energy(joules), unit and f"a {unit}") if part),
         cells.energy(_MILLION * joules),
     )  # fmt: skip

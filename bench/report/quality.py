@@ -36,7 +36,7 @@ def _table(cases: Sequence[MeasuredCase], report: Report) -> Table:
     columns = ("device", "setting", "arrived", "time", "epochs", *(f"test {measure_name(name)}" for name in tests), "checks")
     rows = tuple(
         (
-            cells.device(case, report.machines[case.key.machine]),
+            cells.at_machine(case, report),
             cells.setting(case),
             f"{sum(course.seconds is not None for course in case.courses)} of {len(case.courses) + case.failed}",
             _time(case),

@@ -15,6 +15,7 @@ from bench.report.charts import charts
 from bench.report.charts.chart import DARK, LIGHT
 from bench.report.charts.pictures import find_chart, picture
 from tests.report.test_page import hostile, two_machines, with_trainings_to_quality
+from tests.support import records as fake
 
 SOURCES = {"plain": two_machines, "rich": lambda: [with_trainings_to_quality()], "hostile": lambda: [hostile()]}
 
@@ -52,6 +53,16 @@ def test_a_rich_record_has_every_kind_of_picture():
     assert names == {
         "headline", "pipeline", "training", "batches", "pays-off", "ceilings", "quality", "latency", "throughput", "spread", "warm-up",
     }  # fmt: skip
+
+
+def test_very_many_trials_are_drawn_as_so_many_quantiles():
+    records = [fake.record(f"r{number}", seed=number) for number in range(150)]
+    (chart,) = [chart for chart in charts(build(records)) if chart.name == "spread"]
+    points = [row["change"] for row in chart.spec["data"]["values"] if row["id"] == "0000"]
+    assert len(points) == 200
+    low, high = (float(end.split()[0]) for end in chart.table.rows[0][2].split(" to "))
+    assert (min(points), max(points)) == (pytest.approx(low, abs=0.06), pytest.approx(high, abs=0.06))
+    assert int(chart.table.rows[0][1]) > 200
 
 
 def test_png_and_svg_from_the_command_line(folder, tmp_path, capsys):

@@ -10,7 +10,7 @@ from bench.durations import duration, number
 from bench.record.forecasts import covered, error
 from bench.record.schema import Forecast
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, lanes_spec
+from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, digits, lanes_spec
 from bench.report.charts.rates import by_network, tagged
 from bench.report.forecasts import by_case
 from bench.report.model import MeasuredCase, Report
@@ -18,11 +18,12 @@ from bench.report.sections import Table
 
 MOST_WARM_UPS = 8
 _LANE = 36
+_MOST_POINTS = 200
 
 
 def _name(case: MeasuredCase, report: Report) -> str:
     phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
-    where = "host" if case.key.phase == "preprocess" else cells.at_machine(case, report)
+    where = cells.with_machine("host", case, report) if case.key.phase == "preprocess" else cells.at_machine(case, report)
     return f"{where}, {phase}, {cells.setting(case)}"
 
 
@@ -70,7 +71,7 @@ def spread(report: Report) -> Iterator[Chart]:
         for place, case in enumerate(chosen):
             mean = sum(case.log_times) / len(case.log_times)
             changes = [100 * math.expm1(mean - log) for log in case.log_times]
-            rows += [{"id": f"{place:04d}", "name": _name(case, report), "change": change} for change in changes]
+            rows += [{"id": f"{place:04d}", "name": _name(case, report), "change": change} for change in _thinned(changes)]
             table.append((_name(case, report), f"{len(changes)}", f"{min(changes):+.1f} % to {max(changes):+.1f} %"))
         y = {"field": "id", "type": "nominal", "axis": None}
         alt = f"Rate of each trial against the mean of its case, {name}: " + "; ".join(
@@ -91,6 +92,14 @@ def spread(report: Report) -> Iterator[Chart]:
             tagged("spread", names), f"How far trials scatter: {name}", alt, spec,
             Table(("case", "trials", "from the mean"), tuple(table), frozenset({1, 2})), "belief",
         )  # fmt: skip
+
+
+def _thinned(changes: list[float]) -> list[float]:
+    """All of them, or so many quantiles, the smallest and the largest among them: a thousand points on a line look the same."""
+    if len(changes) <= _MOST_POINTS:
+        return [digits(change) for change in changes]
+    ordered, last = sorted(changes), len(changes) - 1
+    return [digits(ordered[round(place * last / (_MOST_POINTS - 1))]) for place in range(_MOST_POINTS)]
 
 
 def _width(case: MeasuredCase) -> float:

@@ -203,7 +203,14 @@ def ceilings(report: Report) -> Iterator[Chart]:
             phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
             text = f"{number(100 * found[1], 2)} % of {found[0]}"
             lanes.append(
-                Lane(f"{cells.place(case)}, {phase}, {cells.setting(case)}", 100 * found[1], None, None, text, found[0])
+                Lane(
+                    f"{cells.at_machine(case, report)}, {phase}, {cells.setting(case)}",
+                    100 * found[1],
+                    None,
+                    None,
+                    text,
+                    found[0],
+                )
             )
         lanes = sorted(lanes, key=lambda lane: lane.value)
         lanes = shown(lanes)
