@@ -85,8 +85,8 @@ def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
     if path is None and (labels or any(columns.values())):
         raise UsageError("--labels and the column options describe your own images; say where they are with --data PATH")
     return DataSpec(
-        path=None if path is None else _existing(path, "--data"),
-        labels=None if labels is None else _existing(labels, "--labels"),
+        path=None if path is None else existing(path, "--data"),
+        labels=None if labels is None else existing(labels, "--labels"),
         positive=tuple(values.pop("positive")),
         count=count,
         seed=seed,
@@ -94,7 +94,8 @@ def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
     )
 
 
-def _existing(path: str, option: str) -> str:
+def existing(path: str, option: str) -> str:
+    """The absolute path, if something is there. Raises UsageError."""
     from bench.errors import UsageError
 
     if not Path(path).exists():

@@ -15,7 +15,7 @@ from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
 from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends
-from bench.run.process import Launch, run_worker
+from bench.run.process import Launch, Outcome, run_worker
 from bench.run.session import prepare_data, refuse_unlabelled
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage
@@ -43,9 +43,54 @@ def train_all(
     say: Callable[[str], None],
 ) -> Iterator[Training]:
     """Trainings as they finish, seeds outermost. Raises UsageError and NotComparableError before the first starts."""
-    check_wishes(wishes)
     if not 1 <= seeds <= MOST_TRIALS:
         raise UsageError(f"{seeds} seeds are not possible; expected 1 to {MOST_TRIALS:,}")
+    entrants, workload = entered(wishes, epochs, interpreters)
+    with locked([entrant.device.physical for entrant in entrants], wait):
+        say("preparing images …")
+        prepared = prepared_for(workload, wishes)
+        with TemporaryDirectory(prefix="bench-compiled-") as cache:
+            for seed in range(wishes.seed, wishes.seed + seeds):
+                for entrant in entrants:
+                    launch = entrant.launch(wishes, workload, prepared, seed, cache, wishes.threads or usable_cores())
+                    yield _train(entrant, launch, seed, say)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A device that is to train."""
+
+    backend: FoundBackend
+    device: DeviceInfo
+    precision: str
+    epochs: int
+
+    def launch(
+        self, wishes: Wishes, workload: FoundWorkload, prepared: Prepared, seed: int, cache: str, threads: int
+    ) -> Launch:
+        """Its worker for one training."""
+        job = Train(
+            backend=self.backend.plugin,
+            name=self.backend.info.name,
+            device=self.device.id,
+            workload=workload.plugin,
+            workload_name=workload.info.name,
+            size=workload.info.size,
+            precision=self.precision,
+            threads=threads,
+            prepared=prepared.folder,
+            epochs=self.epochs,
+            seed=seed,
+            cache=cache,
+            options={name: value for name, value in wishes.options.items() if name in self.backend.info.options},
+        )
+        environment = worker_environment(threads, self.backend.info.environment)
+        return Launch(job, fresh_log("train"), environment, self.backend.interpreter, wishes.stall)
+
+
+def entered(wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str]) -> tuple[list[Entrant], FoundWorkload]:
+    """Every device that can do the training. Raises UsageError, and NotComparableError where there is none."""
+    check_wishes(wishes)
     if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
         raise UsageError(f"{epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
     found = discover(wishes.backends or None, interpreters)
@@ -53,66 +98,41 @@ def train_all(
     check_options(wishes, chosen)
     workload = found.workload(wishes.workload, (wishes.sizes or found.usual_size(wishes.workload))[0])
     precision = wishes.precisions[0] if wishes.precisions else "fp32"
-    jobs = [
-        (backend, device)
+    entrants = [
+        Entrant(backend, device, precision, epochs or workload.info.epochs)
         for backend in chosen
         for device in backend.info.devices
         if device.trains and precision in device.precisions and (not wishes.devices or device.id in wishes.devices)
     ]
-    if not jobs:
+    if not entrants:
         raise NotComparableError(f"no device here trains in {precision}")
-    with locked([device.physical for _, device in jobs], wait):
-        say("preparing images …")
-        prepared = prepare_data(
-            [(workload.plugin, workload.info.name, workload.info.size)], wishes.data, ("train",), lambda event: None
-        )[f"{workload.info.name}-{workload.info.size}"]
-        refuse_unlabelled(prepared)
-        total = epochs or workload.info.epochs
-        with TemporaryDirectory(prefix="bench-compiled-") as cache:
-            for seed in range(wishes.seed, wishes.seed + seeds):
-                for backend, device in jobs:
-                    yield _train(wishes, backend, device, workload, prepared, precision, total, seed, cache, say)
+    return entrants, workload
 
 
-def _train(
-    wishes: Wishes,
-    backend: FoundBackend,
-    device: DeviceInfo,
-    workload: FoundWorkload,
-    prepared: Prepared,
-    precision: str,
-    epochs: int,
-    seed: int,
-    cache: str,
-    say: Callable[[str], None],
-) -> Training:
-    threads = wishes.threads or usable_cores()
-    job = Train(
-        backend=backend.plugin,
-        name=backend.info.name,
-        device=device.id,
-        workload=workload.plugin,
-        workload_name=workload.info.name,
-        size=workload.info.size,
-        precision=precision,
-        threads=threads,
-        prepared=prepared.folder,
-        epochs=epochs,
-        seed=seed,
-        cache=cache,
-        options={name: value for name, value in wishes.options.items() if name in backend.info.options},
-    )
+def prepared_for(workload: FoundWorkload, wishes: Wishes) -> Prepared:
+    """The images, in the cache. Raises UsageError for data that cannot train."""
+    triple = (workload.plugin, workload.info.name, workload.info.size)
+    prepared = prepare_data([triple], wishes.data, ("train",), lambda event: None)
+    images = prepared[f"{workload.info.name}-{workload.info.size}"]
+    refuse_unlabelled(images)
+    return images
+
+
+def _train(entrant: Entrant, launch: Launch, seed: int, say: Callable[[str], None]) -> Training:
+    device = entrant.device.id
 
     def listen(event: Stage | Beat) -> None:
         if isinstance(event, Beat):
-            say(f"  {device.id} seed {seed}: epoch {event.done:.0f} of {event.total:.0f}, {event.text}")
+            say(f"  {device} seed {seed}: epoch {event.done:.0f} of {event.total:.0f}, {event.text}")
 
-    log = fresh_log("train")
-    environment = worker_environment(threads, backend.info.environment)
-    outcome = run_worker(Launch(job, log, environment, backend.interpreter, wishes.stall), listen)
+    return trained_by(entrant, seed, run_worker(launch, listen))
+
+
+def trained_by(entrant: Entrant, seed: int, outcome: Outcome) -> Training:
+    """What a worker's end means."""
     trained = msgspec.json.decode(outcome.value, type=Trained) if outcome.status == "ok" else None
     trouble = "" if trained else f"{outcome.status}: {outcome.reason}"
-    return Training(backend.info.name, device.id, precision, seed, trained, trouble)
+    return Training(entrant.backend.info.name, entrant.device.id, entrant.precision, seed, trained, trouble)
 
 
 @dataclass(frozen=True)

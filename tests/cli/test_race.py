@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from bench.cli import main
 from bench.record.files import NAME, write_record
 from tests.support import records as fake
+from tests.support.site import bench, start_bench
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -57,9 +62,40 @@ def test_on_a_terminal_the_bars_run_to_the_end(folder):
     assert "2. Intel Xeon" in text
 
 
+LIVE = ["race", "--live", "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64"]
+
+
+def test_a_live_race_trains_and_says_who_arrived(tmp_path, site):
+    done = bench([*LIVE, "--epochs", "2", "--images", "300"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    title, first = done.stdout.splitlines()
+    assert title.startswith("One training of dots small, 2 epochs, on each of 1 device at once")
+    assert re.fullmatch(r"1\. misbehaving test:0, float64: .+ m?s, test AUC 0\.\d{4}, accuracy 0\.\d{4}", first)
+
+
+def test_a_live_race_that_is_stopped_leaves_no_worker(tmp_path, site):
+    process = start_bench([*LIVE, "--epochs", "100000", "--images", "300"], tmp_path, site)
+
+    def training() -> list[psutil.Process]:
+        return [one for one in psutil.Process(process.pid).children() if "bench.worker" in one.cmdline()]
+
+    wait_for(lambda: "One training of dots" in (tmp_path / "output").read_text())
+    wait_for(
+        lambda: "preparing" in (tmp_path / "output").read_text() and any(one.cpu_times().user > 2 for one in training())
+    )
+    workers = training()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert "Traceback" not in (tmp_path / "output").read_text()
+    assert not any(one.is_running() for one in workers)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
+        (["--live"], 2, "shows no records"),
+        (["--backend", "cpu"], 2, "--backend is for races with --live"),
+        (["--precision", "bf16"], 2, "--precision is for races with --live"),
         (["--seconds", "0"], 2, "a race of 0 seconds"),
         (["--size", "huge"], 2, "hold no 'huge'"),
         (["--epochs", "-1"], 2, "-1 epochs"),

@@ -1,0 +1,94 @@
+"""Trainings that run at the same time, for people to watch."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+
+from bench.machine.host import usable_cores
+from bench.run.lock import locked
+from bench.run.plan import Wishes
+from bench.run.process import Worker
+from bench.run.session import interruptible
+from bench.run.trainings import Entrant, Training, entered, prepared_for, trained_by
+from bench.worker.channel import Beat, Stage
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one entrant has just done; nothing but the time where ``entrant`` is None."""
+
+    entrant: int | None = None
+    epochs: float = 0.0  # finished so far
+    text: str = ""  # the stage it is in, or what its last evaluation found
+    arrived: Training | None = None
+
+
+@dataclass(frozen=True)
+class Race:
+    """Who takes part, and what happens."""
+
+    entrants: tuple[Entrant, ...]
+    cores: int  # of the host for each
+    moments: Iterator[Moment]  # until all have arrived; one at least every ``tick`` seconds
+
+
+def race(
+    wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str], wait: bool, tick: float, say: Callable[[str], None]
+) -> Race:
+    """One training on every device at once, all with the same images, weights and batches.
+
+    Trainings that share this host's processors share them evenly and disturb one another, so their times are no measurement.
+    Raises UsageError and NotComparableError before anything starts.
+    """
+    entrants, workload = entered(wishes, epochs, interpreters)
+    cores = max((wishes.threads or usable_cores()) // len(entrants), 1)
+
+    def moments() -> Iterator[Moment]:
+        with ExitStack() as stack:
+            stack.enter_context(locked([entrant.device.physical for entrant in entrants], wait))
+            stack.enter_context(interruptible())
+            say("preparing images …")
+            prepared = prepared_for(workload, wishes)
+            cache = stack.enter_context(TemporaryDirectory(prefix="bench-compiled-"))
+            heard: queue.SimpleQueue[Moment | int] = queue.SimpleQueue()
+            workers = [
+                stack.enter_context(Worker(entrant.launch(wishes, workload, prepared, wishes.seed, cache, cores)))
+                for entrant in entrants
+            ]
+            for place, worker in enumerate(workers):
+                threading.Thread(target=_follow, args=(place, worker, heard), daemon=True).start()
+            left = len(workers)
+            while left:
+                try:
+                    moment = heard.get(timeout=tick)
+                except queue.Empty:
+                    yield Moment()
+                    continue
+                if isinstance(moment, int):
+                    left -= 1
+                    training = trained_by(entrants[moment], wishes.seed, workers[moment].end())
+                    moment = Moment(moment, entrants[moment].epochs, training.trouble, training)
+                yield moment
+
+    return Race(tuple(entrants), cores, moments())
+
+
+def _follow(place: int, worker: Worker, heard: queue.SimpleQueue[Moment | int]) -> None:
+    """In a thread of its own; ends when the worker does, whoever ends it."""
+    done = 0.0
+
+    def listen(event: Stage | Beat) -> None:
+        nonlocal done
+        if isinstance(event, Beat):
+            done = event.done
+        heard.put(Moment(place, done, event.text if isinstance(event, Beat) else event.name))
+
+    try:
+        worker.work(listen)
+    finally:
+        heard.put(place)
