@@ -110,13 +110,19 @@ def validate(**values: Any) -> None:
     """
     import sys
 
-    broken = 0
+    from bench.errors import RecordError
+    from bench.report.text import clean
+
+    broken = whole = 0
     for place, found in _read(values["places"]):
         if isinstance(found, str):
             broken += 1
-            click.echo(found)
+            click.echo(clean(found, 400))
         elif _selection(values).takes(found):
-            click.echo(f"ok: {place}")
+            whole += 1
+            click.echo(f"ok: {clean(str(place), 400)}")
+    if not broken and not whole:
+        raise RecordError("there is no record to validate; see what there is with: bench results list")
     sys.exit(2 if broken else 0)
 
 
@@ -136,7 +142,7 @@ def copy(target: str, **values: Any) -> None:
 @click.option("--to", "target", required=True, metavar="PLACE", help="Where the redacted copies go.")
 @click.option("--keep-label", "kept", multiple=True, metavar="NAME", help="A label that may be published (repeatable).")
 def redact(target: str, kept: tuple[str, ...], **values: Any) -> None:
-    """Copies without host name, labels, log tails, commits and serial numbers, sealed anew, fit for publishing."""
+    """Copies without host name, labels, free text, commits and serial numbers, sealed anew, fit for publishing."""
     from bench.record.places import place_of, write_place
     from bench.record.redact import redacted
 
@@ -189,12 +195,13 @@ def _selection(values: dict[str, Any]) -> Selection:
 def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
     """The records that are asked for, copies once. Raises RecordError where there is none."""
     from bench.errors import RecordError
+    from bench.report.text import clean
 
     selection = _selection(values)
     found: dict[str, tuple[Place, Record]] = {}
     for place, record in _read(values["places"]):
         if isinstance(record, str):
-            click.echo(f"bench: left out: {record}", err=True)
+            click.echo(f"bench: left out: {clean(record, 400)}", err=True)
         elif selection.takes(record):
             found.setdefault(record.id, (place, record))
     if not found:

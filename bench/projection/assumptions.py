@@ -56,7 +56,11 @@ class Assumptions:
         return 1.0 if self.devices == 1 or self.efficiency is None else self.efficiency
 
     def sentences(self) -> list[str]:
-        """Every assumption of the model, for people, to be printed under the table."""
+        """Everything that a projection takes as given, for people, to be printed under the table."""
+        return [*self.project(), *MODEL]
+
+    def project(self) -> list[str]:
+        """What the user assumes."""
         data = self.dataset
         several = []
         if self.devices > 1:
@@ -75,12 +79,18 @@ class Assumptions:
             + (f" Assumed: {data.assumed}." if data.assumed else ""),
             f"Split: {data.training_images:,} images train and {data.validation_images:,} "
             f"({100 * VALIDATION_SHARE:g} %) are evaluated after every epoch.",
-            f"The tuning loop is {self.tuning_runs:,} full trainings, one after the other on one device; a week has 168 h.",
+            f"The tuning loop is {self.tuning_runs:,} full trainings, one after the other on "
+            f"{'one device' if self.devices == 1 else 'all of them'}; a week has 168 h.",
             f"A new training every {self.retrain_days:g} days; a year has 365.25.",
-            "Every image is decoded in every epoch. Apart from the host, the slower of decoding and computing sets the "
-            "pace, as if they overlapped perfectly; on shared cores their times add up.",
-            "Every training starts afresh: import, build, cold compilation and first step; every evaluation builds its predictor "
-            "anew, from the backend's cache where there is one. These are taken as measured, without an interval.",
-            "Intervals are 95 %: Student's t over trials for a rate; for a projected time, Latin-hypercube draws from "
-            "those t distributions with a fixed seed.",
         ]
+
+
+MODEL = (
+    "Every image is decoded in every epoch. Apart from the host, the slower of decoding and computing sets the "
+    "pace, as if they overlapped perfectly; on shared cores their times add up.",
+    "Every training starts afresh: import, build, cold compilation and first step; every evaluation builds its predictor "
+    "anew, from the backend's cache where there is one. These are taken as measured, without an interval.",
+    "Intervals are 95 %: Student's t over trials for a rate; for a projected time, Latin-hypercube draws from "
+    "those t distributions with a fixed seed.",
+)
+"""What the model assumes, whatever the project."""

@@ -55,7 +55,7 @@ class Measured:
     infer_start_up: float  # the same, of inference
     shares_cores: bool  # the device is the host's processor
     infer_ready: float = 0.0  # seconds to build a predictor and take its executable from the cache
-    watts: float | None = None  # mean draw of the device while it trained; None where it was not measured
+    watts: LogRate | None = None  # draw of the device while it trained, joules a second; None where it was not measured
 
     def of_one_process(self) -> Measured:
         """The same with intervals that hold for a single process, not for the mean over many: prediction instead of confidence.
@@ -142,8 +142,19 @@ def project(measured: Measured, assumptions: Assumptions, epochs: int) -> Projec
         cores_to_feed=feed,
         trainings_per_interval=_inverse(training, assumptions.retrain_days * DAY_SECONDS),
         trainings_per_year=YEAR_DAYS / assumptions.retrain_days,
-        energy=None if measured.watts is None else training.scaled(measured.watts * assumptions.devices),
+        energy=_energy(measured, training, assumptions, epochs),
     )
+
+
+def _energy(measured: Measured, training: Estimate, assumptions: Assumptions, epochs: int) -> Estimate | None:
+    """Joules of one training: its time times the draw of every device, both uncertain."""
+    if measured.watts is None:
+        return None
+    value = training.value * measured.watts.rate * assumptions.devices
+    times = _training_draws(measured, assumptions, epochs)
+    if times is None or measured.watts.standard_error is None:
+        return Estimate(value)
+    return estimate(value, times / seconds_per_item(measured.watts) * assumptions.devices)
 
 
 def speed_up(

@@ -13,6 +13,8 @@ from pathlib import Path
 from bench.errors import UsageError
 
 _MOST = 1e9
+FEWEST_CHARACTERS = 4
+"""Of a fingerprint, to name a machine by."""
 _GIVEN = re.compile(r"(?P<device>.+)=\s*(?P<amount>[^\s=]+?)\s*(?P<currency>[A-Za-z]{3})?")
 _FIELDS = {"device", "per_hour", "currency", "date", "source"}
 
@@ -21,11 +23,12 @@ _FIELDS = {"device", "per_hour", "currency", "date", "source"}
 class Price:
     """One hour of one device, with the host it sits in. Raises UsageError for an amount that is none."""
 
-    device: str  # its id, its backend, its name, or MACHINE/ID with the beginning of a machine's fingerprint
+    device: str  # its id, its backend, its name, or MACHINE/ID with the beginning of a machine's fingerprint, 4 characters or more
     per_hour: float
     currency: str = ""  # ISO 4217, "" where it was not given
     date: str = ""  # of the price
     source: str = ""
+    filed: bool = False  # from a file, which may price devices of other records, too
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.per_hour) and 0 <= self.per_hour <= _MOST):
@@ -82,13 +85,25 @@ def _entry(entry: dict[str, object], number: int, path: Path) -> Price:
         texts[name] = text.strip()
     if not re.fullmatch(r"[A-Za-z]{3}", texts["currency"]):
         raise UsageError(f"{place} has the currency '{texts['currency']:.20}'; expected three letters, as EUR")
-    return Price(texts["device"], float(amount), texts["currency"].upper(), date.isoformat()[:10], texts["source"])
+    return Price(
+        texts["device"], float(amount), texts["currency"].upper(), date.isoformat()[:10], texts["source"], filed=True
+    )
 
 
-def find_price(prices: Sequence[Price], names: Sequence[str]) -> Price | None:
-    """The price that goes by one of a device's names, the most particular name first; of several, the last given."""
-    for name in names:
-        for price in reversed(prices):
-            if price.device == name:
-                return price
+def find_price(prices: Sequence[Price], machine: str, names: Sequence[str]) -> Price | None:
+    """The price of a device in the machine of this fingerprint that goes by these names, the most particular name first.
+
+    One for this machine comes before one for any; of several, the last given counts.
+    """
+    for particular in (True, False):
+        for name in names:
+            for price in reversed(prices):
+                if _means(price.device, machine, name) if particular else price.device == name:
+                    return price
     return None
+
+
+def _means(device: str, machine: str, name: str) -> bool:
+    """Whether it is ``MACHINE/NAME``."""
+    beginning, slash, rest = device.partition("/")
+    return bool(slash) and len(beginning) >= FEWEST_CHARACTERS and machine.startswith(beginning) and rest == name

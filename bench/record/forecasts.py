@@ -11,6 +11,8 @@ from bench.record.schema import Forecast
 
 LEVEL = 0.95
 """Of a forecast's interval."""
+FEWEST = 5
+"""Of fewer forecasts nothing can be said."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,10 @@ class Account:
     covered: int
 
     @property
-    def as_promised(self) -> bool:
-        """Whether intervals that hold 19 times of 20 would miss so often in more than one set of 20."""
+    def as_promised(self) -> bool | None:
+        """Whether intervals that hold 19 times of 20 would miss so often in more than one set of 20; None of too few."""
+        if self.count < FEWEST:
+            return None
         chances = (
             math.comb(self.count, held) * LEVEL**held * (1 - LEVEL) ** (self.count - held)
             for held in range(self.covered + 1)

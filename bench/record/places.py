@@ -5,7 +5,9 @@ A record never changes and every run has a name of its own, so machines write si
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,9 +54,16 @@ def records_at(place: Place) -> list[Place]:
     with _reaching(place) as (files, path):
         if path.endswith(f"/{NAME}"):
             return [place]
-        protocol = place.address.partition("://")[0]
-        found = files.find(path)
-        return [Remote(f"{protocol}://{name.lstrip('/')}") for name in sorted(found) if name.rsplit("/", 1)[-1] == NAME]
+        found = [name for name in sorted(files.find(path)) if name.rsplit("/", 1)[-1] == NAME]
+        stem = place.address.partition("?")[0]
+        return [_within(stem, path, name) for name in found]
+
+
+def _within(address: str, path: str, name: str) -> Remote:
+    """The address of a file below an address whose path in its file system is ``path``: what stores make of hosts, users and
+    leading slashes is theirs."""
+    below = name[len(path) :] if name.startswith(path) else name.lstrip("/").removeprefix(path.lstrip("/"))
+    return Remote(f"{address.rstrip('/')}/{below.lstrip('/')}")
 
 
 def read_place(place: Place) -> Record:
@@ -73,13 +82,12 @@ def read_place(place: Place) -> Record:
 
 def write_place(record: Record, folder: Place) -> Place:
     """Put a sealed record into a folder of its own there; what is there already stays. Returns where. Raises RecordError."""
-    name = re.sub(r"[^\w.-]", "_", record.id)[:100] or "record"
+    name = re.sub(r"[^\w.-]", "_", record.id)[:100].lstrip(".") or "record"  # never a folder above, never a hidden one
     if isinstance(folder, Path):
         target = folder / name / NAME
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as file:
-                file.write(sealed(record))
+            _write_once(sealed(record), target)
         except FileExistsError:
             return _same(record, target)
         except OSError as error:
@@ -89,15 +97,40 @@ def write_place(record: Record, folder: Place) -> Place:
     with _reaching(there) as (files, path):
         if files.exists(path):
             return _same(record, there)
+        files.makedirs(path.rpartition("/")[0], exist_ok=True)
         files.pipe_file(path, sealed(record))
     return there
 
 
+def _write_once(content: bytes, target: Path) -> None:
+    """Whole or not at all, and never over a file that is there: then FileExistsError."""
+    descriptor, name = tempfile.mkstemp(prefix=".record-", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o644)
+        try:
+            target.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with target.open("xb") as file:
+                file.write(content)
+    finally:
+        temporary.unlink()
+
+
 def check_place(folder: Place) -> None:
-    """Raises RecordError where nothing can be reached, before anything is measured for it."""
+    """Raises RecordError where nothing can be reached or, in a local folder, written, before anything is measured for it."""
     if isinstance(folder, Remote):
         with _reaching(folder) as (files, path):
             files.exists(path)
+        return
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "is not writable" if there.is_dir() else "is no folder"
+        raise RecordError(f"cannot publish to {folder}: {there} {why}")
 
 
 def _same(record: Record, place: Place) -> Place:

@@ -91,7 +91,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         records=len(tally.records),
         targets=tally.case.targets,
         courses=tuple(sorted(tally.courses, key=lambda course: course.number)),
-        power=_power(tally),
+        power=_power(tally, used),
         latency_curve=_curve(used) if log is not None else (),
         trace=next((figure.trace for figure in used if figure.trace is not None), None),
     )
@@ -133,12 +133,12 @@ def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
     return tuple(found)
 
 
-def _power(tally: Tally) -> Power | None:
+def _power(tally: Tally, used: Sequence[Figure]) -> Power | None:
     """Of a GPU its own counter; of the host every package and its memory."""
     physical = "host" if tally.device is None else tally.device.physical
     watts, idle = [], []
     names: set[str] = set()
-    for found in tally.energy:
+    for found in (figure.energy for figure in used):
         own = {name: one for name, one in found.items() if _is_counter_of(physical, name) and one.seconds > 0}
         if own:
             names |= own.keys()
@@ -147,7 +147,8 @@ def _power(tally: Tally) -> Power | None:
     if not watts or not all(math.isfinite(value) and value > 0 for value in watts):
         return None
     known = [sum(value for value in one if value is not None) for one in idle if None not in one]
-    return Power(_mean(watts), _mean(known) if len(known) == len(watts) else None, tuple(sorted(names)), len(watts))
+    draw = log_rate([-math.log(value) for value in watts])
+    return Power(draw, _mean(known) if len(known) == len(watts) else None, tuple(sorted(names)))
 
 
 def _is_counter_of(physical: str, name: str) -> bool:

@@ -74,14 +74,15 @@ def _section(group: Group, report: Report) -> Section:
     )
     rows = tuple(cost_cells(row, label, group, assumptions) for row, label in zip(group.rows, labels, strict=True))
     title = f"What it costs: {cells.group_name(group, report.groups)}"
-    return Section(title, Table(columns, rows), cut([*_notes(group, labels, assumptions)]))
+    return Section(title, Table(columns, rows), cut([*cost_notes(group, labels, assumptions)]))
 
 
 def cost_cells(row: Row, label: str, group: Group, assumptions: Assumptions) -> tuple[str, ...]:
     """One row of the table of costs."""
     found, even = cost(row, group, assumptions), break_even_price(row, group)
     priced = next((other.price for other in group.rows if other.reference), None)
-    at = UNKNOWN if even is None or priced is None else paid(even, priced.currency)
+    star = cells.whole(" *") if row.best.best is not None and row.best.best.left_out else ""
+    at = UNKNOWN if even is None or priced is None else paid(even, priced.currency) + star
     if found is None:
         return (label, "no price given", UNKNOWN, UNKNOWN, UNKNOWN, at)
     currency = found.price.currency
@@ -100,7 +101,8 @@ def paid(amount: Estimate, currency: str) -> str:
     return cells.estimated(amount, lambda value: cells.money(value, currency))
 
 
-def _notes(group: Group, labels: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
+def cost_notes(group: Group, labels: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
+    """Where the prices come from, and what is paid."""
     priced: dict[str, list[str]] = {}
     for row, label in zip(group.rows, labels, strict=True):
         if row.price is not None:
@@ -116,6 +118,8 @@ def _notes(group: Group, labels: Sequence[str], assumptions: Assumptions) -> Ite
         f"A year: a training every {assumptions.retrain_days:g} days. The last column is the price of a device-hour at which a training "
         "costs what it costs on the reference; its interval is that of the speed-up."
     )
+    if any(row.best.best is not None and row.best.best.left_out for row in group.rows):
+        yield "* without what was not measured on both, which the costs beside it hold on one side only."
 
 
 def price_source(price: Price) -> str:

@@ -209,7 +209,7 @@ def _measured(case: MeasuredCase) -> Fields:
         "ceiling_flops_per_second": None if case.ceiling is None else case.ceiling.rate,
         "compile_seconds": case.compile_seconds,
         "start_up_seconds": case.start_up,
-        "watts": None if case.power is None else case.power.watts,
+        "watts": None if case.power is None else case.power.draw.rate,
         "idle_watts": None if case.power is None else case.power.idle_watts,
         "host_memory_bytes": case.host_memory,
         "device_memory_bytes": case.device_memory,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.projection.assumptions import MODEL
 from bench.report import cells
 from bench.report.ceilings import binding_lines
 from bench.report.costs import costs
@@ -18,6 +19,8 @@ from bench.report.notes import not_projected
 from bench.report.quality import time_to_quality
 from bench.report.sections import Section, cut
 from bench.report.text import clean, first_line
+
+ASSUMPTIONS = "Assumptions"
 
 
 def document(report: Report) -> list[Section]:
@@ -43,7 +46,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections += [("evidence", section) for section in measured(report)]
     sections.append(("training", Section("Training from files", None, cut(input_taxes(report)))))
     sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
-    sections.append(("evidence", Section("Assumptions", None, tuple(_assumptions(report)))))
+    sections.append(("evidence", Section(ASSUMPTIONS, None, tuple(assumption_lines(report)))))
     sections.append(("belief", forecast_section(report)))
     sections.append(("belief", Section("Failed trials", None, tuple(_remarks(report.failures)))))
     sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))
@@ -60,19 +63,21 @@ def _marks(report: Report) -> Iterable[tuple[str, str]]:
     return [MARKS[mark] for mark in MARKS if mark in used]
 
 
-def _assumptions(report: Report) -> Iterable[str]:
+def assumption_lines(report: Report) -> Iterable[str]:
+    """Everything that the figures take as given."""
     if report.groups:
         yield (
             "Speed-ups are of one training against the reference, above 1x faster: in the same precision and batch size, and each "
             f"device in its fastest setting. 'in {report.assumptions.budget_hours:g} h' counts the trainings of an ensemble."
         )
-        yield from report.assumptions.sentences()
-        yield "Megapixels decoded per second are taken to hold for files of any size; they were measured on the images named below."
+        yield from report.assumptions.project()
         yield (
             "Epochs: "
             + ", ".join(f"{cells.group_name(group, report.groups)} {group.epochs:,}" for group in report.groups)
             + (", as the workload specifies." if report.assumptions.epochs is None else ", as given.")
         )
+        yield from MODEL
+        yield "Megapixels decoded per second are taken to hold for files of any size; they were measured on the images named below."
     yield (
         "Rates pool the trials of equal cases over all records of one machine fingerprint and one software; a trial is "
         "one process."

@@ -11,6 +11,7 @@ from bench.report.notes import row_labels
 from bench.report.sections import Section, Table, cut
 
 _MILLION = 1e6
+TRAINING = "Energy of one training, projected"
 
 
 def energies(report: Report) -> list[Section]:
@@ -24,7 +25,7 @@ def energies(report: Report) -> list[Section]:
                 ("Not measured: no machine let its energy counters be read (NVML's, RAPL's). Nothing is estimated.",),
             )
         ]
-    columns = ("device", "phase", "setting", "draw", "idle", "an image", "a million images")
+    columns = ("device", "phase", "setting", "draw", "idle", "each", "a million")
     sections = [
         Section(
             "Energy: measured",
@@ -39,9 +40,10 @@ def energies(report: Report) -> list[Section]:
             if row.best.projection.energy is not None
         ]
         if rows:
-            title = f"Energy of one training: {cells.group_name(group, report.groups)}"
+            title = f"{TRAINING}: {cells.group_name(group, report.groups)}"
             lines = (
-                "The measured draw while training, idle draw included, over the whole projected time; of the device alone, not of its host.",
+                "The measured draw while training, idle draw included, over the whole projected time, with the scatter of both; of the device alone, "
+                "not of its host.",
             )
             sections.append(Section(title, Table(("device", "one training"), tuple(rows)), lines))
     return sections
@@ -50,17 +52,18 @@ def energies(report: Report) -> list[Section]:
 def _case(case: MeasuredCase, report: Report) -> tuple[str, ...]:
     assert case.power is not None
     assert case.log is not None
-    joules = case.power.watts / case.log.rate
-    unit = "megapixel" if case.key.phase == "preprocess" else ""
+    joules = case.power.draw.rate / case.log.rate
+    unit = "a megapixel" if case.key.phase == "preprocess" else "an image"
     idle = UNKNOWN if case.power.idle_watts is None else f"{number(case.power.idle_watts)} W"
     return (
         cells.at_machine(case, report), " ".join(part for part in (case.key.phase, case.key.scenario) if part),
-        cells.setting(case), f"{number(case.power.watts)} W", idle, " ".join(part for part in (cells.energy(joules), unit and f"a {unit}") if part),
-        cells.energy(_MILLION * joules),
+        cells.setting(case), cells.estimated(case.power.draw.estimate(), lambda watts: f"{number(watts)} W"), idle,
+        f"{cells.energy(joules)} {unit}", cells.energy(_MILLION * joules),
     )  # fmt: skip
 
 
 def _sources(cases: list[MeasuredCase]) -> Iterator[str]:
     counters = sorted({name for case in cases if case.power is not None for name in case.power.counters})
     yield f"Counters: {', '.join(counters)}. Idle: drawn by the same counters before a worker had loaded anything; it is part of the draw."
+    yield "Idle is read for a third of a second right before each trial, when a device may not have come to rest from the one before."
     yield "A processor's counters count everything that runs on it; a GPU's count that GPU alone."

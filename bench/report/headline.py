@@ -33,7 +33,7 @@ def headline(group: Group, report: Report) -> Section:
     suffixes = row_suffixes(group)
     labels = row_labels(group)
     rows = tuple(_row(row, label, group) for row, label in zip(group.rows, labels, strict=True))
-    lines = cut([*row_notes(group, suffixes), *_screening(group, labels), *_overtaking(group, labels)])
+    lines = cut([*row_notes(group, suffixes, assumptions), *_screening(group, labels), *_overtaking(group, labels)])
     return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
 
 
@@ -63,7 +63,9 @@ def _overtaking(group: Group, labels: Sequence[str]) -> Iterable[str]:
     for row, label in zip(group.rows, labels, strict=True):
         if row.break_even is not None and row.break_even.images is not None and group.reference is not None:
             images = cells.images(row.break_even.images)
-            yield f"{label} finishes a training before the reference {row.break_even.kind} about {images} images."
+            best = row.best.best
+            left_out = f", without {' and '.join(best.left_out)}" if best is not None and best.left_out else ""
+            yield f"{label} finishes a training before the reference {row.break_even.kind} about {images} images{left_out}."
 
 
 def setting_cell(setting: Setting) -> str:

@@ -73,10 +73,9 @@ class Course(NamedTuple):
 class Power(NamedTuple):
     """What a device drew while a case was timed, the mean over trials."""
 
-    watts: float
+    draw: LogRate  # joules a second, over the trials that the case's rate is of
     idle_watts: float | None  # the same counters before anything was loaded
     counters: tuple[str, ...]
-    trials: int
 
 
 class Trace(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.projection import Assumptions
 from bench.report import cells
 from bench.report.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
 from bench.report.rows import X86
@@ -47,14 +48,15 @@ def _device(row: Row) -> tuple[str, str, tuple[str, ...]]:
     return key.machine, key.backend, key.devices
 
 
-def row_notes(group: Group, suffixes: Sequence[str]) -> Iterable[str]:
+def row_notes(group: Group, suffixes: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
     """One sentence per speed-up and per missing measurement."""
     if group.reference is None:
         yield "No CPU reference: the records hold no valid training on a host's processor, so there are no speed-ups."
     elif group.reference.machine.architecture.lower() not in X86:
         yield f"The reference is no x86 processor but {clean(group.reference.machine.architecture, 20) or 'an unnamed one'}."
     for row, suffix in zip(group.rows, suffixes, strict=True):
-        yield from _missing(row, cells.device(row.best.train, row.machine) + suffix)
+        extrapolated = assumptions.decode_cores is not None and not row.best.train.shares_cores
+        yield from missing(row, cells.device(row.best.train, row.machine) + suffix, extrapolated)
     for row, suffix in zip(group.rows, suffixes, strict=True):
         same = _sides(row, row.same, None if row.same is None else row.same.same, group, suffix, suffixes[0])
         best = _sides(row, row.best, row.best.best, group, suffix, suffixes[0])
@@ -97,11 +99,12 @@ def _why(case: MeasuredCase) -> str:
     return "the record does not say how many epochs a training has; give --epochs"
 
 
-def _missing(row: Row, label: str) -> Iterable[str]:
+def missing(row: Row, label: str, extrapolated: bool) -> Iterable[str]:
+    """What was not measured for a device; ``extrapolated`` says that decoding is, to as many cores as were asked for."""
     best = row.best
     if best.decode is None:
         yield f"{label}: decoding was not measured on this machine and is left out; real trainings take longer."
-    elif best.decode.key.threads < row.machine.cores:
+    elif best.decode.key.threads < row.machine.cores and not extrapolated:
         cores = f"{best.decode.key.threads} of {row.machine.cores} cores"
         yield f"{label}: decoding was measured on {cores} and is not extrapolated."
     if best.infer is None:

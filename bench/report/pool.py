@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from bench.errors import RecordError
@@ -32,6 +34,7 @@ class Figure(NamedTuple):
     proof: Literal["passed", "failed", "none"]
     queries: NDArray[np.float64] | None  # single-stream: seconds of each
     trace: Trace | None = None
+    energy: Mapping[str, Energy] = MappingProxyType({})  # by counter
 
 
 @dataclass
@@ -52,7 +55,6 @@ class Tally:
     steady_assumed: bool = False
     courses: list[Course] = field(default_factory=list)
     moving: int = 0  # trials that had not reached their steady state
-    energy: list[dict[str, Energy]] = field(default_factory=list)
     host_memory: int = 0
     device_memory: int = 0
     records: set[str] = field(default_factory=set)
@@ -110,7 +112,7 @@ def _add(pooled: Pool, record: Record) -> None:
     check_record(record)
     keys = _tallies(pooled, record)
     machine = record.machine.fingerprint
-    pooled.machines.setdefault(machine, record.machine)
+    _add_machine(pooled, record.machine)
     pooled.records[record.id] = RecordLine(
         record.id, record.created, tuple(record.command), machine, record.complete, record.bench.get("commit", "")
     )
@@ -129,6 +131,16 @@ def _add(pooled: Pool, record: Record) -> None:
         _add_trial(pooled, tally, trial)
         if pooled.group_by and len(tally.figures) > before and tally.case.scenario != "to-quality":
             _add_to_node(pooled, tally, record.labels.get(pooled.group_by, UNLABELLED))
+
+
+def _add_machine(pooled: Pool, machine: Machine) -> None:
+    """A machine as its first record knew it, with what was found on it before any."""
+    known = pooled.machines.setdefault(machine.fingerprint, machine)
+    found = {(finding.name, finding.severity) for finding in known.findings}
+    later = [finding for finding in machine.findings if (finding.name, finding.severity) not in found]
+    if later:
+        merged = [*known.findings, *{(finding.name, finding.severity): finding for finding in later}.values()]
+        pooled.machines[machine.fingerprint] = structs.replace(known, findings=merged)
 
 
 def _possible(forecast: Forecast) -> bool:
@@ -218,15 +230,13 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     if trial.status not in {"ok", "invalid"}:
         tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
         return
-    figure = _figure(tally.case, trial)
+    figure = _figure(tally.case, trial)._replace(energy=trial.energy)
     if not any(known.trace for known in tally.figures):
         figure = figure._replace(trace=_trace(tally.case, trial))
     tally.figures.append(figure)
     if tally.case.scenario == "to-quality":
         seconds = seconds_to(tally.case.targets, trial.curve)
         tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
-    if trial.energy:
-        tally.energy.append(trial.energy)
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
     tally.moving += trial.steady == "moving"

@@ -10,7 +10,7 @@ from bench.errors import UsageError
 from bench.projection import Assumptions, Decoding, Measured, break_even, find_price, project, speed_up
 from bench.record.schema import Machine
 from bench.report.model import Group, MeasuredCase, Row, Setting, SpeedUp
-from bench.report.text import clean, short
+from bench.report.text import clean
 
 X86 = ("x86_64", "amd64", "x86", "i386", "i686")
 
@@ -72,7 +72,7 @@ def _rows(
         if settings:
             settings.sort(key=lambda setting: _speed(setting.train), reverse=True)
             row = Row(machines[settings[0].train.key.machine], tuple(settings), None, False)
-            rows.append(replace(row, price=find_price(assumptions.prices, _priced_names(row))))
+            rows.append(replace(row, price=find_price(assumptions.prices, row.machine.fingerprint, _priced_names(row))))
     return rows
 
 
@@ -116,7 +116,7 @@ def _setting(
         infer_start_up=0.0 if infer is None else infer.start_up,
         shares_cores=train.shares_cores,
         infer_ready=0.0 if infer is None else infer.ready,
-        watts=None if train.power is None else train.power.watts,
+        watts=None if train.power is None else train.power.draw,
     )
     return Setting(train, infer, decode, measured, project(measured, assumptions, epochs))
 
@@ -129,17 +129,14 @@ def _priced_names(row: Row) -> list[str]:
     case = row.best.train
     backend, *particular = reference_names(row)
     identity = [*particular, backend]
-    names = [
-        f"{machine}/{known}" for machine in (row.machine.fingerprint, short(row.machine.fingerprint)) for known in identity
-    ]
-    return [*names, *identity, case.device.name if case.device is not None and case.device.name else row.machine.cpu]
+    return [*identity, case.device.name if case.device is not None and case.device.name else row.machine.cpu]
 
 
 def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
     if found:
-        known = {name for group in found for row in group.rows for name in _priced_names(row)}
+        rows = [(row.machine.fingerprint, _priced_names(row)) for group in found for row in group.rows]
         for price in assumptions.prices:
-            if price.device not in known:
+            if not price.filed and not any(find_price((price,), machine, names) for machine, names in rows):
                 names = sorted({reference_name(row) for group in found for row in group.rows})
                 raise UsageError(
                     f"a price for '{clean(price.device, 60)}', which is no device here; there is: {', '.join(names)}"

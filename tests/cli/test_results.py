@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import msgspec
 import pandas
 import pytest
 
 from bench.cli import main
-from bench.record.files import NAME, read_record, write_record
+from bench.record.files import NAME, read_record, sealed, write_record
 from bench.record.places import Remote, place_of, read_place, records_at, write_place
+from bench.record.redact import redacted
+from bench.record.schema import Finding, Record, Skip
 from bench.report import build
 from tests.support import records as fake
 
@@ -137,6 +140,51 @@ def test_redacted_copies_keep_every_figure_and_no_secret(folder, capsys):
     found = read_record(folder.parent / "public" / "secret")
     assert found.labels == {"node": "n1"}
     assert [case.rate for case in build([found]).measured] == [case.rate for case in build([secret]).measured]
+
+
+WORD = "jane-of-mercy"
+
+
+def told(record: Record) -> Record:
+    """The record with a word that must not be published in every text that people or their machines put there."""
+    replace = msgspec.structs.replace
+    finding = Finding(name="load", severity="warning", found=f"{WORD} computes", remedy=f"stop {WORD}")
+    machine = replace(
+        record.machine, host=WORD, system=f"Linux 6.1.0-{WORD}", findings=[finding],
+        facts=record.machine.facts | {"kernel": f"6.1-{WORD}", "ambient": f"OMP_PLACES={WORD} MALLOC_TOP_PAD_=67", "other": WORD},
+        gpus=[{"name": "NVIDIA H200", "uuid": WORD, "serial": WORD, "other": WORD}],
+    )  # fmt: skip
+    trials = [
+        replace(trial, reason=WORD, log_tail=WORD, package={"path": WORD, "commit": WORD}, checks=[replace(check, detail=WORD) for check in trial.checks])
+        for trial in record.trials
+    ]  # fmt: skip
+    return replace(
+        record, machine=machine, trials=trials, labels={"patient": WORD}, skips=[Skip(what=f"folder {WORD}", reason=WORD)],
+        data=[replace(data, description=WORD, synthetic=False) for data in record.data], bench=record.bench | {"commit": WORD},
+        cases=[replace(case, options={"owner": WORD, "graphs": "on"}) for case in record.cases],
+        command=["bench", "run", "--data", WORD, f"--label=patient={WORD}", f"owner={WORD}", "--backend", "cpu", "--trials", "3", f"-o{WORD}"],
+    )  # fmt: skip
+
+
+def test_redacted_copies_hold_no_text_of_peoples_own():
+    found = redacted(told(fake.record()))
+    assert WORD not in sealed(found).decode()
+    assert found.command == ["bench", "run", "--data", "…", "--label=…", "…", "--backend", "cpu", "--trials", "3", "…"]
+    assert found.machine.facts["ambient"].endswith(" MALLOC_TOP_PAD_=67")
+    assert found.cases[0].options["graphs"] == "on"
+
+
+def test_redacted_records_pool_as_they_did_before():
+    def records(*waits: str) -> list[Record]:
+        return [
+            fake.record(f"r{number}", on=fake.machine(facts={"ambient": f"OMP_WAIT_POLICY={wait}"}), seed=number)
+            for number, wait in enumerate(waits)
+        ]
+
+    for waits in (("apart", "together"), ("apart", "apart")):
+        plain = build(records(*waits)).measured
+        again = build([redacted(record) for record in records(*waits)]).measured
+        assert {case.rate for case in again} == {case.rate for case in plain}
 
 
 def test_a_published_record_is_never_overwritten(folder, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from bench.projection import Assumptions
 from bench.record.schema import Energy, Record
@@ -29,9 +30,43 @@ def named(backend: str, phase: str, record: Record):
 
 
 def test_a_gpu_is_counted_by_its_own_counter_and_a_host_by_all_of_its():
-    assert named("cuda", "train", counted()).power == (500.0, 75.0, ("gpu:0",), 5)
-    assert named("cpu", "train", counted()).power == (110.0, 35.0, ("dram-0", "package-0"), 5)
+    for backend, watts, idle, counters in (("cuda", 500.0, 75.0, ("gpu:0",)), ("cpu", 110.0, 35.0, ("dram-0", "package-0"))):
+        power = named(backend, "train", counted()).power
+        assert power is not None
+        assert (power.draw.rate, power.draw.n) == (pytest.approx(watts), 5)
+        assert (power.idle_watts, power.counters) == (idle, counters)
     assert named("cuda", "train", counted(HOST)).power is None
+
+
+def scattered(record: Record) -> Record:
+    """Trials that draw more and more."""
+    trials = [
+        structs.replace(trial, energy={"package-0": Energy(joules=100.0 * (1 + trial.number), seconds=4.0)})
+        for trial in record.trials
+    ]
+    return structs.replace(record, trials=trials)
+
+
+def test_the_draws_scatter_is_in_the_interval():
+    row = build([scattered(fake.record())]).groups[0].rows[0]
+    found, training = row.best.projection.energy, row.best.projection.training
+    assert found is not None
+    assert found.low is not None
+    assert found.low / found.value < 0.7 < 0.99 < training.low / training.value
+
+
+def test_only_trials_that_the_rate_is_of_count():
+    record = scattered(fake.record())
+    trials = [structs.replace(trial, checks=[] if trial.number > 2 else trial.checks) for trial in record.trials]
+    power = named("cpu", "train", structs.replace(record, trials=trials)).power
+    assert power is not None
+    assert power.draw.n == 3
+
+
+def test_preprocessing_is_counted_by_the_megapixel():
+    page = render(build([counted()]), "markdown")
+    (row,) = [line for line in page.splitlines() if "| preprocess" in line and "110 W" in line.replace("\u00a0", " ")][:1]
+    assert "a megapixel" in row
 
 
 @pytest.mark.parametrize("joules", [0.0, float("nan"), float("inf"), -1.0])
@@ -55,7 +90,7 @@ def test_the_report_gives_figures_and_their_counters():
     assert "500 W" in page
     assert "75.0 W" in page
     assert "Counters: dram-0, gpu:0, package-0." in page
-    assert "### Energy of one training: melanoma small" in page
+    assert "### Energy of one training, projected: melanoma small" in page
     rate = named("cuda", "infer", counted()).log
     assert rate is not None
     assert energy(500 / rate.rate * 1e6).replace(" ", "") in page.replace("\u00a0", "").replace(" ", "")

@@ -19,16 +19,19 @@ import pytest
 from bench.cli import main
 from bench.datasets import DATASETS, adapted, find_dataset
 from bench.projection import Assumptions, Price
+from bench.projection.assumptions import MODEL
 from bench.record.files import NAME, find_records, read_record, write_record
 from bench.record.schema import Energy, Evaluation, Forecast, Record
 from bench.report import build, render
 from bench.report.cells import energy, estimated
-from bench.report.charts.times import pipeline_rows, pipelines, sentence, stages
-from bench.report.costs import cost_cells
+from bench.report.charts.times import headlines, pipeline_rows, pipelines, sentence, stages
+from bench.report.costs import cost_cells, cost_notes, price_source
+from bench.report.document import assumption_lines
 from bench.report.headline import headline
 from bench.report.model import Report
 from bench.report.notes import row_labels
 from bench.report.page import Attachments, HtmlReporter
+from bench.report.sections import cut
 from bench.report.text import markdown
 from tests.support import records as fake
 from tests.support.browser import Visit, browser, needs_browser
@@ -42,12 +45,19 @@ ENERGY = {
 }
 
 
+def drawing(counted: dict[str, Energy], number: int) -> dict[str, Energy]:
+    return {name: msgspec.structs.replace(one, joules=one.joules * (1 + 0.03 * number)) for name, one in counted.items()}
+
+
 def two_machines() -> list[Record]:
     """A GPU's host and one without, several settings each, one of them with a single trial."""
     plain = [replace(script, rate=script.rate * 0.7) for script in fake.scripts() if script.case.backend != "cuda"]
     plain = [replace(script, trials=1) if script.case.phase == "preprocess" else script for script in plain]
     counting = [replace(script, change={"energy": ENERGY}) for script in fake.scripts()]
-    return [fake.record(wanted=counting), fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8), seed=3)]
+    first = fake.record(wanted=counting)
+    trials = [msgspec.structs.replace(trial, energy=drawing(trial.energy, trial.number)) for trial in first.trials]
+    first = msgspec.structs.replace(first, trials=trials)
+    return [first, fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8), seed=3)]
 
 
 def page_of(records: list[Record], assumptions: Assumptions | None = None) -> str:
@@ -179,11 +189,8 @@ def expected(report: Report) -> dict[str, Any]:
     for group in report.groups:
         section = headline(group, report)
         assert section.table is not None
-        lines = [
-            line
-            for line in section.lines
-            if re.match(r"Screening every image once|.* finishes a training before the reference ", line)
-        ]
+        labels = row_labels(group)
+        priced = any(row.price is not None for row in group.rows)
         costs = [
             list(cost_cells(row, label, group, report.assumptions))
             for row, label in zip(group.rows, row_labels(group), strict=True)
@@ -191,14 +198,16 @@ def expected(report: Report) -> dict[str, Any]:
         groups.append(
             {
                 "title": section.title, "columns": list(section.table.columns), "rows": [list(row) for row in section.table.rows],
-                "sentence": sentence(group, report.assumptions), "lines": lines, "costs": costs,
+                "sentence": sentence(group, report.assumptions), "lines": list(section.lines), "costs": costs,
+                "costLines": list(cut([*cost_notes(group, labels, report.assumptions)])) if priced else [],
+                "pictureTitle": next(headlines(report)).title,
                 "energies": [
                     [label, estimated(row.best.projection.energy, energy)] for row, label in zip(group.rows, row_labels(group), strict=True)
                 ],
             }
         )  # fmt: skip
-    changing = 4 + (report.assumptions.devices > 1) + (report.assumptions.decode_cores is not None)
-    return {"groups": groups, "assumed": report.assumptions.sentences()[:changing]}
+    everything = list(assumption_lines(report))
+    return {"groups": groups, "assumed": everything[: everything.index(MODEL[0])]}
 
 
 def given(assumptions: Assumptions) -> dict[str, Any]:
@@ -209,6 +218,14 @@ def given(assumptions: Assumptions) -> dict[str, Any]:
         "retrainDays": assumptions.retrain_days, "decodeCores": assumptions.decode_cores, "devices": assumptions.devices,
         "efficiency": assumptions.efficiency, "reference": assumptions.reference,
     }  # fmt: skip
+
+
+def entered(assumptions: Assumptions) -> dict[str, Any]:
+    """The same prices as the page's form gives them, by device."""
+    return {
+        price.device: {"perHour": price.per_hour, "currency": price.currency, "source": price_source(price)}
+        for price in assumptions.prices
+    }
 
 
 def table_of_cases() -> list[Assumptions]:
@@ -237,6 +254,16 @@ def table_of_cases() -> list[Assumptions]:
                 devices=devices,
                 efficiency=None if devices == 1 else round(rng.uniform(0.05, 1), 3),
                 reference=rng.choice([None, None, "cpu", "cuda:0"]),
+                prices=tuple(
+                    Price(
+                        device,
+                        round(10 ** rng.uniform(-3, 3), 4),
+                        rng.choice(["EUR", "EUR", "USD"]),
+                        source=rng.choice(["", "a list"]),
+                    )
+                    for device in ("cpu", "cuda:0")
+                    if rng.random() < 0.6
+                ),
             )
         )
     return cases
@@ -264,13 +291,28 @@ def page(folder):
     return folder / "page.html"
 
 
+def lacking() -> list[Record]:
+    """A GPU whose host's decoding was not measured, and a processor whose inference was not; as strangers' records may be."""
+    gpu = [script for script in fake.scripts() if script.case.phase != "preprocess" and script.case.backend == "cuda"]
+    host = [replace(script, rate=script.rate * 0.7) for script in fake.scripts() if script.case.backend != "cuda"]
+    host = [script for script in host if script.case.phase != "infer"]
+    return [fake.record(wanted=gpu), fake.record("r1", host, on=fake.machine("b", gpus=[], cores=8), seed=3)]
+
+
 @needs_browser
-def test_the_page_computes_what_the_command_line_computes(chromium, page):
-    visit, records = Visit(chromium, page), two_machines()
-    for assumptions in table_of_cases():
+@pytest.mark.parametrize("make", [two_machines, lacking])
+def test_the_page_computes_what_the_command_line_computes(chromium, tmp_path, make):
+    records = make()
+    (tmp_path / "page.html").write_text(page_of(records), encoding="utf-8")
+    visit = Visit(chromium, tmp_path / "page.html")
+    for assumptions in table_of_cases()[:: 1 if make is two_machines else 8]:
         found = visit.page.evaluate(
-            "given => accelbench.compute(JSON.parse(document.getElementById('data').textContent).whatIf, given)",
-            given(assumptions),
+            """([given, prices]) => {
+                const data = JSON.parse(document.getElementById('data').textContent).whatIf;
+                return accelbench.compute(data, given, data.groups.map(group => Object.fromEntries(
+                    group.rows.map((row, place) => [place, prices[row.name] || null]))));
+            }""",
+            [given(assumptions), entered(assumptions)],
         )
         assert found["fault"] == ""
         report = build(records, assumptions)
@@ -281,7 +323,7 @@ def test_the_page_computes_what_the_command_line_computes(chromium, page):
                 assert pictured["label"] == label
                 for stage, same in zip(stages(row, group, report), pictured["stages"], strict=True):
                     assert same == [stage[0], *(pytest.approx(figure, rel=1e-9, abs=1e-12) for figure in stage[1:])]
-        assert found["groups"][0]["assumed"] == wanted["assumed"]
+        assert found["assumed"] == wanted["assumed"]
     visit.close()
 
 

@@ -19,14 +19,15 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.record.files import sealed
-from bench.record.forecasts import account
+from bench.record.forecasts import FEWEST, account
 from bench.record.schema import Record
 from bench.report import cells
 from bench.report.charts import Chart, charts
 from bench.report.charts.chart import DARK, LIGHT
 from bench.report.charts.times import sentence
-from bench.report.document import document_parts
-from bench.report.model import ABOVE_CEILING, MARKS, Report
+from bench.report.document import ASSUMPTIONS, assumption_lines, document_parts
+from bench.report.energy import TRAINING
+from bench.report.model import ABOVE_CEILING, MARKS, UNPROVEN, MeasuredCase, Report
 from bench.report.page.payload import MOST_ROWS, payload
 from bench.report.sections import Section
 from bench.report.text import clean, plural
@@ -122,10 +123,10 @@ class HtmlReporter:
             whatif=data["whatIf"],
             pictures=pictures,
             warm_ups=[chart for chart in pictures if chart.name.startswith("warm-up")],
-            parts=[(key, title, sections.get(key, [])) for key, title in _PARTS.items()],
+            parts=[(key, title, [one for one in sections.get(key, []) if _is_still(one)]) for key, title in _PARTS.items()],
             beliefs=_beliefs(report),
             most_rows=MOST_ROWS,
-            assumed=report.assumptions.sentences(),
+            assumed=list(assumption_lines(report)),
             unheld=[] if report.groups else sections.get("headline", []),
         )
         room = _LARGEST - len(page.encode()) - len(_inert(data))
@@ -189,6 +190,11 @@ def _marked(cell: str) -> Any:
     return escape(cell)
 
 
+def _is_still(section: Section) -> bool:
+    """Whether a section says the same whatever is assumed; those that do not stand in the what-if, once."""
+    return section.title != ASSUMPTIONS and not section.title.startswith(TRAINING)
+
+
 def _groups(report: Report, pictures: Sequence[Chart], sections: Mapping[str, Sequence[Section]]) -> list[dict[str, Any]]:
     headlines = sections.get("headline", [])[: len(report.groups)]  # a table per network comes first
     costs = {section.title: section for section in sections.get("cost", [])}
@@ -198,7 +204,9 @@ def _groups(report: Report, pictures: Sequence[Chart], sections: Mapping[str, Se
             "name": cells.group_name(group, report.groups),
             "sentence": sentence(group, report.assumptions),
             "section": section,
-            "cost": costs.get(f"What it costs: {cells.group_name(group, report.groups)}"),
+            "cost_lines": costs[title].lines
+            if (title := f"What it costs: {cells.group_name(group, report.groups)}") in costs
+            else (),
             "chart": chart,
             "rows": len(group.rows),
         }
@@ -213,41 +221,73 @@ def _summary(report: Report) -> str:
     return f"{plural(len(report.records), 'record')} of {machines}, measured {when}"
 
 
-def _forecast(report: Report) -> tuple[str, bool | None, str]:
+Belief = tuple[str, bool | None, str]
+"""A question, whether all is well or None where nobody can tell, and the answer."""
+
+
+def _beliefs(report: Report) -> list[Belief]:
+    """The first things a doubter asks."""
+    return [_computation(report), _physics(report), _spread(report), _forecast(report), _quiet(report), _whole(report)]
+
+
+def _rated(report: Report) -> list[MeasuredCase]:
+    return [case for case in (*report.measured, *report.to_quality) if case.log is not None]
+
+
+def _computation(report: Report) -> Belief:
+    networks = [case for case in _rated(report) if case.key.phase != "preprocess"]
+    broken = [case for case in networks if case.broken]
+    proven = [case for case in networks if not case.broken and UNPROVEN not in case.marks]
+    answer = f"{len(proven):,} of {plural(len(networks), 'rate')} of training and inference passed every check inside their trials against a float64 reference"
+    if broken:
+        answer += f"; {plural(len(broken), 'case')} failed one, marked ‡ where it stands, and counts in no projection"
+    return "Same computation?", len(proven) == len(networks) if networks else None, answer
+
+
+def _physics(report: Report) -> Belief:
+    rated = _rated(report)
+    above = [case for case in rated if ABOVE_CEILING in case.marks]
+    held = [case for case in rated if case.of_ceiling is not None or case.of_copying is not None]
+    if not held:
+        return "Within physics?", None, "no ceilings were measured, so no rate was held against what the hardware can do"
+    answer = f"{len(held):,} of {plural(len(rated), 'rate')} were held against measured ceilings of arithmetic, memory and copying; "
+    return (
+        "Within physics?",
+        not above,
+        answer + (f"{len(above):,} came out above, marked ▲" if above else "none came out above one"),
+    )
+
+
+def _spread(report: Report) -> Belief:
+    single = [case for case in _rated(report) if len(case.log_times) < 2]
+    answer = "95 % intervals over fresh processes, in random order"
+    if single:
+        answer += f"; {plural(len(single), 'rate')} of a single trial, marked ¹, without an interval"
+    return "How sure?", not single, answer
+
+
+def _forecast(report: Report) -> Belief:
     question = "Do its forecasts hold?"
     if not report.forecasts:
         return question, None, "bench forecast-check predicts whole trainings and then does them; these records hold none"
     told = account([forecast for _, forecast in report.forecasts])
+    few = f"; fewer than {FEWEST} are too few to judge by" if told.as_promised is None else ""
     return question, told.as_promised, (
         f"{plural(told.count, 'training')} predicted and then done: off by {100 * told.median_error:.1f} % in the median and "
-        f"{100 * told.worst_error:.1f} % at worst, {told.covered:,} inside the 95 % interval"
+        f"{100 * told.worst_error:.1f} % at worst, {told.covered:,} inside the 95 % interval{few}"
     )  # fmt: skip
 
 
-def _beliefs(report: Report) -> list[tuple[str, bool | None, str]]:
-    """(question, whether all is well or None where it was not tried, answer): the first things a doubter asks."""
-    cases = [*report.measured, *report.to_quality]
-    rated = [case for case in cases if case.log is not None]
-    broken = [case for case in rated if case.broken]
-    proven = [case for case in rated if case.valid]
-    above = [case for case in rated if ABOVE_CEILING in case.marks]
-    held = [case for case in rated if case.of_ceiling is not None or case.of_copying is not None]
-    single = [case for case in rated if len(case.log_times) < 2]
+def _quiet(report: Report) -> Belief:
     findings = sum(finding.severity == "warning" for machine in report.machines.values() for finding in machine.findings)
+    if findings:
+        return "A quiet machine?", False, f"bench doctor gave {plural(findings, 'warning')} on the machines, listed below"
+    return "A quiet machine?", True, "bench doctor found nothing to warn of"
+
+
+def _whole(report: Report) -> Belief:
     failed = sum(remark.count for remark in report.failures)
-    return [
-        ("Same computation?", not broken and len(proven) == len(rated),
-         f"{len(proven):,} of {plural(len(rated), 'rate')} passed every check inside its trials against a float64 reference"
-         + (f"; {plural(len(broken), 'case')} failed one, marked ‡ where it stands, and counts in no projection" if broken else "")),
-        ("Within physics?", not above,
-         f"{len(held):,} of {plural(len(rated), 'rate')} were held against measured ceilings of arithmetic, memory and copying; "
-         + (f"{len(above):,} came out above, marked ▲" if above else "none came out above one")),
-        ("How sure?", not single,
-         "95 % intervals over fresh processes, in random order"
-         + (f"; {plural(len(single), 'rate')} of a single trial, marked ¹, without an interval" if single else "")),
-        _forecast(report),
-        ("A quiet machine?", not findings,
-         f"bench doctor gave {plural(findings, 'warning')} on the machines, listed below" if findings else "bench doctor found nothing to warn of"),
-        ("Did everything run?", not failed and not any(not line.complete for line in report.records),
-         f"{plural(failed, 'trial')} failed, listed below" if failed else "every trial ended well"),
-    ]  # fmt: skip
+    unfinished = sum(not line.complete for line in report.records)
+    parts = [f"{plural(failed, 'trial')} failed, listed below"] if failed else []
+    parts += [f"{plural(unfinished, 'record')} sealed after an interruption, with trials missing"] if unfinished else []
+    return "Did everything run?", not parts, "; ".join(parts) or "every trial ended well"

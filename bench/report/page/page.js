@@ -32,7 +32,7 @@
   places.forEach((place) => watching.observe(place));
   const unfolded = () => document.querySelectorAll("details.fold").forEach((fold) => { fold.open = true; });
   window.accelbenchDrawAll = () => Promise.all(places.map(draw)).then((found) => found.length);
-  window.addEventListener("beforeprint", () => { unfolded(); window.accelbenchDrawAll(); });
+  window.addEventListener("beforeprint", () => { unfolded(); document.getElementById("assumptions")?.setAttribute("open", ""); window.accelbenchDrawAll(); });
 
   // ---- downloads ----------------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@
   function csv(table) {
     const cell = (found) => {
       let text = found.textContent.trim().replace(/\s+/g, " ");
-      if (/^[=+\-@\t\r＝＋－＠]/.test(text) && !/^-?[\d.,]+( |$)/.test(text)) text = "'" + text; // no formula for a spreadsheet
+      if (/^[=+\-@\t\r＝＋－＠]/.test(text) && !/^[+-]?[\d.,]+( %| [A-Za-z/µ]{1,12})?$/.test(text)) text = "'" + text; // no formula for a spreadsheet
       return `"${text.replaceAll('"', '""')}"`;
     };
     return [...table.rows].map((row) => [...row.cells].map(cell).join(",")).join("\r\n") + "\r\n";
@@ -164,12 +164,8 @@
     return item;
   }));
 
-  const untouched = {
-    lines: whatIf.groups.map((group, place) => [...document.querySelectorAll(`[data-answers="${place}"] .lines li`)].map((item) => item.textContent)),
-    assumed: [...document.querySelectorAll("#assumed li")].map((item) => item.textContent),
-  };
-  const changing = /^(Screening every image once|.* finishes a training before the reference )/;
-  const varying = /^(Data: |Split: |The tuning loop |A new training every |Accelerators are fed |[\d,]+ devices of each kind )/;
+  const fixedly = [...document.querySelectorAll("#assumed li")].map((item) => item.textContent)
+    .slice(accelbench.assumed(whatIf, own).length); // those that follow the form come first
 
   async function update() {
     const given = readForm(), { prices, broken } = readPrices();
@@ -187,24 +183,26 @@
       fill(document.getElementById(`days-${place}`), group.columns, group.rows, [5, 6]);
       fill(document.getElementById(`costs-${place}`), group.costColumns, group.costs);
       fill(document.getElementById(`energy-${place}`), null, group.energies.map((row) => [row[0], row[1] === "–" ? "not measured" : row[1]]));
-      const sameReference = given.reference === own.reference;
-      listed(answer.querySelector(".lines"), [
-        ...untouched.lines[place].filter((line) => !changing.test(line) && (sameReference || !/^(same|best|same and best): /.test(line))),
-        ...group.lines,
-      ]);
-      if (place === 0) listed(document.getElementById("assumed"), [...group.assumed, ...untouched.assumed.filter((line) => !varying.test(line))]);
+      listed(answer.querySelector(".lines"), group.lines);
+      listed(answer.querySelector(".cost-lines"), group.costLines);
+      answer.querySelector(".unpriced").hidden = group.costLines.length > 0;
     });
+    listed(document.getElementById("assumed"), [...found.assumed, ...fixedly]);
     document.body.dataset.updated = String(Number(document.body.dataset.updated || 0) + 1);
     await Promise.all(found.groups.flatMap((group, place) => [redrawHeadline(group, place), redrawPipeline(group, place)]));
   }
 
   function redrawHeadline(group, place) {
     const frame = document.querySelector(`#group-${place}`).closest("section").querySelector(".chart"), spec = data.charts[frame.dataset.chart];
-    const most = spec.data.values.length, lanes = group.lanes.length <= most ? group.lanes : [group.lanes[0], ...group.lanes.slice(1 - most)];
+    const most = spec.data.values.length, lanes = group.lanes.length <= most ? [...group.lanes] : [group.lanes[0], ...group.lanes.slice(1 - most)];
     lanes.sort((one, other) => other.value - one.value);
     const rows = lanes.map((lane, number) => ({ id: String(number).padStart(4, "0"), ...lane }));
     const alt = `One training of ${whatIf.groups[place].name}, log scale: ` + lanes.map((lane) => `${lane.name}: ${lane.text}`).join("; ");
-    return redraw(frame, rows, alt, lanes.map((lane) => [lane.name, lane.text]), [1]);
+    const figure = frame.closest("figure");
+    figure.querySelector("figcaption").textContent = group.pictureTitle + (lanes.length < group.lanes.length ? `, ${lanes.length} of ${group.lanes.length}` : "");
+    figure.querySelector("caption").textContent = `Behind the picture: ${group.pictureTitle}`;
+    const everything = [...group.lanes].sort((one, other) => other.value - one.value);
+    return redraw(frame, rows, alt, everything.map((lane) => [lane.name, lane.text]), [1]);
   }
 
   const percent = (share) => `${accelbench.general(100 * share, 3)} %`;
@@ -287,6 +285,7 @@
   });
   document.getElementById("share").addEventListener("click", async () => {
     const said = document.getElementById("shared");
+    toFragment(); // a link within the page may have taken its place
     try {
       await navigator.clipboard.writeText(location.href);
       said.textContent = "Copied.";

@@ -18,8 +18,9 @@ from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
 from bench.report.model import Group, Report, Row, Setting
-from bench.report.notes import row_labels, row_suffixes
+from bench.report.notes import missing, row_labels, row_suffixes
 from bench.report.rows import X86, is_default, reference_name, reference_names
+from bench.report.text import clean
 from bench.statistics import LogRate
 
 Fields = dict[str, Any]
@@ -81,7 +82,9 @@ def _rates(group: Fields) -> list[Fields]:
     found = []
     for row in group["rows"]:
         for setting in row["settings"]:
-            found += [rate for name in ("train", "infer", "decode") if (rate := setting["measured"][name]) is not None]
+            found += [
+                rate for name in ("train", "infer", "decode", "watts") if (rate := setting["measured"][name]) is not None
+            ]
     return found
 
 
@@ -90,6 +93,7 @@ def _group(group: Group, report: Report) -> Fields:
     return {
         "name": cells.group_name(group, report.groups),
         "ownEpochs": _own_epochs(group),
+        "count": len(group.rows),
         "rows": [_row(group.rows[place], labels[place], suffixes[place], report) for place in shown_rows(group)],
     }
 
@@ -107,6 +111,8 @@ def _row(row: Row, label: str, suffix: str, report: Report) -> Fields:
         "machine": row.machine.fingerprint,
         "host": row.best.train.shares_cores,
         "copySeconds": copying(row, report),
+        "missing": {str(extrapolated): list(missing(row, label, extrapolated)) for extrapolated in (False, True)},
+        "architecture": clean(row.machine.architecture, 20) or "an unnamed one",
         "x86": row.machine.architecture.lower() in X86,
         "price": None
         if row.price is None
@@ -140,7 +146,7 @@ def _measured(found: Measured) -> Fields:
         "inferStartUp": found.infer_start_up,
         "inferReady": found.infer_ready,
         "sharesCores": found.shares_cores,
-        "watts": found.watts,
+        "watts": None if found.watts is None else _log(found.watts),
     }
 
 

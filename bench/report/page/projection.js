@@ -258,6 +258,15 @@ const accelbench = (() => {
     return images.map((value) => measured.startUp + epochs * value);
   }
 
+  /* Joules of one training: its time times the draw of every device, both uncertain; watts are kept as seconds per joule. */
+  function energyOf(data, measured, training, given, epochs) {
+    if (measured.watts === null) return null;
+    const value = training.value * Math.exp(-measured.watts.mean) * given.devices, times = trainingDraws(data, measured, given, epochs);
+    if (times === null || measured.watts.error === null) return { value, low: null, high: null };
+    const each = drawn(data, measured.watts);
+    return estimate(value, times.map((seconds, place) => (seconds / each[place]) * given.devices));
+  }
+
   function project(data, measured, given, epochs) {
     const pace = paceOf(measured, given), parts = partsOf(measured, given, epochs), decode = decodeSeconds(measured, given, pace);
     const training = estimate(sum(parts), trainingDraws(data, measured, given, epochs));
@@ -279,7 +288,7 @@ const accelbench = (() => {
         high: training.low === null ? null : Math.floor(budget / training.low),
       },
       screening: screening(data, measured, given),
-      energy: measured.watts === null ? null : scaled(training, measured.watts * given.devices),
+      energy: energyOf(data, measured, training, given, epochs),
     };
   }
 
@@ -324,7 +333,8 @@ const accelbench = (() => {
   // ---- the tables -----------------------------------------------------------------------------------------------------------
 
   const every = (days) => (days === 7 ? "a week" : `in ${general(days)} day${days === 1 ? "" : "s"}`);
-  const factorText = (found) => estimated(found.factor, times) + (found.leftOut.length ? whole(" *") : "");
+  const star = (found) => (found !== null && found.leftOut.length ? whole(" *") : "");
+  const factorText = (found) => estimated(found.factor, times) + star(found);
 
   function datasetTitle(data, given) {
     const preset = data.datasets.find((known) => known.name === given.dataset), changes = [];
@@ -365,6 +375,22 @@ const accelbench = (() => {
     return found.binds;
   }
 
+  const NO_REFERENCE = "No CPU reference: the records hold no valid training on a host's processor, so there are no speed-ups.";
+  const LONGEST_LIST = 20;
+  const cut = (lines) => lines.length <= LONGEST_LIST ? lines
+    : [...lines.slice(0, LONGEST_LIST - 1), `… and ${integer(lines.length - LONGEST_LIST + 1)} more: see --format json`];
+
+  /* Both sides of a speed-up. */
+  function versus(setting, other, factor) {
+    const without = factor.leftOut.length ? `; * without ${factor.leftOut.join(" and ")}, not measured on both` : "";
+    return `${setting.side}, against ${other.side}${without}.`;
+  }
+
+  function sidesOf(same, best) {
+    if (same !== "" && same === best) return [`same and best: ${same}`];
+    return [["same", same], ["best", best]].filter(([, text]) => text !== "").map(([name, text]) => `${name}: ${text}`);
+  }
+
   function groupResult(data, group, given, prices) {
     const epochs = given.epochs === null ? group.ownEpochs : given.epochs;
     const { reference, order } = orderOf(group, given.reference);
@@ -372,25 +398,28 @@ const accelbench = (() => {
     const rows = order.map((place) => {
       const row = group.rows[place], best = row.settings[0], found = project(data, best.measured, given, epochs);
       const isReference = place === reference;
-      let same = "no CPU reference", fastest = "no CPU reference", factor = null, overtakes = null;
+      let same = "no CPU reference", fastest = "no CPU reference", factor = null, overtakes = null, sides = [];
       if (isReference) same = fastest = "reference";
       else if (base !== null) {
         const pairs = row.settings.map((setting) => ({
           setting, twin: base.settings.find((other) => alikeSettings(other, setting)) || null,
         }));
         const shared = common(pairs);
-        same = shared === null ? "none alike" : factorText(speedUp(data, shared.twin.measured, shared.setting.measured, given, epochs));
+        const alikeFactor = shared === null ? null : speedUp(data, shared.twin.measured, shared.setting.measured, given, epochs);
+        same = shared === null ? "none alike" : factorText(alikeFactor);
         factor = speedUp(data, base.settings[0].measured, best.measured, given, epochs);
         fastest = factorText(factor);
+        sides = sidesOf(
+          shared === null ? "" : versus(shared.setting, shared.twin, alikeFactor), versus(best, base.settings[0], factor));
         overtakes = breakEven(base.settings[0].measured, best.measured, given, epochs);
       }
       const price = prices[place] === undefined ? row.price : prices[place];
-      return { place, row, best, found, factor, overtakes, price, isReference, same, fastest };
+      return { place, row, best, found, factor, overtakes, price, isReference, same, fastest, sides };
     });
     const name = group.name, title = datasetTitle(data, given);
     return {
       title: `Days versus hours: ${name}, ${title}, ${integer(given.images)} images, ${integer(epochs)} epochs`,
-      sentence: [howLong(rows, reference !== null), whatItCosts(rows, given)].filter((text) => text !== "").join(" "),
+      sentence: [howLong(rows, reference !== null, group.count), whatItCosts(rows, given)].filter((text) => text !== "").join(" "),
       columns: [
         "device", "setting", "decode", "one training", `${integer(given.tuningRuns)} runs`, every(given.retrainDays),
         `in ${general(given.budgetHours)} h`, "same precision", "best precision", "limited by",
@@ -402,13 +431,18 @@ const accelbench = (() => {
       costColumns: ["device", "an hour", "one training", `${integer(given.tuningRuns)} runs`, "a year", "same cost as the reference at"],
       costs: costRows(rows, given),
       energies: rows.map(({ row, found }) => [row.label, estimated(found.energy, energy)]),
-      lines: [
+      costLines: costLines(rows, given),
+      lines: cut([
+        ...(base === null ? [NO_REFERENCE] : base.x86 ? [] : [`The reference is no x86 processor but ${base.architecture}.`]),
+        ...rows.flatMap(({ row }) => row.missing[given.decodeCores !== null && !row.host ? "True" : "False"]),
+        ...rows.flatMap(({ sides }) => sides),
         ...rows.filter(({ found }) => found.screening !== null).map(({ row, best, found }) =>
           `Screening every image once, by inference: ${row.label}, ${best.infer}: ${estimated(found.screening, duration)}.`),
-        ...rows.filter(({ overtakes }) => overtakes !== null).map(({ row, overtakes }) =>
+        ...rows.filter(({ overtakes }) => overtakes !== null).map(({ row, overtakes, factor }) =>
           `${row.label} finishes a training before the reference ${overtakes.kind} about ` +
-          `${number(Math.max(overtakes.images, 1))} images.`),
-      ],
+          `${number(Math.max(overtakes.images, 1))} images${factor.leftOut.length ? `, without ${factor.leftOut.join(" and ")}` : ""}.`),
+      ]),
+      pictureTitle: `One training of ${name}, ${title}`,
       lanes: rows.map(({ row, best, found }) => ({
         name: `${row.label}, ${best.precision}`, value: found.training.value,
         low: found.training.low === null ? found.training.value : found.training.low,
@@ -417,7 +451,6 @@ const accelbench = (() => {
       })),
       places: order,
       pipeline: pipelineOf(data, rows, given, epochs),
-      assumed: sentences(data, given),
     };
   }
 
@@ -446,7 +479,7 @@ const accelbench = (() => {
     const reference = rows.find(({ isReference }) => isReference), priced = reference === undefined ? null : reference.price;
     return rows.map(({ row, found, factor, price, isReference }) => {
       const even = priced === null || factor === null ? null : scaled(factor.factor, priced.perHour);
-      const at = even === null ? UNKNOWN : estimated(even, (value) => money(value, priced.currency));
+      const at = even === null ? UNKNOWN : estimated(even, (value) => money(value, priced.currency)) + star(factor);
       if (price === null) return [row.label, "no price given", UNKNOWN, UNKNOWN, UNKNOWN, at];
       const one = costOf(found, price, given);
       const paid = (amount) => estimated(amount, (value) => money(value, price.currency));
@@ -457,16 +490,38 @@ const accelbench = (() => {
     });
   }
 
+  function costLines(rows, given) {
+    if (rows.every(({ price }) => price === null)) return [];
+    const priced = new Map();
+    for (const { row, price } of rows) {
+      if (price !== null) priced.set(sourceOf(price), [...(priced.get(sourceOf(price)) || []), row.label]);
+    }
+    const currencies = new Set(rows.filter(({ price }) => price !== null).map(({ price }) => price.currency));
+    return cut([
+      ...[...priced].map(([source, names]) =>
+        `Price of ${names.length <= 4 ? names.join(" and of ") : `${integer(names.length)} devices`}: ${source}.`),
+      ...(currencies.size > 1
+        ? ["The prices are in several currencies, which are not converted: costs of different ones cannot be compared."] : []),
+      "A price is of one device-hour with the host it sits in, and only hours of training are paid.",
+      `A year: a training every ${general(given.retrainDays)} days. The last column is the price of a device-hour at which a training ` +
+        "costs what it costs on the reference; its interval is that of the speed-up.",
+      ...(rows.some(({ factor }) => factor !== null && factor.leftOut.length)
+        ? ["* without what was not measured on both, which the costs beside it hold on one side only."] : []),
+    ]);
+  }
+
+  const sourceOf = (price) => price.source || `${money(price.perHour, price.currency)} an hour, as entered here`;
+
   const fastestOf = (rows) => rows.reduce((best, row) => (row.found.training.value < best.found.training.value ? row : best));
 
-  function howLong(rows, referred) {
+  function howLong(rows, referred, count) {
     const fastest = fastestOf(rows);
     const time = (row) => estimated(row.found.training, duration);
     if (!referred || fastest.isReference) {
       const others = rows.filter((row) => row !== fastest), text = `One training takes ${time(fastest)} on ${fastest.row.label}`;
       if (!others.length) return `${text}, the only device measured.`;
       const second = fastestOf(others);
-      return `${text}, the fastest of ${integer(rows.length)}; the next, ${second.row.label}, needs ${time(second)}.`;
+      return `${text}, the fastest of ${integer(count)}; the next, ${second.row.label}, needs ${time(second)}.`;
     }
     const text = `One training takes ${time(rows[0])} on ${rows[0].row.label} and ${time(fastest)} on ${fastest.row.label}`;
     const star = fastest.factor.leftOut.length ? " (without what was not measured on both)" : "";
@@ -484,6 +539,17 @@ const accelbench = (() => {
     const of = known.length > 1 ? `the least of the ${integer(known.length)} with a price` : "the only one with a price";
     if (cheapest === fastest || fastest.price === null) return `It costs ${least}, ${of}.`;
     return `It costs ${paid(fastest)} on ${fastest.row.label} and least, ${least}.`;
+  }
+
+  /* What of the assumptions follows the form. */
+  function assumed(data, given) {
+    const epochs = data.groups.map((group) => `${group.name} ${integer(given.epochs === null ? group.ownEpochs : given.epochs)}`);
+    return [
+      "Speed-ups are of one training against the reference, above 1x faster: in the same precision and batch size, and each device in " +
+        `its fastest setting. 'in ${general(given.budgetHours)} h' counts the trainings of an ensemble.`,
+      ...sentences(data, given),
+      `Epochs: ${epochs.join(", ")}, ${given.epochs === null ? "as the workload specifies" : "as given"}.`,
+    ];
   }
 
   function sentences(data, given) {
@@ -510,7 +576,8 @@ const accelbench = (() => {
         `Source: ${source}.${assumed}`,
       `Split: ${integer(trainingImages(given))} images train and ${integer(validationImages(given))} (20 %) are evaluated after ` +
         "every epoch.",
-      `The tuning loop is ${integer(given.tuningRuns)} full trainings, one after the other on one device; a week has 168 h.`,
+      `The tuning loop is ${integer(given.tuningRuns)} full trainings, one after the other on ` +
+        `${given.devices === 1 ? "one device" : "all of them"}; a week has 168 h.`,
       `A new training every ${general(given.retrainDays)} days; a year has 365.25.`,
     ];
   }
@@ -545,9 +612,12 @@ const accelbench = (() => {
   /* Everything for one set of assumptions; prices: by group, then by row, instead of those that came with the page. */
   function compute(data, given, prices = []) {
     const broken = fault(given);
-    if (broken) return { fault: broken, groups: [] };
-    return { fault: "", groups: data.groups.map((group, place) => groupResult(data, group, given, prices[place] || {})) };
+    if (broken) return { fault: broken, groups: [], assumed: [] };
+    if (given.epochs === null && data.groups.some((group) => group.ownEpochs === null)) {
+      return { fault: "Epochs: expected a number, as the records do not say how many the network's own training has.", groups: [], assumed: [] };
+    }
+    return { fault: "", assumed: assumed(data, given), groups: data.groups.map((group, place) => groupResult(data, group, given, prices[place] || {})) };
   }
 
-  return { compute, duration, number, general, fixed, estimated, money, energy, NO_BREAK };
+  return { compute, assumed, duration, number, general, fixed, estimated, money, energy, NO_BREAK };
 })();
