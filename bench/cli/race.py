@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -83,27 +83,38 @@ def _replay(values: dict[str, Any]) -> None:
     if not report.groups:
         raise NotComparableError("no training can be projected from these records, so there is nothing to race")
     for title, lanes in _races(report):
-        slowest = max(whole for _, whole in lanes)
+        slowest = max(lane.seconds for lane in lanes)
         scale = slowest / values["seconds"]
         click.echo(f"{title}; a second on the screen is {duration(scale)}")
         if sys.stdout.isatty():
             _run(lanes, scale)
-        for place, (name, whole) in enumerate(sorted(lanes, key=lambda lane: lane[1]), 1):
-            ahead = "" if whole == slowest else f", {slowest / whole:.3g} times as fast as the last"
-            click.echo(f"{place}. {name}: {duration(whole)}{ahead}")
+        for place, lane in enumerate(lanes, 1):
+            ahead = "" if lane.seconds == slowest else f", {slowest / lane.seconds:.3g} times as fast as the last"
+            click.echo(f"{place}. {lane.name}: {lane.text}{ahead}")
 
 
-def _races(report: Report) -> list[tuple[str, list[tuple[str, float]]]]:
-    """Per network its title, and each device with the seconds of one training."""
+class _Lane(NamedTuple):
+    """One device's whole training."""
+
+    name: str
+    seconds: float
+    text: str  # with its interval
+
+
+def _races(report: Report) -> list[tuple[str, list[_Lane]]]:
+    """Per network its title, and its devices in the order of arrival."""
+    from bench.durations import duration
     from bench.report import cells
     from bench.report.notes import row_labels
 
     races = []
     for group in report.groups:
-        lanes = [
-            (f"{label}, {row.best.train.key.precision}", row.best.projection.training.value)
-            for row, label in zip(group.rows, row_labels(group), strict=True)
-        ]
+        lanes = []
+        for row, label in zip(group.rows, row_labels(group), strict=True):
+            training = row.best.projection.training
+            text = cells.estimated(training, duration)
+            lanes.append(_Lane(f"{label}, {row.best.train.key.precision}", training.value, text))
+        lanes.sort(key=lambda lane: lane.seconds)
         name, data = cells.group_name(group, report.groups), report.assumptions.dataset
         races.append((f"One training of {name}: {data.title}, {data.images:,} images, {group.epochs:,} epochs", lanes))
     return races
@@ -124,17 +135,18 @@ def _bars(lanes: Sequence[tuple[str, float]]) -> Iterator[Callable[[int, float, 
         yield lambda place, done, said: progress.update(tasks[place], completed=done, said=said)
 
 
-def _run(lanes: list[tuple[str, float]], scale: float) -> None:
+def _run(lanes: list[_Lane], scale: float) -> None:
     """Bars that fill at the devices' own paces, until the last has arrived."""
     from bench.durations import duration
 
-    slowest, started, now = max(whole for _, whole in lanes), time.monotonic(), 0.0
-    with _bars(lanes) as show:
+    slowest, started, now = max(lane.seconds for lane in lanes), time.monotonic(), 0.0
+    with _bars([(lane.name, lane.seconds) for lane in lanes]) as show:
         while now < slowest:
             time.sleep(1 / _FRAMES_PER_SECOND)
             now = (time.monotonic() - started) * scale
-            for place, (_, whole) in enumerate(lanes):
-                show(place, min(now, whole), f"{'done in ' if now >= whole else ''}{duration(min(now, whole))}")
+            for place, lane in enumerate(lanes):
+                done = now >= lane.seconds
+                show(place, min(now, lane.seconds), f"{'done in ' if done else ''}{duration(min(now, lane.seconds))}")
 
 
 def _live(values: dict[str, Any]) -> int:

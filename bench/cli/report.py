@@ -28,9 +28,8 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 @click.argument("records", metavar="[RECORD]...", nargs=-1)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by --output's suffix, else terminal.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
-@click.option(
-    "--chart", default="headline", show_default=True, help="The picture that png and svg show; 'list' names all there are."
-)
+@click.option("--chart", help="The picture that png and svg show; 'list' names all there are.  [default: headline]")
+@click.option("--no-records", is_flag=True, help="With html: do not put the records into the page.")
 @click.option("--pictures", is_flag=True, help="With markdown to a file: pictures beside it, and shown in it.")
 @click.option("--dataset", default="ham10000", show_default=True, help="ham10000, isic2020, slice3d or archive.")
 @click.option("--images", type=int, help="Number of images, instead of the data set's.")
@@ -43,7 +42,11 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 @click.option("--devices", type=int, default=1, show_default=True, help="Devices of each kind that train together.")
 @click.option("--efficiency", type=float, help="Their speed over so many times that of one, as 0.9; never assumed.")
 @click.option(
-    "--price", "prices", multiple=True, metavar="DEVICE=AMOUNT", help="Of a device-hour: cuda:0=2.90; may be repeated."
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="DEVICE=AMOUNT",
+    help="Of a device-hour: cuda:0=2.90, or 'cuda:0=2.90 EUR' (repeatable).",
 )
 @click.option(
     "--prices", "price_file", type=click.Path(path_type=Path), help="A TOML file of prices, with currency, date and source."
@@ -58,7 +61,8 @@ def command(
     records: tuple[str, ...],
     format_name: str | None,
     output: Path | None,
-    chart: str,
+    chart: str | None,
+    no_records: bool,
     pictures: bool,
     dataset: str,
     images: int | None,
@@ -108,19 +112,23 @@ def command(
     if format_name is None and suffix not in {"", ".txt", *_BY_SUFFIX}:
         raise UsageError(f"no format goes by '{suffix}'; name one with --format: {', '.join(FORMATS)}")
     chosen = format_name or _BY_SUFFIX.get(suffix, "terminal")
+    if chart not in {None, "list"} and chosen not in PICTURES:
+        raise UsageError(f"--chart goes with --format png and svg, not with {chosen}")
+    if no_records and chosen != "html":
+        raise UsageError(f"--no-records goes with --format html, not with {chosen}")
     if pictures and (chosen != "markdown" or output is None):
         raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
     if chosen in PICTURES and output is None and chart != "list" and sys.stdout.isatty():
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     with _without_collecting():
         if chosen == "html" and chart != "list":
-            write(_page(records, assumptions, group_by), output)
+            write(_page(records, assumptions, group_by, not no_records), output)
             return
         report = build(read_named(records), assumptions, group_by)
         if chart == "list":
             write(_chart_list(report), output)
         elif chosen in PICTURES:
-            write(picture(find_chart(report, chart), chosen), output)
+            write(picture(find_chart(report, chart or "headline"), chosen), output)
         elif pictures and output is not None:
             _write_with_pictures(report, output)
         else:
@@ -147,11 +155,13 @@ def _write_with_pictures(report: Report, output: Path) -> None:
     write(markdown_with_pictures(report, [(chart, files[chart.name].name) for chart in found]), output)
 
 
-def _page(records: Sequence[str], assumptions: Assumptions, group_by: str) -> str:
-    """The page with as many of the records as it can carry."""
+def _page(records: Sequence[str], assumptions: Assumptions, group_by: str, attach: bool) -> str:
+    """The page; with ``attach`` as many of the records in it as it can carry."""
     from bench.report import build
     from bench.report.page import Attachments, HtmlReporter
 
+    if not attach:
+        return HtmlReporter().render(build(read_named(records), assumptions, group_by))
     attachments = Attachments()
     return HtmlReporter(attachments).render(build(attachments.passing(read_named(records)), assumptions, group_by))
 

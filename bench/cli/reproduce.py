@@ -13,7 +13,8 @@ from bench.cli.options import data_options, data_spec, interpreters
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
-    from bench.report.model import CaseKey
+    from bench.report import Report
+    from bench.report.model import CaseKey, MeasuredCase
 
 _LARGEST = 1000.0
 
@@ -109,7 +110,7 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
     from bench.report import build, cells
     from bench.statistics import CONFIDENCE, welch
 
-    before, after = ({_alike(case.key): case for case in build([record]).measured} for record in (old, new))
+    before, after = (_by_case(build([record])) for record in (old, new))
     low_bound, high_bound = math.log1p(-min(within, 99.9) / 100), math.log1p(within / 100)
     lines, found = [], []
     for key, recorded in before.items():
@@ -118,7 +119,7 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
         repeated = after.get(key)
         if repeated is None or not (recorded.valid and repeated.valid):
             found.append("not repeated")
-            lines.append(f"not repeated: {name}: {'it did not run' if repeated is None else 'a side has no proven rate'}")
+            lines.append(f"not repeated: {name}: {_why_not(key, repeated, after)}")
             continue
         assert recorded.log is not None
         assert repeated.log is not None
@@ -149,4 +150,18 @@ def _verdict(low: float, high: float, low_bound: float, high_bound: float) -> st
 
 def _alike(key: CaseKey) -> CaseKey:
     """A case, whatever machine and software ran it."""
-    return key._replace(machine="", stack=key.stack._replace(versions="", environment="", bench=""), data="")
+    return key._replace(machine="", stack=key.stack._replace(versions="", environment="", bench=""))
+
+
+def _by_case(report: Report) -> dict[CaseKey, MeasuredCase]:
+    return {_alike(case.key): case for case in (*report.measured, *report.to_quality)}
+
+
+def _why_not(key: CaseKey, repeated: MeasuredCase | None, after: dict[CaseKey, MeasuredCase]) -> str:
+    if repeated is not None:
+        return "a side has no proven rate"
+    if any(other._replace(data="") == key._replace(data="") for other in after):
+        return "it ran on other images"
+    if any(other._replace(digest="") == key._replace(digest="") for other in after):
+        return "the network has changed since"
+    return "it did not run"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.options import pairs
+from bench.cli.report import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
     from bench.record.places import Place
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from bench.record.selection import Selection
 
 EXPORTS = (".csv", ".parquet", ".sqlite")
-DEFAULT_FOLDER = "bench-results"
 _OF_A_RUN = {"record.json", "plan.json", "journal.jsonl", "logs", "compiled"}
 """What a run's folder holds; one that holds anything else is never deleted."""
 
@@ -152,10 +152,16 @@ def redact(target: str, kept: tuple[str, ...], **values: Any) -> None:
 
 @command.command()
 @_choosing
-@click.option("--keep", type=int, required=True, metavar="N", help="The newest records of each machine that stay.")
+@click.option(
+    "--keep",
+    type=int,
+    required=True,
+    metavar="N",
+    help="The newest records that stay, of each machine and of what they measured.",
+)
 @click.option("--yes", is_flag=True, help="Really delete; without it, only say what would go.")
 def prune(keep: int, yes: bool, **values: Any) -> None:
-    """Delete the runs of a local folder that are older than each machine's newest."""
+    """Delete the runs of a local folder that are older than the newest of the same machine and the same cases."""
     import shutil
 
     from bench.errors import UsageError
@@ -163,14 +169,15 @@ def prune(keep: int, yes: bool, **values: Any) -> None:
 
     if keep < 1:
         raise UsageError(f"--keep {keep} would leave nothing; expected 1 or more")
-    by_machine: dict[str, list[tuple[str, Path]]] = {}
+    alike: dict[tuple[str, frozenset[str]], list[tuple[str, Path]]] = {}
     for place, record in _chosen(values):
         if not isinstance(place, Path):
             raise UsageError(f"{place} is in an object store; only local runs are pruned")
         if place.name != NAME:
             raise UsageError(f"{place} is no run's {NAME}; only runs' folders are pruned")
-        by_machine.setdefault(record.machine.fingerprint, []).append((record.created, place.parent))
-    going = [folder for runs in by_machine.values() for _, folder in sorted(runs)[:-keep]]
+        cases = frozenset(case.label for case in record.cases)
+        alike.setdefault((record.machine.fingerprint, cases), []).append((record.created, place.parent))
+    going = [folder for runs in alike.values() for _, folder in sorted(runs)[:-keep]]
     for folder in sorted(going):
         strange = sorted(found.name for found in folder.iterdir() if found.name not in _OF_A_RUN)
         if strange:

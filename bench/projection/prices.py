@@ -93,12 +93,12 @@ def _entry(entry: dict[str, object], number: int, path: Path) -> Price:
 def find_price(prices: Sequence[Price], machine: str, names: Sequence[str]) -> Price | None:
     """The price of a device in the machine of this fingerprint that goes by these names, the most particular name first.
 
-    One for this machine comes before one for any; of several, the last given counts.
+    What is given by hand comes before what a file says, one for this machine before one for any; of several, the last given counts.
     """
-    for particular in (True, False):
+    for filed, particular in ((False, True), (False, False), (True, True), (True, False)):
         for name in names:
             for price in reversed(prices):
-                if _means(price.device, machine, name) if particular else price.device == name:
+                if price.filed is filed and (_means(price.device, machine, name) if particular else price.device == name):
                     return price
     return None
 

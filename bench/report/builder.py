@@ -17,11 +17,14 @@ from bench.report.text import clean, plural
 def build(records: Iterable[Record], assumptions: Assumptions | None = None, group_by: str = "") -> Report:
     """The report of these records; an iterator is read one record at a time.
 
-    Raises NotComparableError where nothing was measured, UsageError for a workload, size or reference that is not there,
+    Raises NotComparableError where nothing was measured, UsageError for a workload, size, label or reference that is not there,
     RecordError for a record that contradicts itself.
     """
     assumptions = assumptions or Assumptions()
     pooled = pool(records, group_by)
+    if group_by and pooled.records and group_by not in pooled.labels:
+        there = ", ".join(sorted(clean(label, 40) for label in pooled.labels)[:10]) or "none"
+        raise UsageError(f"no record has the label '{clean(group_by, 40)}'; there is: {there}")
     everything = measured_cases(pooled)
     selected = _selected(everything, assumptions)
     if not any(case.log is not None or case.courses for case in selected):

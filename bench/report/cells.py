@@ -67,6 +67,14 @@ def machine_name(machine: Machine) -> str:
     return f"{processor(machine.cpu)}, {cores} {'core' if cores == '1' else 'cores'}"
 
 
+def count(things: int) -> str:
+    """``11.2 M``, ``287 k``."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if things >= size:
+            return f"{number(things / size)} {unit}"
+    return str(things)
+
+
 def estimated(estimate: Estimate | None, write: Callable[[float], str]) -> str:
     """``4.1 h ± 3 %``, or ``4.1 h (3.0 h to 6.2 h)`` where the interval is wide, or the bare figure where there is none."""
     if estimate is None:

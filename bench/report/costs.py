@@ -66,7 +66,7 @@ def _section(group: Group, report: Report) -> Section:
     assumptions, labels = report.assumptions, row_labels(group)
     columns = (
         "device",
-        "an hour",
+        "a device-hour",
         "one training",
         f"{assumptions.tuning_runs:,} runs",
         "a year",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -24,8 +26,12 @@ def write_table(records: Sequence[Record], output: Path) -> int:
         cases = pandas.DataFrame(flat_rows(build(records)))
     except NotComparableError:
         cases = pandas.DataFrame()
-    temporary = output.with_name(output.name + ".part")
-    temporary.unlink(missing_ok=True)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{output.name}-", dir=output.parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    temporary = Path(name)
     try:
         if output.suffix == ".csv":
             cases.map(lambda value: spreadsheet(value) if isinstance(value, str) else value).to_csv(
@@ -35,7 +41,10 @@ def write_table(records: Sequence[Record], output: Path) -> int:
             _parquet(cases, temporary)
         else:
             _sqlite(cases, records, temporary)
+        temporary.chmod(0o644)
         temporary.replace(output)
+    except (OverflowError, sqlite3.Error) as error:
+        raise UsageError(f"cannot write {output}: {error}; a .csv holds every number") from None
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
     finally:

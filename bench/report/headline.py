@@ -14,10 +14,9 @@ from bench.report.sections import Section, Table, cut
 def headline(group: Group, report: Report) -> Section:
     """Days versus hours for one workload and size."""
     assumptions = report.assumptions
-    title = (
-        f"Days versus hours: {cells.group_name(group, report.groups)}, {assumptions.dataset.title}, "
-        f"{assumptions.dataset.images:,} images, {group.epochs:,} epochs"
-    )
+    data = assumptions.dataset
+    images = "" if " images" in data.title else f", {data.images:,} images"  # a number of the user's own is in the title
+    title = f"Days versus hours: {cells.group_name(group, report.groups)}, {data.title}{images}, {group.epochs:,} epochs"
     columns = (
         "device",
         "setting",

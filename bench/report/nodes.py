@@ -10,7 +10,7 @@ from bench.durations import number
 from bench.report import cells
 from bench.report.model import CaseKey, Report
 from bench.report.sections import Section, Table
-from bench.report.text import clean, plural
+from bench.report.text import clean, plural, processor
 from bench.statistics import log_rate
 from bench.statistics.outliers import FEWEST, LEVEL, outliers
 
@@ -21,9 +21,9 @@ Nodes = Mapping[CaseKey, Mapping[str, Sequence[float]]]
 """By case, machine and software apart: ln(seconds per item) of every proven trial, by the label's value."""
 
 
-def apart(key: CaseKey) -> CaseKey:
-    """What alike machines have in common."""
-    return key._replace(machine="", stack=key.stack._replace(environment=""))
+def apart(key: CaseKey, hardware: str) -> CaseKey:
+    """What alike machines have in common: everything but which one it was, ``hardware`` being the device's name."""
+    return key._replace(machine=hardware, stack=key.stack._replace(environment=""))
 
 
 def node_sections(report: Report) -> list[Section]:
@@ -60,6 +60,7 @@ def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> 
     what = [key.backend, "+".join(key.devices), f"{key.workload} {key.size}", key.phase, key.scenario, key.precision]
     size = plural(key.threads, "core") if key.phase == "preprocess" else f"batch {key.batch_size:,}"
     title = f"By {clean(label, 40)}: " + " ".join(clean(part, 40) for part in [*dict.fromkeys(what), size] if part)
+    title += f", {processor(clean(key.machine, 60))}" if key.machine else ""
     return Section(
         title,
         Table((clean(label, 40), unit, "from the median", "trials", "outlier"), tuple(rows), frozenset({2, 3})),

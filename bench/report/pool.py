@@ -74,6 +74,7 @@ class Pool:
     forecasts: list[tuple[CaseKey, Forecast]] = field(default_factory=list)
     repeated: int = 0
     group_by: str = ""  # a label
+    labels: set[str] = field(default_factory=set)  # names
     nodes: dict[CaseKey, dict[str, list[float]]] = field(default_factory=dict)
 
 
@@ -122,6 +123,7 @@ def _add(pooled: Pool, record: Record) -> None:
         place = machine, ceiling.physical, ceiling.precision, ceiling.kind
         if math.isfinite(ceiling.rate) and ceiling.rate > 0:
             pooled.ceilings[place] = max(pooled.ceilings.get(place, ceiling), ceiling, key=lambda known: known.rate)
+    pooled.labels |= record.labels.keys()
     pooled.skips.update((skip.what, skip.reason) for skip in record.skips)
     pooled.forecasts += [(keys[found.case].key, found) for found in record.forecasts if _possible(found)]
     for trial in record.trials:
@@ -151,7 +153,9 @@ def _possible(forecast: Forecast) -> bool:
 def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
     figure = tally.figures[-1]
     if figure.log is not None and figure.proof == "passed":
-        pooled.nodes.setdefault(apart(tally.key), {}).setdefault(value, []).append(figure.log)
+        device = tally.device.name if tally.device is not None and tally.device.kind != "cpu" else ""
+        hardware = device or f"{pooled.machines[tally.key.machine].cpu}, {tally.key.threads} cores"
+        pooled.nodes.setdefault(apart(tally.key, hardware), {}).setdefault(value, []).append(figure.log)
 
 
 def _tallies(pooled: Pool, record: Record) -> list[Tally]:

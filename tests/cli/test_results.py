@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
 import msgspec
 import pandas
 import pytest
 
 from bench.cli import main
+from bench.errors import RecordError
 from bench.record.files import NAME, read_record, sealed, write_record
-from bench.record.places import Remote, place_of, read_place, records_at, write_place
+from bench.record.places import Remote, check_place, place_of, read_place, records_at, write_place
 from bench.record.redact import redacted
 from bench.record.schema import Finding, Record, Skip
 from bench.report import build
@@ -185,6 +187,64 @@ def test_redacted_records_pool_as_they_did_before():
         plain = build(records(*waits)).measured
         again = build([redacted(record) for record in records(*waits)]).measured
         assert {case.rate for case in again} == {case.rate for case in plain}
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../up", "/etc/passwd", ".hidden"])
+def test_no_name_of_a_record_leads_out_of_the_folder(tmp_path, name):
+    there = write_place(fake.record(name), tmp_path / "pub" / "inner")
+    assert isinstance(there, Path)
+    assert there.parent.parent == tmp_path / "pub" / "inner"
+    assert not there.parent.name.startswith(".")
+
+
+@pytest.mark.parametrize("scheme", ["file", "memory"])
+def test_other_file_systems_hold_records_too(folder, capsys, scheme):
+    stem = folder.parent / "elsewhere" if scheme == "file" else "/team"
+    target = f"{scheme}://{stem}/new place"
+    assert run(capsys, "results", "copy", "--to", target)[0] == 0
+    code, out, err = run(capsys, "results", "list", target, "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert [line["id"] for line in found] == ["one", "two", "three"]
+    assert read_place(place_of(found[0]["place"])).id == "one"
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_measuring(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="is no folder"):
+        check_place(tmp_path / "file" / "below")
+
+
+def test_what_was_half_written_can_be_written_again(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.record.places.sealed", lambda record: object())
+        with pytest.raises(TypeError):
+            write_place(fake.record("one"), tmp_path)
+    assert not any(found.is_file() for found in tmp_path.rglob("*"))
+    assert write_place(fake.record("one"), tmp_path) == tmp_path / "one" / NAME
+
+
+def test_nothing_to_validate_is_no_success(tmp_path, capsys):
+    code, out, err = run(capsys, "results", "validate", tmp_path)
+    assert (code, out) == (2, "")
+    assert "no record to validate" in err
+
+
+def test_what_a_broken_record_says_reaches_no_terminal_raw(folder, capsys):
+    (folder / "one" / NAME).write_text('{"format":"\\u001b]0;pwned\\u0007","version":1,"sha256":"","record":{}}')
+    code, out, _ = run(capsys, "results", "validate", folder)
+    assert code == 2
+    assert "\x1b" not in out
+
+
+def test_prune_keeps_the_newest_of_whatever_was_measured(folder, capsys):
+    other = fake.record(
+        "four", [script for script in fake.scripts() if script.case.phase == "train"], created="2026-04-05T10:00:00Z"
+    )
+    (folder / "four").mkdir()
+    write_record(other, folder / "four" / NAME)
+    assert run(capsys, "results", "prune", "--keep", "1", "--yes")[0] == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["four", "three", "two"]
 
 
 def test_a_published_record_is_never_overwritten(folder, capsys):

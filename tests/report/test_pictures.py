@@ -72,7 +72,7 @@ def test_png_and_svg_from_the_command_line(folder, tmp_path, capsys):
     width, height = struct.unpack(">II", png[16:24])
     assert width > 1000 < height * 4
     assert run(folder, "--chart", "latency", "-o", tmp_path / "b.svg") == 0
-    assert "latency of one image" in (tmp_path / "b.svg").read_text()
+    assert "Latency of one image" in (tmp_path / "b.svg").read_text()
     assert run(folder, "--chart", "list") == 0
     assert "headline: One training of melanoma small" in capsys.readouterr().out
 

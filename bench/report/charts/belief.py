@@ -10,7 +10,7 @@ from bench.durations import duration, number
 from bench.record.forecasts import covered, error
 from bench.record.schema import Forecast
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, digits, lanes_spec
+from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, digits, lanes_spec, of_all
 from bench.report.charts.rates import by_network, tagged
 from bench.report.forecasts import by_case
 from bench.report.model import MeasuredCase, Report
@@ -44,7 +44,7 @@ def forecasts(report: Report) -> Iterator[Chart]:
         )
         title = "% that the forecast was above or below; whiskers: 95 % interval of prediction"
         yield Chart(
-            tagged("forecasts", names), f"Forecasts held to account: {name}", alt.replace(cells.NO_BREAK, " "),
+            tagged("forecasts", names), of_all(f"Forecasts held to account: {name}", min(len(lanes), MOST_LANES), len(lanes)), alt.replace(cells.NO_BREAK, " "),
             lanes_spec(lanes[:MOST_LANES], alt, title, scale={"type": "linear", "nice": True}),
             Table(("case", "epochs", "predicted", "from", "to", "taken", "error"), tuple(rows), frozenset(range(1, 7))), "belief",
         )  # fmt: skip
@@ -65,20 +65,21 @@ def spread(report: Report) -> Iterator[Chart]:
     """Every trial of every case, as its difference from the case's mean."""
     names: list[str] = []
     for name, cases in by_network(case for case in report.measured if len(case.log_times) > 1):
-        chosen = sorted(cases, key=_width, reverse=True)[:MOST_LANES]
+        chosen = sorted(cases, key=_width, reverse=True)
         rows: list[Spec] = []
         table = []
         for place, case in enumerate(chosen):
             mean = sum(case.log_times) / len(case.log_times)
             changes = [100 * math.expm1(mean - log) for log in case.log_times]
-            rows += [{"id": f"{place:04d}", "name": _name(case, report), "change": change} for change in _thinned(changes)]
+            drawn = _thinned(changes) if place < MOST_LANES else ()
+            rows += [{"id": f"{place:04d}", "name": _name(case, report), "change": change} for change in drawn]
             table.append((_name(case, report), f"{len(changes)}", f"{min(changes):+.1f} % to {max(changes):+.1f} %"))
         y = {"field": "id", "type": "nominal", "axis": None}
         alt = f"Rate of each trial against the mean of its case, {name}: " + "; ".join(
             f"{row[0]}: {row[2]}" for row in table
         )
         spec = {
-            **base(alt, _LANE * len(chosen)),
+            **base(alt, _LANE * min(len(chosen), MOST_LANES)),
             "data": {"values": rows},
             "layer": [
                 {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.75, "color": "var(--c0)"},
@@ -89,7 +90,7 @@ def spread(report: Report) -> Iterator[Chart]:
             ],
         }  # fmt: skip
         yield Chart(
-            tagged("spread", names), f"How far trials scatter: {name}", alt, spec,
+            tagged("spread", names), of_all(f"How far trials scatter: {name}", min(len(chosen), MOST_LANES), len(chosen)), alt, spec,
             Table(("case", "trials", "from the mean"), tuple(table), frozenset({1, 2})), "belief",
         )  # fmt: skip
 

@@ -91,6 +91,11 @@ class Lane:
     series: str = ""
 
 
+def of_all(title: str, shown: int, everything: int) -> str:
+    """The title, and how many are pictured where not all are; the table behind has all."""
+    return title if shown >= everything else f"{title}, {shown:,} of {everything:,}"
+
+
 def base(description: str, height: int = 260) -> Spec:
     """What every picture has in common; as wide as the place it stands in."""
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bench.durations import duration, number
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, shapes
+from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, of_all, shapes
 from bench.report.charts.rates import by_network, tagged
 from bench.report.model import Report
 from bench.report.sections import Table
@@ -23,14 +23,15 @@ def latency(report: Report) -> Iterator[Chart]:
         rows: list[Spec] = []
         points: list[Spec] = []
         table = []
-        for case in cases[:_MOST_CURVES]:
+        for place, case in enumerate(cases):
             series = f"{cells.at_machine(case, report)}, {cells.setting(case)}"
-            rows += [
-                {"series": series, "share": digits(100 * share), "seconds": digits(seconds)}
-                for share, seconds in case.latency_curve
-            ]
             known = {found.percent: found.latency for found in case.latency}
-            points += [{"series": series, "share": percent, "seconds": found.value} for percent, found in known.items()]
+            if place < _MOST_CURVES:
+                rows += [
+                    {"series": series, "share": digits(100 * share), "seconds": digits(seconds)}
+                    for share, seconds in case.latency_curve
+                ]
+                points += [{"series": series, "share": percent, "seconds": found.value} for percent, found in known.items()]
             shown = [
                 cells.estimated(known[percent], duration) if percent in known else "too few queries"
                 for percent in PERCENTILES
@@ -42,7 +43,10 @@ def latency(report: Report) -> Iterator[Chart]:
             "field": "seconds",
             "type": "quantitative",
             "scale": _LOG_TIME,
-            "axis": {"title": "latency of one image, log scale", **TIME_AXIS},
+            "axis": {
+                "title": "log scale; lines: all queries; points: p50, p90, p99 as in the table, means over trials",
+                **TIME_AXIS,
+            },
         }
         y = {"field": "share", "type": "quantitative", "title": "% of queries done", "scale": {"domain": [0, 100]},
              "axis": {"values": [0, 25, 50, 75, 90, 99]}}  # fmt: skip
@@ -62,7 +66,7 @@ def latency(report: Report) -> Iterator[Chart]:
         }  # fmt: skip
         columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
         yield Chart(
-            tagged("latency", names), f"Latency of one image: {name}", alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("latency", names), of_all(f"Latency of one image: {name}", min(len(cases), _MOST_CURVES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({1, 2, 3})), "inference",
         )  # fmt: skip
 
@@ -76,13 +80,16 @@ def throughput(report: Report) -> Iterator[Chart]:
         rows: list[Spec] = []
         table = []
         cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0, reverse=True)
-        for case in cases[:MOST_LANES]:
+        for place, case in enumerate(cases):
             rate = case.rate
             assert rate is not None
             series = f"{cells.at_machine(case, report)}, {case.key.precision}"
             took = case.key.batch_size / rate.value
             scenario = f"{case.key.scenario}, batch {case.key.batch_size:,}"
-            rows.append({"series": series, "rate": rate.value, "seconds": took, "label": f"batch {case.key.batch_size:,}"})
+            if place < MOST_LANES:
+                rows.append(
+                    {"series": series, "rate": rate.value, "seconds": took, "label": f"batch {case.key.batch_size:,}"}
+                )
             table.append((series, scenario, cells.estimated(rate, number), duration(took)))
         series_names = [row["series"] for row in rows]
         colour = {"field": "series", "type": "nominal", "scale": colours(series_names)}
@@ -105,6 +112,6 @@ def throughput(report: Report) -> Iterator[Chart]:
         }  # fmt: skip
         columns = ("device and precision", "scenario", "images/s", "time of one batch")
         yield Chart(
-            tagged("throughput", names), f"Throughput against latency: {name}", alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("throughput", names), of_all(f"Throughput against latency: {name}", min(len(cases), MOST_LANES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({2, 3})), "inference",
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.errors import UsageError
 from bench.report.charts import charts
-from bench.report.charts.chart import DARK, LIGHT, Chart, painted
+from bench.report.charts.chart import LIGHT, Chart, painted
 from bench.report.model import Report
 
 _SCALE = 2.0
@@ -23,17 +23,16 @@ def find_chart(report: Report, name: str) -> Chart:
     return chosen
 
 
-def picture(chart: Chart, format: str, *, dark: bool = False) -> bytes:
+def picture(chart: Chart, format: str) -> bytes:
     """The chart with its title, as ``png`` or ``svg``. Raises UsageError where vl-convert is missing."""
     try:
         import vl_convert
     except ImportError:
         raise UsageError("pictures and pages need vl-convert; pip install vl-convert-python") from None
-    colours = DARK if dark else LIGHT
-    spec = painted(chart.spec, colours)
+    spec = painted(chart.spec)
     spec["title"] = {
         "text": chart.title,
-        "color": colours["ink"],
+        "color": LIGHT["ink"],
         "anchor": "start",
         "fontSize": 15,
         "offset": 12,

@@ -8,13 +8,14 @@ from itertools import groupby
 from bench.durations import number
 from bench.report import cells
 from bench.report.ceilings import nearest
-from bench.report.charts.chart import Chart, Lane, Spec, base, colours, dashes, lanes_spec, shapes
+from bench.report.charts.chart import Chart, Lane, Spec, base, colours, dashes, lanes_spec, of_all, shapes
 from bench.report.charts.times import shown
 from bench.report.model import MeasuredCase, Report
 from bench.report.sections import Table
 from bench.report.text import clean
 
 _MOST_SERIES = 12
+_PHASES = {"train": "training", "infer": "inference"}
 
 
 def by_network(cases: Iterable[MeasuredCase]) -> Iterator[tuple[str, list[MeasuredCase]]]:
@@ -36,15 +37,16 @@ def training(report: Report) -> Iterator[Chart]:
     names: list[str] = []
     for name, cases in by_network(case for case in report.measured if case.key.phase == "train" and case.log is not None):
         cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
-        lanes = shown([_rate_lane(case, report) for case in cases])
+        everything = [_rate_lane(case, report) for case in cases]
+        lanes = shown(everything)
         alt = f"Training rate of {name}, images per second: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
         spec = lanes_spec(lanes, alt, "images per second, log scale; whiskers: 95 % interval", {"format": "~s"})
         yield Chart(
             tagged("training", names),
-            f"Training rate: {name}",
+            of_all(f"Training rate: {name}", len(lanes), len(everything)),
             alt.replace(cells.NO_BREAK, " "),
             spec,
-            _lane_table(lanes, "images/s"),
+            _lane_table(everything, "images/s"),
             "training",
         )
 
@@ -75,10 +77,11 @@ def batches(report: Report) -> Iterator[Chart]:
     for name, cases in by_network(
         case for case in report.measured if case.log is not None and case.key.scenario in {"", "offline"}
     ):
-        for phase in ("train", "infer"):
-            lines = _lines([case for case in cases if case.key.phase == phase and case.log is not None], report)
+        for phase, part in _PHASES.items():
+            everything = _lines([case for case in cases if case.key.phase == phase and case.log is not None], report)
+            lines = everything[:_MOST_SERIES]
             if lines:
-                alt = f"{phase} rate of {name} over batch size"
+                alt = f"{part.capitalize()} rate of {name} over batch size"
                 rows = [
                     {"series": series, "batch": case.key.batch_size, "rate": rate.value, "low": rate.low or rate.value,
                      "high": rate.high or rate.value}
@@ -88,18 +91,18 @@ def batches(report: Report) -> Iterator[Chart]:
                     ("case", "batch size", "images/s"),
                     tuple(
                         (series, f"{case.key.batch_size:,}", cells.estimated(case.rate, number))
-                        for series, members in lines
+                        for series, members in everything
                         for case in members
                     ),
                     frozenset({1, 2}),
                 )
                 yield Chart(
                     tagged("batches", names),
-                    f"{phase} rate over batch size: {name}",
+                    of_all(f"{part.capitalize()} rate over batch size: {name}", len(lines), len(everything)),
                     alt,
                     _curve(rows, alt),
                     table,
-                    "training",
+                    part,
                 )
 
 
@@ -108,9 +111,7 @@ def _lines(cases: Sequence[MeasuredCase], report: Report) -> list[tuple[str, lis
     for case in sorted(cases, key=lambda case: case.key.batch_size):
         options = f", {clean(case.key.options, 60)}" if case.key.options else ""
         found.setdefault(f"{cells.at_machine(case, report)}, {clean(case.key.precision, 20)}{options}", []).append(case)
-    return [(name, members) for name, members in found.items() if len({case.key.batch_size for case in members}) > 1][
-        :_MOST_SERIES
-    ]
+    return [(name, members) for name, members in found.items() if len({case.key.batch_size for case in members}) > 1]
 
 
 def _curve(rows: list[Spec], alt: str) -> Spec:
@@ -122,7 +123,7 @@ def _curve(rows: list[Spec], alt: str) -> Spec:
         "scale": {"type": "log", "base": 2, "nice": False, "padding": 10},
         "title": "batch size",
     }
-    scale = {"type": "log", "nice": True}
+    scale = {"type": "log", "nice": False, "padding": 20}
     return {
         **base(alt),
         "data": {"values": rows},
@@ -212,17 +213,17 @@ def ceilings(report: Report) -> Iterator[Chart]:
                     found[0],
                 )
             )
-        lanes = sorted(lanes, key=lambda lane: lane.value)
-        lanes = shown(lanes)
+        everything = sorted(lanes, key=lambda lane: lane.value)
+        lanes = shown(everything)
         alt = f"Achieved share of the nearest measured ceiling, {name}: " + "; ".join(
             f"{lane.name}: {lane.text}" for lane in lanes
         )
         spec = lanes_spec(lanes, alt, "% of the nearest measured ceiling", scale={"domainMin": 0, "nice": True}, mark="bar")
         yield Chart(
             tagged("ceilings", names),
-            f"Achieved over measured ceiling: {name}",
+            of_all(f"Achieved over measured ceiling: {name}", len(lanes), len(everything)),
             alt,
             spec,
-            _lane_table(lanes, "of the nearest ceiling"),
+            _lane_table(everything, "of the nearest ceiling"),
             "training",
         )

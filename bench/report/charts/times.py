@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 from bench.durations import duration
 from bench.projection import Assumptions
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec
+from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec, of_all
 from bench.report.costs import cost, paid
 from bench.report.model import Group, Report, Row
 from bench.report.notes import row_labels
@@ -22,17 +23,18 @@ def slug(group: Group, report: Report) -> str:
     if len(report.groups) == 1:
         return ""
     twins = sum((other.workload, other.size) == (group.workload, group.size) for other in report.groups) > 1
-    return f"-{group.workload}-{group.size}" + (f"-{group.digest[:8]}" if twins else "")
+    name = f"-{group.workload}-{group.size}" + (f"-{group.digest[:8]}" if twins else "")
+    return re.sub(r"[^\w.-]", "_", name)[:100]  # it becomes a file's name
 
 
 def headline_lanes(group: Group) -> list[Lane]:
-    """One training per device, from slow to fast; of very many the reference and the fastest."""
+    """One training per device, the reference first."""
     lanes = []
     for row, label in zip(group.rows, row_labels(group), strict=True):
         training = row.best.projection.training
         text = cells.estimated(training, duration)
         lanes.append(Lane(f"{label}, {row.best.train.key.precision}", training.value, training.low, training.high, text))
-    return sorted(shown(lanes), key=lambda lane: -lane.value)
+    return lanes
 
 
 def shown(lanes: Sequence[Lane]) -> list[Lane]:
@@ -43,15 +45,16 @@ def shown(lanes: Sequence[Lane]) -> list[Lane]:
 def headlines(report: Report) -> Iterator[Chart]:
     """Time per training per device, a picture per network."""
     for group in report.groups:
-        lanes = headline_lanes(group)
+        everything = headline_lanes(group)
+        lanes, behind = (sorted(some, key=lambda lane: -lane.value) for some in (shown(everything), everything))
         name = cells.group_name(group, report.groups)
         alt = f"One training of {name}, log scale: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
         yield Chart(
             f"headline{slug(group, report)}",
-            f"One training of {name}, {report.assumptions.dataset.title}",
+            of_all(f"One training of {name}, {report.assumptions.dataset.title}", len(lanes), len(behind)),
             alt.replace(cells.NO_BREAK, " "),
             lanes_spec(lanes, alt, "time of one training, log scale; whiskers: 95 % interval", TIME_AXIS),
-            Table(("device", "one training"), tuple((lane.name, lane.text) for lane in lanes), frozenset({1})),
+            Table(("device", "one training"), tuple((lane.name, lane.text) for lane in behind), frozenset({1})),
             "headline",
         )
 
@@ -70,8 +73,9 @@ def pipelines(report: Report) -> Iterator[Chart]:
         alt = f"Stages of one training of {name}, as shares of its time: " + "; ".join(
             f"{label}: {bar[0]} {duration(bar[3])}" for label, bar in bars
         )
+        title = of_all(f"Where the time of one training goes: {name}", len(rows), len(group.rows))
         yield Chart(
-            f"pipeline{slug(group, report)}", f"Where the time of one training goes: {name}", alt,
+            f"pipeline{slug(group, report)}", title, alt,
             _waterfall([(label, stages(row, group, report)) for row, label in rows], alt), table, "pipeline",
         )  # fmt: skip
 
@@ -171,22 +175,45 @@ def sentence(group: Group, assumptions: Assumptions) -> str:
     """The headline in words: how long, how sure, and what it costs where there are prices."""
     labels = row_labels(group)
     fastest = min(range(len(group.rows)), key=lambda place: group.rows[place].best.projection.training.value)
-    return " ".join(filter(None, (_how_long(group, labels, fastest), _what_it_costs(group, labels, fastest, assumptions))))
+    return " ".join(
+        filter(None, (_how_long(group, labels, fastest, assumptions), _what_it_costs(group, labels, fastest, assumptions)))
+    )
 
 
-def _how_long(group: Group, labels: Sequence[str], fastest: int) -> str:
+def network(group: Group) -> str:
+    """Size of the images and of the network, where the records tell."""
+    facts = group.rows[0].best.train.facts
+    return "" if facts is None else f"{facts.height}×{facts.width} pixels, {cells.count(facts.parameters)} parameters"
+
+
+def subject(group: Group, assumptions: Assumptions) -> str:
+    """What is trained, and on how much: under the heading, so that no figure stands without it."""
+    data = assumptions.dataset
+    parts = [text for text in [network(group)] if text]
+    parts.append(
+        f"{data.title}, {data.training_images:,} images to train on and {data.validation_images:,} to evaluate, {group.epochs:,} epochs"
+    )
+    if assumptions.devices > 1:
+        parts.append(
+            f"{assumptions.devices:,} devices of each kind together at a parallel efficiency of {assumptions.parallel_efficiency:g}"
+        )
+    return "; ".join(parts) + "."
+
+
+def _how_long(group: Group, labels: Sequence[str], fastest: int, assumptions: Assumptions) -> str:
     best = group.rows[fastest]
+    one = "One training" if assumptions.devices == 1 else f"With {assumptions.devices:,} devices each, one training"
     time = cells.estimated(best.best.projection.training, duration)
     if group.reference is None or best.reference:
         others = [place for place in range(len(group.rows)) if place != fastest]
-        text = f"One training takes {time} on {labels[fastest]}"
+        text = f"{one} takes {time} on {labels[fastest]}"
         if not others:
             return f"{text}, the only device measured."
         second = min(others, key=lambda place: group.rows[place].best.projection.training.value)
         other = cells.estimated(group.rows[second].best.projection.training, duration)
         return f"{text}, the fastest of {len(labels):,}; the next, {labels[second]}, needs {other}."
     slow = cells.estimated(group.reference.best.projection.training, duration)
-    text = f"One training takes {slow} on {labels[0]} and {time} on {labels[fastest]}"
+    text = f"{one} takes {slow} on {labels[0]} and {time} on {labels[fastest]}"
     if best.best.best is None:
         return f"{text}."
     star = " (without what was not measured on both)" if best.best.best.left_out else ""
@@ -200,10 +227,10 @@ def _what_it_costs(group: Group, labels: Sequence[str], fastest: int, assumption
     if not known or len({one.price.currency for one in known.values()}) > 1:
         return ""
     cheapest = min(known, key=lambda place: known[place].training.value)
-    least = f"{paid(known[cheapest].training, known[cheapest].price.currency)} on {labels[cheapest]}"
+    currency = known[cheapest].price.currency
+    bare = "" if currency else " (no currency was given)"
+    least = f"{paid(known[cheapest].training, currency)}{bare} on {labels[cheapest]}"
     of = f"the least of the {len(known):,} with a price" if len(known) > 1 else "the only one with a price"
     if cheapest == fastest or fastest not in known:
         return f"It costs {least}, {of}."
-    return (
-        f"It costs {paid(known[fastest].training, known[fastest].price.currency)} on {labels[fastest]} and least, {least}."
-    )
+    return f"It costs {paid(known[fastest].training, currency)} on {labels[fastest]} and least, {least}."

@@ -24,13 +24,15 @@ from bench.record.schema import Record
 from bench.report import cells
 from bench.report.charts import Chart, charts
 from bench.report.charts.chart import DARK, LIGHT
-from bench.report.charts.times import sentence
+from bench.report.charts.pictures import picture
+from bench.report.charts.times import sentence, subject
 from bench.report.document import ASSUMPTIONS, assumption_lines, document_parts
 from bench.report.energy import TRAINING
 from bench.report.model import ABOVE_CEILING, MARKS, UNPROVEN, MeasuredCase, Report
 from bench.report.page.payload import MOST_ROWS, payload
 from bench.report.sections import Section
 from bench.report.text import clean, plural
+from bench.statistics import Estimate
 
 _PARTS = {
     "training": "Training",
@@ -45,6 +47,9 @@ _LARGEST = 2_900_000
 """Bytes of a page, so that it travels by e-mail: it carries as many of its records as fit."""
 
 _DATA = "{{data}}"
+
+_WIDE = 2.0
+"""From the low to the high end of an interval, times: more is no answer to how long."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class HtmlReporter:
             style=Markup(_variables() + _file("style.css")),
             data=Markup(_DATA),
             summary=_summary(report),
+            machines=len(report.machines),
             groups=_groups(report, pictures, sections),
             whatif=data["whatIf"],
             pictures=pictures,
@@ -202,12 +208,14 @@ def _groups(report: Report, pictures: Sequence[Chart], sections: Mapping[str, Se
     return [
         {
             "name": cells.group_name(group, report.groups),
+            "subject": subject(group, report.assumptions),
             "sentence": sentence(group, report.assumptions),
             "section": section,
             "cost_lines": costs[title].lines
             if (title := f"What it costs: {cells.group_name(group, report.groups)}") in costs
             else (),
             "chart": chart,
+            "still": base64.b64encode(picture(chart, "svg")).decode(),  # for readers whose scripts are off, as in most mail
             "rows": len(group.rows),
         }
         for group, section, chart in zip(report.groups, headlines, pictured, strict=True)
@@ -261,9 +269,18 @@ def _physics(report: Report) -> Belief:
 def _spread(report: Report) -> Belief:
     single = [case for case in _rated(report) if len(case.log_times) < 2]
     answer = "95 % intervals over fresh processes, in random order"
+    widths = [width for group in report.groups for row in group.rows if (width := _width(row.best.projection.training))]
+    if widths:
+        answer += (
+            f"; the widest of one training's times spans a factor of {max(widths):.3g}, the narrowest of {min(widths):.3g}"
+        )
     if single:
         answer += f"; {plural(len(single), 'rate')} of a single trial, marked ¹, without an interval"
-    return "How sure?", not single, answer
+    return "How sure?", not single and max(widths, default=1.0) <= _WIDE, answer
+
+
+def _width(time: Estimate) -> float | None:
+    return None if time.low is None or time.high is None or time.low <= 0 else time.high / time.low
 
 
 def _forecast(report: Report) -> Belief:
@@ -273,9 +290,14 @@ def _forecast(report: Report) -> Belief:
     told = account([forecast for _, forecast in report.forecasts])
     few = f"; fewer than {FEWEST} are too few to judge by" if told.as_promised is None else ""
     return question, told.as_promised, (
-        f"{plural(told.count, 'training')} predicted and then done: off by {100 * told.median_error:.1f} % in the median and "
+        f"{plural(told.count, 'training')} ({_kinds(report)}, from memory) predicted and then done: off by {100 * told.median_error:.1f} % in the median and "
         f"{100 * told.worst_error:.1f} % at worst, {told.covered:,} inside the 95 % interval{few}"
     )  # fmt: skip
+
+
+def _kinds(report: Report) -> str:
+    """Of which networks, and in which precisions."""
+    return ", ".join(sorted({f"{cells.network(case)} in {clean(case.key.precision, 20)}" for case, _ in report.forecasts}))
 
 
 def _quiet(report: Report) -> Belief:

@@ -167,18 +167,25 @@
   const fixedly = [...document.querySelectorAll("#assumed li")].map((item) => item.textContent)
     .slice(accelbench.assumed(whatIf, own).length); // those that follow the form come first
 
+  const unread = []; // what of a shared link could not be understood
+
   async function update() {
     const given = readForm(), { prices, broken } = readPrices();
     const found = accelbench.compute(whatIf, given, prices), fault = found.fault || broken;
     const alert = document.getElementById("fault"), answers = document.getElementById("answers");
-    alert.hidden = !fault;
-    alert.textContent = fault ? `${fault} The figures below are of the last values that made sense.` : "";
+    document.getElementById("active").hidden = !isChanged();
+    document.querySelectorAll(".headline, #pipeline").forEach((part) => part.classList.toggle("stale", Boolean(fault)));
+    alert.hidden = !fault && !unread.length;
+    alert.textContent = fault ? `${fault} The figures are of the last values that made sense.`
+      : unread.length ? `Left out of the link, as it makes no sense here: ${unread.slice(0, 5).join(", ")}.` : "";
     answers.classList.toggle("stale", Boolean(fault));
     document.body.dataset.fault = fault ? "yes" : "";
     if (fault) return;
     found.groups.forEach((group, place) => {
       const answer = document.querySelector(`[data-answers="${place}"]`);
-      document.querySelector(`.sentence[data-group="${place}"]`).textContent = group.sentence;
+      const sentence = document.querySelector(`.sentence[data-group="${place}"]`);
+      sentence.textContent = group.sentence;
+      sentence.previousElementSibling.textContent = group.subject;
       answer.querySelector(".title").textContent = group.title;
       fill(document.getElementById(`days-${place}`), group.columns, group.rows, [5, 6]);
       fill(document.getElementById(`costs-${place}`), group.costColumns, group.costs);
@@ -198,8 +205,8 @@
     lanes.sort((one, other) => other.value - one.value);
     const rows = lanes.map((lane, number) => ({ id: String(number).padStart(4, "0"), ...lane }));
     const alt = `One training of ${whatIf.groups[place].name}, log scale: ` + lanes.map((lane) => `${lane.name}: ${lane.text}`).join("; ");
-    const figure = frame.closest("figure");
-    figure.querySelector("figcaption").textContent = group.pictureTitle + (lanes.length < group.lanes.length ? `, ${lanes.length} of ${group.lanes.length}` : "");
+    const figure = frame.closest("figure"), count = whatIf.groups[place].count;
+    figure.querySelector("figcaption").textContent = group.pictureTitle + (lanes.length < count ? `, ${lanes.length} of ${count.toLocaleString("en-US")}` : "");
     figure.querySelector("caption").textContent = `Behind the picture: ${group.pictureTitle}`;
     const everything = [...group.lanes].sort((one, other) => other.value - one.value);
     return redraw(frame, rows, alt, everything.map((lane) => [lane.name, lane.text]), [1]);
@@ -240,27 +247,37 @@
   // ---- the fragment: a what-if that can be shared -----------------------------------------------------------------------------
 
   function toFragment() {
-    const words = new URLSearchParams(), given = readForm();
-    if (given.dataset !== own.dataset) words.set("dataset", given.dataset);
+    const text = words().toString();
+    history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+  }
+
+  const isChanged = () => words().toString() !== "";
+
+  /* What differs from the report as it was made. */
+  function words() {
+    const found = new URLSearchParams(), given = readForm();
+    if (given.dataset !== own.dataset) found.set("dataset", given.dataset);
     NUMBERS.forEach((name) => {
       const text = form.elements[name].value.trim(), before = own[name] === null ? "" : String(own[name]);
-      if (text !== before) words.set(name, text);
+      if (text !== before) found.set(name, text);
     });
-    if ((given.reference || "") !== (own.reference || "")) words.set("reference", given.reference || "");
-    priceInputs.forEach((input) => { if (input.value.trim() !== "") words.set(input.name, input.value.trim()); });
-    const text = words.toString();
-    history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+    if ((given.reference || "") !== (own.reference || "")) found.set("reference", given.reference || "");
+    priceInputs.forEach((input) => { if (input.value.trim() !== "") found.set(input.name, input.value.trim()); });
+    return found;
   }
 
   function fromFragment() {
     const words = new URLSearchParams(location.hash.slice(1));
     initial();
+    unread.length = 0;
     if ([...words].every(([, value]) => value === "") && !location.hash.includes("=")) return;
     if (preset(words.get("dataset"))) choose(words.get("dataset"));
     for (const [name, value] of words) {
       const input = NUMBERS.includes(name) || name.startsWith("price.") ? form.elements[name] : null;
-      if (input && /^[-+\d.eE]*$/.test(value)) input.value = value; // anything else, a browser would complain about
-      if (name === "reference" && (value === "" || names.has(value))) reference.value = value;
+      const sensible = /^[-+\d.eE]*$/.test(value) && Number.isFinite(Number(value)); // anything else, a browser would complain about
+      if (input && sensible) input.value = value;
+      else if (name === "reference" && (value === "" || names.has(value))) reference.value = value;
+      else if (name !== "dataset" || !preset(value)) unread.push(name.slice(0, 20));
     }
   }
 
@@ -273,9 +290,10 @@
 
   form.elements.dataset.addEventListener("input", () => choose(form.elements.dataset.value));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => { toFragment(); update(); });
+  form.addEventListener("input", () => { unread.length = 0; toFragment(); update(); });
   form.addEventListener("reset", (event) => {
     event.preventDefault();
+    unread.length = 0;
     initial();
     toFragment();
     update();

@@ -14,7 +14,7 @@ from bench.datasets import DATASETS
 from bench.projection import Assumptions, Measured
 from bench.projection.draws import STRATA, seed_of, strata
 from bench.report import cells
-from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying
+from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, network
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
 from bench.report.model import Group, Report, Row, Setting
@@ -94,6 +94,7 @@ def _group(group: Group, report: Report) -> Fields:
         "name": cells.group_name(group, report.groups),
         "ownEpochs": _own_epochs(group),
         "count": len(group.rows),
+        "network": network(group),
         "rows": [_row(group.rows[place], labels[place], suffixes[place], report) for place in shown_rows(group)],
     }
 

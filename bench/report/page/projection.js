@@ -418,8 +418,9 @@ const accelbench = (() => {
     });
     const name = group.name, title = datasetTitle(data, given);
     return {
-      title: `Days versus hours: ${name}, ${title}, ${integer(given.images)} images, ${integer(epochs)} epochs`,
-      sentence: [howLong(rows, reference !== null, group.count), whatItCosts(rows, given)].filter((text) => text !== "").join(" "),
+      title: `Days versus hours: ${name}, ${title}${title.includes(" images") ? "" : `, ${integer(given.images)} images`}, ${integer(epochs)} epochs`,
+      subject: subjectOf(data, group, given, epochs),
+      sentence: [howLong(rows, reference !== null, group.count, given), whatItCosts(rows, given)].filter((text) => text !== "").join(" "),
       columns: [
         "device", "setting", "decode", "one training", `${integer(given.tuningRuns)} runs`, every(given.retrainDays),
         `in ${general(given.budgetHours)} h`, "same precision", "best precision", "limited by",
@@ -428,7 +429,7 @@ const accelbench = (() => {
         row.label, best.text, best.decode, estimated(found.training, duration), estimated(found.tuningLoop, duration),
         perInterval(found.perInterval), members(found.members), same, fastest, bindsText(best, found),
       ]),
-      costColumns: ["device", "an hour", "one training", `${integer(given.tuningRuns)} runs`, "a year", "same cost as the reference at"],
+      costColumns: ["device", "a device-hour", "one training", `${integer(given.tuningRuns)} runs`, "a year", "same cost as the reference at"],
       costs: costRows(rows, given),
       energies: rows.map(({ row, found }) => [row.label, estimated(found.energy, energy)]),
       costLines: costLines(rows, given),
@@ -514,16 +515,28 @@ const accelbench = (() => {
 
   const fastestOf = (rows) => rows.reduce((best, row) => (row.found.training.value < best.found.training.value ? row : best));
 
-  function howLong(rows, referred, count) {
+  function subjectOf(data, group, given, epochs) {
+    const parts = group.network === "" ? [] : [group.network];
+    parts.push(
+      `${datasetTitle(data, given)}, ${integer(trainingImages(given))} images to train on and ${integer(validationImages(given))} to evaluate, ` +
+      `${integer(epochs)} epochs`);
+    if (given.devices > 1) {
+      parts.push(`${integer(given.devices)} devices of each kind together at a parallel efficiency of ${general(given.efficiency)}`);
+    }
+    return `${parts.join("; ")}.`;
+  }
+
+  function howLong(rows, referred, count, given) {
+    const one = given.devices === 1 ? "One training" : `With ${integer(given.devices)} devices each, one training`;
     const fastest = fastestOf(rows);
     const time = (row) => estimated(row.found.training, duration);
     if (!referred || fastest.isReference) {
-      const others = rows.filter((row) => row !== fastest), text = `One training takes ${time(fastest)} on ${fastest.row.label}`;
+      const others = rows.filter((row) => row !== fastest), text = `${one} takes ${time(fastest)} on ${fastest.row.label}`;
       if (!others.length) return `${text}, the only device measured.`;
       const second = fastestOf(others);
       return `${text}, the fastest of ${integer(count)}; the next, ${second.row.label}, needs ${time(second)}.`;
     }
-    const text = `One training takes ${time(rows[0])} on ${rows[0].row.label} and ${time(fastest)} on ${fastest.row.label}`;
+    const text = `${one} takes ${time(rows[0])} on ${rows[0].row.label} and ${time(fastest)} on ${fastest.row.label}`;
     const star = fastest.factor.leftOut.length ? " (without what was not measured on both)" : "";
     return `${text}: ${estimated(fastest.factor.factor, times)} as fast${star}.`;
   }
@@ -535,7 +548,8 @@ const accelbench = (() => {
     const cost = ({ found, price }) => costOf(found, price, given);
     const paid = (row) => estimated(cost(row), (value) => money(value, row.price.currency));
     const cheapest = known.reduce((best, row) => (cost(row).value < cost(best).value ? row : best));
-    const least = `${paid(cheapest)} on ${cheapest.row.label}`;
+    const bare = cheapest.price.currency === "" ? " (no currency was given)" : "";
+    const least = `${paid(cheapest)}${bare} on ${cheapest.row.label}`;
     const of = known.length > 1 ? `the least of the ${integer(known.length)} with a price` : "the only one with a price";
     if (cheapest === fastest || fastest.price === null) return `It costs ${least}, ${of}.`;
     return `It costs ${paid(fastest)} on ${fastest.row.label} and least, ${least}.`;
