@@ -42,7 +42,7 @@ def forecasts(report: Report) -> Iterator[Chart]:
         alt = f"Forecasts of whole trainings against what they took, {name}: " + "; ".join(
             f"{lane.name}: {lane.text}" for lane in lanes
         )
-        title = "% that the forecast was above or below; whiskers: 95 % interval of prediction"
+        title = "% above or below; whiskers: 95 % interval"
         yield Chart(
             tagged("forecasts", names), of_all(f"Forecasts held to account: {name}", min(len(lanes), MOST_LANES), len(lanes)), alt.replace(cells.NO_BREAK, " "),
             lanes_spec(lanes[:MOST_LANES], alt, title, scale={"type": "linear", "nice": True}),

@@ -62,7 +62,7 @@ _CONFIG = {
     },
     "legend": {
         "labelColor": "var(--ink)", "titleColor": "var(--ink)", "labelFontSize": 12, "orient": "bottom", "columns": 1,
-        "labelLimit": 420, "title": None, "symbolSize": 80,
+        "labelLimit": {"expr": "width - 16"}, "title": None, "symbolSize": 80,
     },
 }  # fmt: skip
 

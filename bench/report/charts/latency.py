@@ -44,7 +44,7 @@ def latency(report: Report) -> Iterator[Chart]:
             "type": "quantitative",
             "scale": _LOG_TIME,
             "axis": {
-                "title": "log scale; lines: all queries; points: p50, p90, p99 as in the table, means over trials",
+                "title": "latency of one image, log scale",
                 **TIME_AXIS,
             },
         }
@@ -66,7 +66,7 @@ def latency(report: Report) -> Iterator[Chart]:
         }  # fmt: skip
         columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
         yield Chart(
-            tagged("latency", names), of_all(f"Latency of one image: {name}", min(len(cases), _MOST_CURVES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("latency", names), of_all(f"Latency of one image: {name}; points: p50, p90 and p99, each the mean over trials", min(len(cases), _MOST_CURVES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({1, 2, 3})), "inference",
         )  # fmt: skip
 
