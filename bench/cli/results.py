@@ -67,7 +67,7 @@ def list_(style: str, **values: Any) -> None:
     """A line per record, the newest last."""
     import msgspec
 
-    from bench.report.text import clean
+    from bench.report.text import clean, processor
 
     lines = [_line(place, record) for place, record in _chosen(values)]
     lines.sort(key=lambda line: (line["created"], line["id"]))
@@ -76,7 +76,7 @@ def list_(style: str, **values: Any) -> None:
         return
     for line in lines:
         labels = " ".join(f"{name}={value}" for name, value in sorted(line["labels"].items()))
-        text = f"{line['created'][:16]}  {line['id']}  {line['machine'][:8]}  {', '.join(line['measured'])}  {labels}"
+        text = f"{line['created'][:16]}  {line['id']}  {line['machine'][:8]} {processor(line['cpu'])}  {', '.join(line['measured'])}  {labels}"
         click.echo(clean(text, 300) + ("" if line["complete"] else "  (incomplete)"))
     click.echo(f"{len(lines):,} {'record' if len(lines) == 1 else 'records'}", err=True)
 
@@ -238,7 +238,12 @@ def _read(places: tuple[str, ...]) -> Iterator[tuple[Place, Record | str]]:
 
 
 def _line(place: Place, record: Record) -> dict[str, Any]:
-    measured = sorted({f"{case.backend} {case.workload}-{case.size}" for case in record.cases})
+    to_quality = {True: " to quality", False: ""}
+    measured = sorted(
+        {f"{case.backend} {case.workload}-{case.size}{to_quality[case.scenario == 'to-quality']}" for case in record.cases}
+    )
+    if record.forecasts:
+        measured.append(f"{len(record.forecasts):,} forecasts")
     return {
         "place": str(place), "id": record.id, "created": record.created, "machine": record.machine.fingerprint,
         "cpu": record.machine.cpu, "measured": measured, "labels": record.labels, "complete": record.complete,
