@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.errors import UsageError
 from bench.report import build, render
 from bench.statistics.outliers import LEVEL, outliers
 from tests.support import records as fake
@@ -54,4 +55,5 @@ def test_forty_nodes_in_one_table_with_the_slow_one_marked():
     assert len(marked) == 1
     assert "| n17" in marked[0]
     assert "Rosner 1983" in page
-    assert "No case was measured under two values" in render(build(records, group_by="rack"), "markdown")
+    with pytest.raises(UsageError, match=r"no record has the label 'rack'; there is: node"):
+        build(records, group_by="rack")
