@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from bench.errors import UsageError
 
 VALIDATION_SHARE = 0.2
 _MOST_IMAGES = 10**15
+_LEAST_MEGAPIXELS = 1e-6
 _MOST_MEGAPIXELS = 1e6
 
 
@@ -28,9 +28,9 @@ class Dataset:
     def __post_init__(self) -> None:
         if not 1 <= self.images <= _MOST_IMAGES:
             raise UsageError(f"a data set of {self.images} images; expected 1 to {_MOST_IMAGES:,}")
-        if not (math.isfinite(self.megapixels) and 0 < self.megapixels <= _MOST_MEGAPIXELS):
+        if not _LEAST_MEGAPIXELS <= self.megapixels <= _MOST_MEGAPIXELS:
             raise UsageError(
-                f"{self.megapixels} megapixels per image; expected more than 0, at most {_MOST_MEGAPIXELS:,.0f}"
+                f"{self.megapixels} megapixels per image; expected {_LEAST_MEGAPIXELS:f} to {_MOST_MEGAPIXELS:,.0f}"
             )
 
     @property

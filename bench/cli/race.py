@@ -66,7 +66,7 @@ def command(**values: Any) -> None:
 
 
 def _replay(values: dict[str, Any]) -> None:
-    from bench.cli.report import read_named
+    from bench.cli.report import read_named, tell
     from bench.datasets import adapted, find_dataset
     from bench.durations import duration
     from bench.errors import NotComparableError
@@ -85,12 +85,12 @@ def _replay(values: dict[str, Any]) -> None:
     for title, lanes in _races(report):
         slowest = max(lane.seconds for lane in lanes)
         scale = slowest / values["seconds"]
-        click.echo(f"{title}; a second on the screen is {duration(scale)}")
-        if sys.stdout.isatty():
+        tell(f"{title}; a second on the screen is {duration(scale)}")
+        if _on_terminal():
             _run(lanes, scale)
         for place, lane in enumerate(lanes, 1):
             ahead = "" if lane.seconds == slowest else f", {slowest / lane.seconds:.3g} times as fast as the last"
-            click.echo(f"{place}. {lane.name}: {lane.text}{ahead}")
+            tell(f"{place}. {lane.name}: {lane.text}{ahead}")
 
 
 class _Lane(NamedTuple):
@@ -118,6 +118,10 @@ def _races(report: Report) -> list[tuple[str, list[_Lane]]]:
         name, data = cells.group_name(group, report.groups), report.assumptions.dataset
         races.append((f"One training of {name}: {data.title}, {data.images:,} images, {group.epochs:,} epochs", lanes))
     return races
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 @contextmanager
@@ -184,7 +188,7 @@ def _live(values: dict[str, Any]) -> int:
         started, said, done = time.monotonic(), ["starting"] * len(names), [0.0] * len(names)
         open_lanes = set(range(len(names)))
         for moment in found.moments:
-            if show is None and sys.stdout.isatty():
+            if show is None and _on_terminal():
                 show, started = stack.enter_context(_bars([(name, epochs) for name in names])), time.monotonic()
             if moment.entrant is not None:
                 done[moment.entrant], said[moment.entrant] = moment.epochs, moment.text

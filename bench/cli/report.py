@@ -118,7 +118,7 @@ def command(
         raise UsageError(f"--no-records goes with --format html, not with {chosen}")
     if pictures and (chosen != "markdown" or output is None):
         raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
-    if chosen in PICTURES and output is None and chart != "list" and sys.stdout.isatty():
+    if chosen in PICTURES and output is None and chart != "list" and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     with _without_collecting():
         if chosen == "html" and chart != "list":
@@ -143,11 +143,14 @@ def _chart_list(report: Report) -> str:
 
 def _write_with_pictures(report: Report, output: Path) -> None:
     """Markdown, and every picture that it shows as an SVG file beside it."""
+    from bench.errors import UsageError
     from bench.report.charts import charts
     from bench.report.charts.pictures import picture
     from bench.report.markdown import markdown_with_pictures
 
     check_writable(output)
+    if _is_special(output):
+        raise UsageError(f"{output} is no file, so there is no place beside it for pictures")
     found = [chart for chart in charts(report) if not chart.name.startswith("warm-up")]
     files = {chart.name: output.with_name(f"{output.stem}-{chart.name}.svg") for chart in found}
     for chart in found:
@@ -197,6 +200,7 @@ def read_named(named: Sequence[str]) -> Iterator[Record]:
 def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
     """The records that can be read; the others, and runs without one, are named on standard error."""
     from bench.errors import RecordError
+    from bench.report.text import clean
 
     unfinished: list[Place] = []
     if isinstance(folder, Path):
@@ -206,7 +210,7 @@ def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
         try:
             record = _one(path)
         except RecordError as error:
-            click.echo(f"bench: left out: {error}", err=True)
+            click.echo(f"bench: left out: {clean(str(error), 400)}", err=True)
         else:
             read += 1
             yield record
@@ -224,39 +228,82 @@ def _one(place: Place) -> Record:
 
 
 def check_writable(output: Path) -> None:
-    """Raises UsageError where no file can be put."""
+    """Raises UsageError where no file can be put, or where a record or a run would be lost."""
     from bench.errors import UsageError
 
     if output.is_dir():
         raise UsageError(f"cannot write {output}: it is a folder; expected a file's name")
+    if _is_special(output):
+        return
+    if _is_of_a_run(output):
+        raise UsageError(
+            f"cannot write {output}: it holds what a run measured, which is never overwritten; choose another name"
+        )
     folder = output.resolve().parent
     if not os.access(folder, os.W_OK | os.X_OK):
         there = "is not writable" if folder.is_dir() else "is not there"
         raise UsageError(f"cannot write {output}: its folder {there}")
 
 
+def _is_special(output: Path) -> bool:
+    """A device or a pipe: it is written to, not replaced."""
+    return output.exists() and not output.is_file()
+
+
+def _is_of_a_run(output: Path) -> bool:
+    if not output.is_file():
+        return False
+    if output.name in {"plan.json", JOURNAL}:
+        return True
+    with suppress(OSError), output.open("rb") as file:
+        return file.read(40).startswith(b'{"format":"accelbench record"')
+    return False
+
+
+def tell(text: str) -> None:
+    """Print a line, whatever the terminal's encoding lacks."""
+    write(f"{text}\n", None)
+
+
 def write(content: str | bytes, output: Path | None) -> None:
     """Print text, or put it into a file that is there either whole or not at all. Raises UsageError."""
+    import tempfile
+
+    from bench.errors import UsageError
+
     if output is None:
+        if sys.stdout is None:
+            raise UsageError("standard output is closed; name a file with --output")
         if isinstance(content, bytes):
             sys.stdout.buffer.write(content)
             return
         encoding = sys.stdout.encoding or "utf-8"
         click.echo(content.encode(encoding, "replace").decode(encoding), nl=False)
         return
-    from bench.errors import UsageError
-
     check_writable(output)
-    output = output.resolve()  # a link stays one
-    temporary = output.with_name(output.name + ".part")
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     try:
-        if output.exists() and not output.is_file():  # a device or a pipe cannot be replaced by a file
-            output.write_bytes(data)
+        if _is_special(output):
+            with output.open("wb") as file:
+                file.write(data)
             return
-        temporary.write_bytes(data)
+        output = output.resolve()  # a link stays one
+        descriptor, name = tempfile.mkstemp(prefix=f".{output.name[:40]}-", dir=output.parent)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from None
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        temporary.chmod(output.stat().st_mode & 0o777 if output.exists() else 0o666 & ~_umask())
         temporary.replace(output)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise UsageError(f"cannot write {output}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    found = os.umask(0o022)
+    os.umask(found)
+    return found

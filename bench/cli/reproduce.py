@@ -68,7 +68,7 @@ def command(**values: Any) -> None:
     old = read_place(place_of(values["record"]))
     check_record(old)
     _refuse_missing_images(old, values)
-    count = old.data[0].count if old.data else None
+    count = max(old.data[0].count, 1) if old.data else None
     if values.get("data") is None and count is not None:
         values["count"] = count
     seconds = values["seconds"] or _recorded_seconds(old)

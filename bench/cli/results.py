@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.options import pairs
-from bench.cli.report import DEFAULT_FOLDER
+from bench.cli.report import DEFAULT_FOLDER, tell
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.record.places import Place
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from bench.record.selection import Selection
 
 EXPORTS = (".csv", ".parquet", ".sqlite")
-_OF_A_RUN = {"record.json", "plan.json", "journal.jsonl", "logs", "compiled"}
+_RECORD = "record.json"
+_OF_A_RUN = {_RECORD, "plan.json", "journal.jsonl", "logs", "compiled"}
 """What a run's folder holds; one that holds anything else is never deleted."""
 
 
@@ -65,19 +68,19 @@ def command() -> None:
 )
 def list_(style: str, **values: Any) -> None:
     """A line per record, the newest last."""
-    import msgspec
+    import json
 
     from bench.report.text import clean, processor
 
     lines = [_line(place, record) for place, record in _chosen(values)]
     lines.sort(key=lambda line: (line["created"], line["id"]))
     if style == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(lines), indent=1).decode())
+        tell(json.dumps(lines, indent=1))
         return
     for line in lines:
         labels = " ".join(f"{name}={value}" for name, value in sorted(line["labels"].items()))
         text = f"{line['created'][:16]}  {line['id']}  {line['machine'][:8]} {processor(line['cpu'])}  {', '.join(line['measured'])}  {labels}"
-        click.echo(clean(text, 300) + ("" if line["complete"] else "  (incomplete)"))
+        tell(clean(text, 300) + ("" if line["complete"] else "  (incomplete)"))
     click.echo(f"{len(lines):,} {'record' if len(lines) == 1 else 'records'}", err=True)
 
 
@@ -98,7 +101,7 @@ def export(output: Path, **values: Any) -> None:
     check_writable(output)
     records = [record for _, record in _chosen(values)]
     rows = write_table(records, output)
-    click.echo(f"{output}: {rows:,} rows")
+    tell(f"{output}: {rows:,} rows")
 
 
 @command.command()
@@ -117,10 +120,10 @@ def validate(**values: Any) -> None:
     for place, found in _read(values["places"]):
         if isinstance(found, str):
             broken += 1
-            click.echo(clean(found, 400))
+            tell(clean(found, 400))
         elif _selection(values).takes(found):
             whole += 1
-            click.echo(f"ok: {clean(str(place), 400)}")
+            tell(f"ok: {clean(str(place), 400)}")
     if not broken and not whole:
         raise RecordError("there is no record to validate; see what there is with: bench results list")
     sys.exit(2 if broken else 0)
@@ -134,7 +137,7 @@ def copy(target: str, **values: Any) -> None:
     from bench.record.places import place_of, write_place
 
     for _, record in _chosen(values):
-        click.echo(str(write_place(record, place_of(target))))
+        tell(str(write_place(record, place_of(target))))
 
 
 @command.command()
@@ -147,7 +150,7 @@ def redact(target: str, kept: tuple[str, ...], **values: Any) -> None:
     from bench.record.redact import redacted
 
     for _, record in _chosen(values):
-        click.echo(str(write_place(redacted(record, kept), place_of(target))))
+        tell(str(write_place(redacted(record, kept), place_of(target))))
 
 
 @command.command()
@@ -164,30 +167,47 @@ def prune(keep: int, yes: bool, **values: Any) -> None:
     """Delete the runs of a local folder that are older than the newest of the same machine and the same cases."""
     import shutil
 
-    from bench.errors import UsageError
-    from bench.record.files import NAME
-
     if keep < 1:
         raise UsageError(f"--keep {keep} would leave nothing; expected 1 or more")
-    alike: dict[tuple[str, frozenset[str]], list[tuple[str, Path]]] = {}
+    alike: dict[tuple[str, frozenset[str]], list[tuple[datetime, Path]]] = {}
     for place, record in _chosen(values):
         if not isinstance(place, Path):
             raise UsageError(f"{place} is in an object store; only local runs are pruned")
-        if place.name != NAME:
-            raise UsageError(f"{place} is no run's {NAME}; only runs' folders are pruned")
+        if place.name != _RECORD:
+            raise UsageError(f"{place} is no run's {_RECORD}; only runs' folders are pruned")
         cases = frozenset(case.label for case in record.cases)
-        alike.setdefault((record.machine.fingerprint, cases), []).append((record.created, place.parent))
+        alike.setdefault((record.machine.fingerprint, cases), []).append((_moment(record.created, place), place.parent))
     going = [folder for runs in alike.values() for _, folder in sorted(runs)[:-keep]]
     for folder in sorted(going):
-        strange = sorted(found.name for found in folder.iterdir() if found.name not in _OF_A_RUN)
+        strange = _strange(folder)
         if strange:
-            click.echo(f"left: {folder}, which holds more than a run: {strange[0]}")
+            tell(f"left: {folder}, which holds more than a run: {strange[0]}")
             continue
         if yes:
-            shutil.rmtree(folder)
-        click.echo(f"{'deleted' if yes else 'would go'}: {folder}")
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise UsageError(f"cannot delete {folder}: {error.strerror} ({error.filename})") from None
+        tell(f"{'deleted' if yes else 'would go'}: {folder}")
     if going and not yes:
         click.echo("nothing was deleted; add --yes", err=True)
+
+
+def _strange(folder: Path) -> list[str]:
+    """What a run's folder holds beside the run, by name: such a folder is never deleted."""
+    found = [one for one in folder.iterdir() if one.name not in _OF_A_RUN]
+    logs = folder / "logs"
+    found += [one for one in logs.iterdir() if one.suffix != ".log" or not one.is_file()] if logs.is_dir() else []
+    found += [one for one in folder.rglob(_RECORD) if one.parent != folder]
+    return sorted(str(one.relative_to(folder)) for one in found)
+
+
+def _moment(created: str, place: Path) -> datetime:
+    try:
+        found = datetime.fromisoformat(created)
+    except ValueError:
+        raise UsageError(f"{place} does not say when it was made, so nobody can tell what is newer") from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _selection(values: dict[str, Any]) -> Selection:
@@ -210,7 +230,11 @@ def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
         if isinstance(record, str):
             click.echo(f"bench: left out: {clean(record, 400)}", err=True)
         elif selection.takes(record):
-            found.setdefault(record.id, (place, record))
+            known, first = found.setdefault(record.id, (place, record))
+            if first != record:
+                raise RecordError(
+                    f"{known} and {place} are different records with one identifier, {record.id:.60}; name one of them alone"
+                )
     if not found:
         raise RecordError("no record is like that; see what there is with: bench results list")
     return list(found.values())

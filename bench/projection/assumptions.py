@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from bench.datasets import DEFAULT, VALIDATION_SHARE, Dataset
@@ -10,6 +9,7 @@ from bench.errors import UsageError
 from bench.projection.prices import Price
 
 _MOST = 10**9
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Assumptions:
             raise UsageError(f"{self.epochs} epochs; expected 1 to {_MOST:,}")
         if not 1 <= self.tuning_runs <= _MOST:
             raise UsageError(f"{self.tuning_runs} tuning runs; expected 1 to {_MOST:,}")
-        if not (math.isfinite(self.budget_hours) and 0 < self.budget_hours <= _MOST):
-            raise UsageError(f"a budget of {self.budget_hours} hours; expected more than 0, at most {_MOST:,}")
-        if not (math.isfinite(self.retrain_days) and 0 < self.retrain_days <= _MOST):
-            raise UsageError(f"retraining every {self.retrain_days} days; expected more than 0, at most {_MOST:,}")
+        if not _LEAST <= self.budget_hours <= _MOST:
+            raise UsageError(f"a budget of {self.budget_hours} hours; expected {_LEAST:f} to {_MOST:,}")
+        if not _LEAST <= self.retrain_days <= _MOST:
+            raise UsageError(f"retraining every {self.retrain_days} days; expected {_LEAST:f} to {_MOST:,}")
         if self.decode_cores is not None and not 1 <= self.decode_cores <= _MOST:
             raise UsageError(f"decoding on {self.decode_cores} cores; expected 1 to {_MOST:,}")
         if not 1 <= self.devices <= _MOST:
             raise UsageError(f"{self.devices} devices; expected 1 to {_MOST:,}")
-        if self.efficiency is not None and not 0 < self.efficiency <= 1:
-            raise UsageError(f"a parallel efficiency of {self.efficiency}; expected more than 0, at most 1")
+        if self.efficiency is not None and not _LEAST <= self.efficiency <= 1:
+            raise UsageError(f"a parallel efficiency of {self.efficiency}; expected {_LEAST:f} to 1")
         if self.devices > 1 and self.efficiency is None:
             raise UsageError(
                 f"{self.devices:,} devices without their parallel efficiency; it is never assumed: give --efficiency, their speed "

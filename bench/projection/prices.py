@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.errors import UsageError
 
 _MOST = 1e9
+_LARGEST_FILE = 200_000
 FEWEST_CHARACTERS = 4
 """Of a fingerprint, to name a machine by."""
 _GIVEN = re.compile(r"(?P<device>.+)=\s*(?P<amount>[^\s=]+?)\s*(?P<currency>[A-Za-z]{3})?")
@@ -51,12 +52,18 @@ def parse_price(text: str) -> Price:
 
 def read_prices(path: Path) -> tuple[Price, ...]:
     """The prices in a TOML file, a ``[[price]]`` for each device. Raises UsageError naming the file and what is wrong with it."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"cannot read prices {path}: it is no file")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_FILE + 1)
+        if len(text) > _LARGEST_FILE:
+            raise UsageError(f"{path} is no file of prices: it is larger than {_LARGEST_FILE:,} bytes")
+        content = tomllib.loads(text.decode())
     except OSError as error:
         raise UsageError(f"cannot read prices {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML file of prices: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no TOML file of prices: {str(error)[:200]}") from None
     entries = content.get("price")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(
@@ -73,7 +80,7 @@ def _entry(entry: dict[str, object], number: int, path: Path) -> Price:
     if lacking:
         raise UsageError(f"{place} lacks its {' and '.join(lacking)}")
     amount, date = entry["per_hour"], entry["date"]
-    if isinstance(amount, bool) or not isinstance(amount, int | float):
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or abs(amount) > _MOST:
         raise UsageError(f"{place} has no number for per_hour")
     if not isinstance(date, datetime.date):
         raise UsageError(f"{place} has no date as 2026-01-31, unquoted")

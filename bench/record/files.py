@@ -59,6 +59,8 @@ def read_record(path: Path) -> Record:
         raise RecordError(_missing(path, file)) from None
     except OSError as error:
         raise RecordError(f"cannot read record {file}: {error.strerror}") from None
+    except MemoryError:
+        raise RecordError(f"cannot read record {file}: it is larger than memory") from None
     return decode_record(content, str(file))
 
 
@@ -75,7 +77,7 @@ def decode_record(content: bytes, file: str) -> Record:
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{file} is not a whole record ({error}); it may be truncated: copy it again") from None
     if envelope.format != "accelbench record":
-        raise RecordError(f"{file} has format '{envelope.format}'; expected 'accelbench record'")
+        raise RecordError(f"{file} has format '{envelope.format:.60}'; expected 'accelbench record'")
     if envelope.version != VERSION:
         raise RecordError(
             f"{file} has record version {envelope.version}; this release reads version {VERSION}: "
@@ -85,9 +87,14 @@ def decode_record(content: bytes, file: str) -> Record:
     if hashlib.sha256(body).hexdigest() != envelope.sha256:
         raise RecordError(f"{file} does not match its own SHA-256: it was edited or damaged after it was sealed")
     try:
-        return msgspec.json.decode(body, type=Record)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        record = msgspec.json.decode(body, type=Record)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{file} breaks the record schema: {error}") from None
+    if record.version != envelope.version:
+        raise RecordError(
+            f"{file} says version {envelope.version} outside and {record.version} inside; it was put together by hand"
+        )
+    return record
 
 
 def find_records(path: Path) -> list[Path]:

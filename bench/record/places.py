@@ -21,7 +21,7 @@ from bench.record.schema import Record
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-_ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]+)://\S", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+._-]+)(?:://|::)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
 
 
@@ -44,7 +44,15 @@ def place_of(text: str) -> Place:
         raise RecordError(
             "no record at an empty name; expected a record, a run's folder, a folder of runs, or an address as s3://bucket/team"
         )
-    return Remote(text.rstrip("/")) if _ADDRESS.match(text) else Path(text)
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
+        return Path(text)
+    if not found["rest"].strip("/"):
+        raise RecordError(
+            f"the address '{text:.80}' ends where its bucket or folder should be named; expected one as s3://bucket/team"
+        )
+    protocol = found["protocol"].lower()
+    return Remote(protocol + text.strip()[len(protocol) :].rstrip("/"))
 
 
 def records_at(place: Place) -> list[Place]:
@@ -93,12 +101,16 @@ def write_place(record: Record, folder: Place) -> Place:
         except OSError as error:
             raise RecordError(f"cannot write {target}: {error.strerror}") from None
         return target
-    there = Remote(f"{folder.address}/{name}/{NAME}")
+    stem, double, rest = folder.address.rpartition("://")
+    there = Remote(f"{stem}{double}{re.sub('/{2,}', '/', rest) if stem != 'file' else rest}/{name}/{NAME}")
     with _reaching(there) as (files, path):
         if files.exists(path):
             return _same(record, there)
         files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        files.pipe_file(path, sealed(record))
+        try:
+            files.pipe_file(path, sealed(record), mode="create")  # no other may come between
+        except FileExistsError:
+            return _same(record, there)
     return there
 
 
@@ -159,9 +171,13 @@ def _reaching(place: Remote) -> Iterator[tuple[AbstractFileSystem, str]]:
             f"{place} needs a package for {protocol}://; pip install {_EXTRAS.get(protocol, 'the fsspec package for it')}"
         ) from None
     except Exception as error:  # every store has errors of its own
-        raise RecordError(f"cannot reach {place}: {_sentence(error)}") from None
+        raise RecordError(f"cannot reach {place}: {_sentence(error, place)}") from None
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, place: Remote) -> str:
+    """What a store says of an error, without the user and password that it may repeat from the address."""
+    secret = re.search(r"//([^/@\s]*)@", place.address)
     text = " ".join(str(error).split())
+    for word in [] if secret is None else [secret[1], *secret[1].split(":")]:
+        text = text.replace(word, "…") if word else text
     return (text or type(error).__name__)[:200]

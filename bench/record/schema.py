@@ -6,11 +6,16 @@ image names never enter a record, because such records get published from hospit
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 VERSION = 1
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer that every language and table can hold."""
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""A count of things that there must be."""
 
 Phase = Literal["preprocess", "train", "infer"]
 Scenario = Literal["", "from-files", "to-quality", "single-stream", "offline"]
@@ -29,12 +34,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     scenario: Scenario = ""
     precision: str = ""  # "" for preprocess
-    batch_size: int = 1
-    threads: int = 1  # host cores given to the worker
-    processes: int = 1
+    batch_size: Whole = 1
+    threads: Positive = 1  # host cores given to the worker
+    processes: Positive = 1
     options: dict[str, str] = {}
     environment: dict[str, str] = {}  # variables the harness set in the worker
-    epochs: int = 0  # of to-quality: how long the schedule is, and no training lasts longer
+    epochs: Whole = 0  # of to-quality: how long the schedule is, and no training lasts longer
     targets: dict[str, float] = {}  # of to-quality: measures on the validation images, all to be reached
     chosen: str = ""  # how batch size and options were chosen, where pilots chose them: "pilot over 1, 8, 32"
 
@@ -60,8 +65,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """A point on the way of a training to its target: what the weights were worth after an epoch."""
 
-    epoch: int  # from 1
-    steps: int  # optimizer steps so far
+    epoch: Whole  # from 1
+    steps: Whole  # optimizer steps so far
     seconds: float  # since the first batch, evaluations included
     loss: float | None  # mean over the epoch's steps; None where it was not a number
     measures: dict[str, float]  # on the validation images: "auc", "accuracy"
@@ -78,10 +83,10 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One fresh process that measured one case."""
 
-    case: int  # index into Record.cases
-    number: int  # 0, 1, … among the trials of its case
+    case: Whole  # index into Record.cases
+    number: Whole  # 0, 1, … among the trials of its case
     role: Literal["pilot", "trial"]
-    order: int  # position in the run, from 0
+    order: Whole  # position in the run, from 0
     status: Status
     started: str
     wall: float  # seconds from spawn to exit
@@ -90,18 +95,18 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     stages: dict[str, float] = {}  # import, data, build, compile, first_step, warmup, steady
     compile: Literal["", "cold", "cached"] = ""
     lowering: str = ""
-    images_per_sample: int = 0
-    steps_per_sample: int = 0
+    images_per_sample: Whole = 0
+    steps_per_sample: Whole = 0
     samples: list[float] = []  # seconds each, in single-stream one query each; of a pilot: seconds per step of its blocks
-    warmup: int = 0  # how many leading samples are warm-up
+    warmup: Whole = 0  # how many leading samples are warm-up
     steady: Literal["", "assumed", "detected", "moving"] = ""  # moving: the samples after warm-up still became faster
-    pixels_per_sample: list[int] = []  # preprocess only: pixels decoded in each sample
+    pixels_per_sample: list[Whole] = []  # preprocess only: pixels decoded in each sample
     curve: list[Evaluation] = []  # to-quality only
     test: dict[str, float] = {}  # to-quality only: measures on the test images at the end, outside the clock
     losses: list[float | None] = []  # of the first optimizer steps; None where it was not a number
     checks: list[Check] = []
-    host_memory: int = 0  # peak resident bytes of the worker
-    device_memory: int = 0
+    host_memory: Whole = 0  # peak resident bytes of the worker
+    device_memory: Whole = 0
     package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
     telemetry: dict[
         str, dict[str, float | None]
@@ -113,8 +118,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """A whole training as it was predicted from the record's trials, and as it then went: seconds from the start of its process to
     its last evaluation."""
 
-    case: int  # the training: index into Record.cases
-    epochs: int
+    case: Whole  # the training: index into Record.cases
+    epochs: Whole
     predicted: float
     low: float | None = None  # 95 % interval of prediction, for a single process; None where there was one trial
     high: float | None = None
@@ -138,9 +143,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     cpu: str
     architecture: str
-    cores: int  # given to this process by affinity and cgroup
-    cores_online: int
-    memory: int
+    cores: Whole  # given to this process by affinity and cgroup
+    cores_online: Whole
+    memory: Whole
     facts: dict[str, str] = {}  # governor, cgroup quota, huge pages, load, libc, python, …
     findings: list[Finding] = []  # what ``bench doctor`` says, just before the run
     gpus: list[dict[str, str]] = []  # name, uuid (hashed), driver, memory, power limit, …
@@ -155,7 +160,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     physical: str  # "host", "gpu:0"
     precisions: tuple[str, ...]
-    memory: int | None = None
+    memory: Whole | None = None
     versions: dict[str, str] = {}
 
 
@@ -165,16 +170,16 @@ class WorkloadFacts(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     size: str
     digest: str  # of network, loss, optimizer and seed: equal means the same computation
-    height: int
-    width: int
+    height: Whole
+    width: Whole
     classes: tuple[str, ...]
-    batch_size: int
-    epochs: int
-    parameters: int
-    forward_flops: int  # per image
-    training_flops: int  # per image, forward and backward
-    forward_elements: int = 0  # of activations read and written at least, per image; 0: unknown
-    training_elements: int = 0
+    batch_size: Whole
+    epochs: Whole
+    parameters: Whole
+    forward_flops: Whole  # per image
+    training_flops: Whole  # per image, forward and backward
+    forward_elements: Whole = 0  # of activations read and written at least, per image; 0: unknown
+    training_elements: Whole = 0
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +188,7 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     fingerprint: str
     synthetic: bool
-    count: int
+    count: Whole
     labelled: bool
     megapixels: float | None = None  # mean per original file, where files were decoded
 
@@ -210,12 +215,12 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A sealed run."""
 
-    version: int
+    version: Whole
     id: str
     created: str
     finished: str
     command: list[str]
-    seed: int
+    seed: Whole
     bench: dict[str, str]  # version, commit of the harness
     machine: Machine
     environment: dict[str, str]  # what the harness set alike in every worker; each case has its own in full

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.record.schema import Ceiling, WorkloadFacts
+from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.report.model import (
     ABOVE_CEILING,
     LOWERINGS,
@@ -139,7 +139,7 @@ def _power(tally: Tally, used: Sequence[Figure]) -> Power | None:
     watts, idle = [], []
     names: set[str] = set()
     for found in (figure.energy for figure in used):
-        own = {name: one for name, one in found.items() if _is_counter_of(physical, name) and one.seconds > 0}
+        own = {name: one for name, one in found.items() if _is_counter_of(physical, name) and _is_possible(one)}
         if own:
             names |= own.keys()
             watts.append(sum(one.joules / one.seconds for one in own.values()))
@@ -149,6 +149,12 @@ def _power(tally: Tally, used: Sequence[Figure]) -> Power | None:
     known = [sum(value for value in one if value is not None) for one in idle if None not in one]
     draw = log_rate([-math.log(value) for value in watts])
     return Power(draw, _mean(known) if len(known) == len(watts) else None, tuple(sorted(names)))
+
+
+def _is_possible(counted: Energy) -> bool:
+    """No device draws more than a power station."""
+    idle = counted.idle_watts
+    return counted.seconds > 0 and counted.joules / counted.seconds <= 1e9 and (idle is None or 0 <= idle <= 1e9)
 
 
 def _is_counter_of(physical: str, name: str) -> bool:

@@ -26,6 +26,9 @@ def write_table(records: Sequence[Record], output: Path) -> int:
         cases = pandas.DataFrame(flat_rows(build(records)))
     except NotComparableError:
         cases = pandas.DataFrame()
+    output = output.resolve()  # a link stays one
+    if output.exists() and not output.is_file():
+        raise UsageError(f"cannot write {output}: it is no file")
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{output.name}-", dir=output.parent)
         os.close(descriptor)

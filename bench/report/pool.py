@@ -69,6 +69,7 @@ class Pool:
     ceilings: dict[tuple[str, str, str, str], Ceiling] = field(default_factory=dict)
     data: dict[str, tuple[bool, str]] = field(default_factory=dict)  # fingerprint: synthetic, description
     records: dict[str, RecordLine] = field(default_factory=dict)
+    prints: dict[str, tuple[object, ...]] = field(default_factory=dict)  # of the records, by identifier
     skips: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     forecasts: list[tuple[CaseKey, Forecast]] = field(default_factory=list)
@@ -86,10 +87,33 @@ def pool(records: Iterable[Record], group_by: str = "") -> Pool:
     pooled = Pool(group_by=group_by)
     for record in records:
         if record.id in pooled.records:
+            _refuse_namesake(pooled, record)
             pooled.repeated += 1
         else:
             _add(pooled, record)
     return pooled
+
+
+def _refuse_namesake(pooled: Pool, record: Record) -> None:
+    """Raises RecordError where it is another record with an identifier that is taken."""
+    if pooled.prints[record.id] != fingerprint(record):
+        raise RecordError(
+            f"two different records have the identifier {clean(record.id, 60)}; one of them was copied and changed: leave it out"
+        )
+
+
+def fingerprint(record: Record) -> tuple[object, ...]:
+    """What two different records hardly have in common."""
+    walls = math.fsum(trial.wall for trial in record.trials if math.isfinite(trial.wall))
+    return (
+        record.created,
+        record.finished,
+        record.seed,
+        record.machine.fingerprint,
+        len(record.cases),
+        len(record.trials),
+        walls,
+    )
 
 
 def check_record(record: Record) -> None:
@@ -114,6 +138,7 @@ def _add(pooled: Pool, record: Record) -> None:
     keys = _tallies(pooled, record)
     machine = record.machine.fingerprint
     _add_machine(pooled, record.machine)
+    pooled.prints[record.id] = fingerprint(record)
     pooled.records[record.id] = RecordLine(
         record.id, record.created, tuple(record.command), machine, record.complete, record.bench.get("commit", "")
     )
@@ -121,7 +146,7 @@ def _add(pooled: Pool, record: Record) -> None:
         pooled.data.setdefault(data.fingerprint, (data.synthetic, data.description))
     for ceiling in record.ceilings:
         place = machine, ceiling.physical, ceiling.precision, ceiling.kind
-        if math.isfinite(ceiling.rate) and ceiling.rate > 0:
+        if 1e-6 <= ceiling.rate <= 1e30:
             pooled.ceilings[place] = max(pooled.ceilings.get(place, ceiling), ceiling, key=lambda known: known.rate)
     pooled.labels |= record.labels.keys()
     pooled.skips.update((skip.what, skip.reason) for skip in record.skips)
@@ -147,7 +172,7 @@ def _add_machine(pooled: Pool, machine: Machine) -> None:
 
 def _possible(forecast: Forecast) -> bool:
     times = [forecast.predicted, forecast.measured, *(end for end in (forecast.low, forecast.high) if end is not None)]
-    return all(math.isfinite(seconds) and seconds > 0 for seconds in times)
+    return all(1e-9 <= seconds <= _LONGEST_STAGE for seconds in times)
 
 
 def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
@@ -277,7 +302,8 @@ def _trace(case: Case, trial: Trial) -> Trace | None:
         [pixels / MEGA for pixels in trial.pixels_per_sample] or [max(trial.images_per_sample, 1)], dtype=np.float64
     )
     samples = np.array(trial.samples, dtype=np.float64)
-    if len(items) not in {1, len(samples)} or not (np.isfinite(samples).all() and (samples > 0).all() and (items > 0).all()):
+    possible = (samples >= 1e-12).all() and (samples <= _LONGEST_STAGE).all() and (items > 0).all()
+    if len(items) not in {1, len(samples)} or not possible:
         return None
     ends, each = np.cumsum(samples), samples / items
     warm = float(ends[trial.warmup - 1]) if 0 < trial.warmup <= len(ends) else 0.0

@@ -65,6 +65,8 @@ def plan_again(
 
 def _lacking(case: Case, found: Discovery) -> str:
     """Why the case cannot run here; nothing where it can."""
+    if case.processes != 1 or len(set(case.devices)) != len(case.devices) or len(case.devices) > 1:
+        return "cases of several processes or devices cannot be repeated yet"
     if case.threads > usable_cores():
         return f"it ran on {case.threads} cores, and there are {usable_cores()}"
     sizes = {(workload.info.name, workload.info.size) for workload in found.workloads}
@@ -75,6 +77,11 @@ def _lacking(case: Case, found: Discovery) -> str:
     backend = next((backend for backend in found.backends if backend.info.name == case.backend), None)
     if backend is None:
         return f"the backend {case.backend} is not installed"
+    if not case.devices:
+        return "it names no device"
+    unknown = sorted(set(case.options) - set(backend.info.options))
+    if unknown:
+        return f"the backend {case.backend} has no option {unknown[0]:.40} here"
     devices = {device.id: device for device in backend.info.devices}
     lacking = [name for name in case.devices if name not in devices]
     if lacking:

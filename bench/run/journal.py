@@ -85,6 +85,10 @@ class Journal:
     @classmethod
     def create(cls, folder: Path, plan: Plan) -> Journal:
         """Make the folder and write the plan."""
+        if folder.parts and folder.parts[0].endswith(":"):
+            raise UsageError(
+                f"a run is measured into a local folder, not {folder.parts[0]}//…; --publish puts its record there"
+            )
         try:
             (folder / "logs").mkdir(parents=True)
             _write_durably(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))

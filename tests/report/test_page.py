@@ -554,7 +554,7 @@ def with_trainings_to_quality() -> Record:
     )
     sweep = [fake.Script(fake.train("cuda", "cuda:0", batch_size=size), 3000.0 + 10 * size) for size in (64, 128)]
     sweep += [fake.Script(fake.train(batch_size=size), 70.0 + size / 10) for size in (64, 128)]
-    return fake.record(wanted=[*fake.scripts(), *sweep, arriving])
+    return fake.record("quality", [*fake.scripts(), *sweep, arriving])
 
 
 @pytest.fixture(scope="module")

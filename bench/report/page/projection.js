@@ -598,24 +598,20 @@ const accelbench = (() => {
 
   /* The bounds of bench.projection.Assumptions and bench.datasets.Dataset; a sentence, or nothing where all is well. */
   function fault(given) {
-    const most = 1e9, whole = Number.isInteger;
+    const most = 1e9, least = 1e-6, whole = Number.isInteger;
     const checks = [
       [whole(given.images) && given.images >= 1 && given.images <= 1e15, "Images: expected a whole number from 1."],
-      [Number.isFinite(given.megapixels) && given.megapixels > 0 && given.megapixels <= 1e6,
-        "Megapixels: expected more than 0, at most 1,000,000."],
+      [given.megapixels >= least && given.megapixels <= 1e6, "Megapixels: expected 0.000001 to 1,000,000."],
       [given.epochs === null || (whole(given.epochs) && given.epochs >= 1 && given.epochs <= most),
         "Epochs: expected a whole number from 1 to 1,000,000,000, or nothing for the network's own."],
       [whole(given.tuningRuns) && given.tuningRuns >= 1 && given.tuningRuns <= most,
         "Tuning runs: expected a whole number from 1 to 1,000,000,000."],
-      [Number.isFinite(given.retrainDays) && given.retrainDays > 0 && given.retrainDays <= most,
-        "Days between retrainings: expected more than 0, at most 1,000,000,000."],
-      [Number.isFinite(given.budgetHours) && given.budgetHours > 0 && given.budgetHours <= most,
-        "Budget: expected more than 0 hours, at most 1,000,000,000."],
+      [given.retrainDays >= least && given.retrainDays <= most, "Days between retrainings: expected 0.000001 to 1,000,000,000."],
+      [given.budgetHours >= least && given.budgetHours <= most, "Budget: expected 0.000001 to 1,000,000,000 hours."],
       [given.decodeCores === null || (whole(given.decodeCores) && given.decodeCores >= 1 && given.decodeCores <= most),
         "Cores for decoding: expected a whole number from 1, or nothing for as many as were measured."],
       [whole(given.devices) && given.devices >= 1 && given.devices <= most, "Devices: expected a whole number from 1."],
-      [given.efficiency === null || (given.efficiency > 0 && given.efficiency <= 1),
-        "Parallel efficiency: expected more than 0, at most 1."],
+      [given.efficiency === null || (given.efficiency >= least && given.efficiency <= 1), "Parallel efficiency: expected 0.000001 to 1."],
       [given.devices === 1 || given.efficiency !== null,
         "Several devices need their parallel efficiency, which is never assumed: their speed over so many times that of one, as 0.9."],
     ];
