@@ -173,6 +173,7 @@ def prune(keep: int, yes: bool, **values: Any) -> None:
     for place, record in _chosen(values):
         if not isinstance(place, Path):
             raise UsageError(f"{place} is in an object store; only local runs are pruned")
+        place = place / _RECORD if place.is_dir() else place
         if place.name != _RECORD:
             raise UsageError(f"{place} is no run's {_RECORD}; only runs' folders are pruned")
         cases = frozenset(case.label for case in record.cases)
