@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.cli import main
 from bench.errors import RecordError
 from bench.record.files import NAME, decode_record, sealed, write_record
 from bench.record.schema import Energy, Forecast, Record
 from bench.report import build, render
 from bench.report.charts import charts
 from bench.report.charts.pictures import picture
+from tests.cli.test_results import run
 from tests.support import records as fake
 
 FORMATS = ("terminal", "markdown", "html", "csv", "json")
@@ -89,13 +89,6 @@ def folder(tmp_path):
     (tmp_path / "run").mkdir()
     write_record(fake.record(), tmp_path / "run" / NAME)
     return tmp_path
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main([*map(str, arguments)])
-    streams = capsys.readouterr()
-    return int(left.value.code or 0), streams.out, streams.err
 
 
 @pytest.mark.parametrize(
