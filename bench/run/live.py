@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from selectors import EVENT_READ, DefaultSelector
 from tempfile import TemporaryDirectory
 
 from bench.machine.host import usable_cores
@@ -55,40 +55,30 @@ def race(
             say("preparing images …")
             prepared = prepared_for(workload, wishes)
             cache = stack.enter_context(TemporaryDirectory(prefix="bench-compiled-"))
-            heard: queue.SimpleQueue[Moment | int] = queue.SimpleQueue()
-            workers = [
-                stack.enter_context(Worker(entrant.launch(wishes, workload, prepared, wishes.seed, cache, cores)))
-                for entrant in entrants
-            ]
-            for place, worker in enumerate(workers):
-                threading.Thread(target=_follow, args=(place, worker, heard), daemon=True).start()
-            left = len(workers)
-            while left:
-                try:
-                    moment = heard.get(timeout=tick)
-                except queue.Empty:
-                    yield Moment()
-                    continue
-                if isinstance(moment, int):
-                    left -= 1
-                    training = trained_by(entrants[moment], wishes.seed, workers[moment].end())
-                    moment = Moment(moment, entrants[moment].epochs, training.trouble, training)
-                yield moment
+            going = {
+                stack.enter_context(Worker(entrant.launch(wishes, workload, prepared, wishes.seed, cache, cores))): place
+                for place, entrant in enumerate(entrants)
+            }
+            finished = [0.0] * len(entrants)
+            news: list[Moment] = []
+
+            def listen(place: int, event: Stage | Beat) -> None:
+                if isinstance(event, Beat):
+                    finished[place] = event.done
+                news.append(Moment(place, finished[place], event.text if isinstance(event, Beat) else event.name))
+
+            selector = stack.enter_context(DefaultSelector())
+            for worker in going:
+                selector.register(worker, EVENT_READ)
+            while going:
+                selector.select(tick)
+                for worker, place in list(going.items()):
+                    if worker.hear(partial(listen, place), 0.0) != "working":
+                        selector.unregister(worker)
+                        del going[worker]
+                        training = trained_by(entrants[place], wishes.seed, worker.end())
+                        news.append(Moment(place, entrants[place].epochs, training.trouble, training))
+                yield from news or [Moment()]
+                news.clear()
 
     return Race(tuple(entrants), cores, moments())
-
-
-def _follow(place: int, worker: Worker, heard: queue.SimpleQueue[Moment | int]) -> None:
-    """In a thread of its own; ends when the worker does, whoever ends it."""
-    done = 0.0
-
-    def listen(event: Stage | Beat) -> None:
-        nonlocal done
-        if isinstance(event, Beat):
-            done = event.done
-        heard.put(Moment(place, done, event.text if isinstance(event, Beat) else event.name))
-
-    try:
-        worker.work(listen)
-    finally:
-        heard.put(place)

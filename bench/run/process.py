@@ -14,12 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Literal
 
 import msgspec
 
@@ -87,6 +87,7 @@ class Worker:
         self.launch = launch
         self.outcome: Outcome | None = None
         self._started, self._begun = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+        self._last = self._begun  # sign of life
         self._kills = out_of_memory_kills()
         self._answer: Result | Failure | None = None
         self._stalled = ""
@@ -98,6 +99,8 @@ class Worker:
             log = stack.enter_context(launch.log.open("ab"))
             self._reading, writing = os.pipe()
             stack.callback(os.close, self._reading)
+            self._selector = stack.enter_context(selectors.DefaultSelector())
+            self._selector.register(self._reading, selectors.EVENT_READ)
             try:
                 self._process = subprocess.Popen(
                     [launch.interpreter, "-P", "-m", "bench.worker", str(writing)],
@@ -126,16 +129,36 @@ class Worker:
         """Let a worker that is ready work on."""
         self._write(b"")
 
+    def fileno(self) -> int:
+        """Of the pipe on which events come, so that a selector can wait for several workers."""
+        return self._reading
+
     def work(self, listen: Listener = _ignore) -> bool:
         """Hear events until the worker waits for its turn (True), or has ended, closed its pipe or stalled (False)."""
-        for event in self._events():
-            if isinstance(event, Ready):
-                return True
-            if isinstance(event, Result | Failure):
-                self._answer = event
-            else:
-                listen(event)
-        return False
+        self._last = time.monotonic()  # one that waited for its turn has not stalled
+        while (state := self.hear(listen, TICK)) == "working":
+            pass
+        return state == "ready"
+
+    def hear(self, listen: Listener, patience: float) -> Literal["working", "ready", "done"]:
+        """Hear what the worker has said, and wait ``patience`` seconds at most where it has said nothing.
+
+        "ready" is a worker that waits for its turn, "done" one that has ended, closed its pipe or stalled."""
+        if self._heard_ready(listen):
+            return "ready"
+        if self._selector.select(patience):
+            data = os.read(self._reading, 1 << 20)
+            if not data:
+                return "done"
+            self._last = time.monotonic()
+            self._buffer += data
+        elif self._process.poll() is not None and not self._selector.select(0):
+            return "done"  # it died; a child of the worker may hold the pipe open
+        _keep_small(self.launch.log)
+        if time.monotonic() - self._last > self.launch.stall:
+            self._stalled = f"no sign of life for {self.launch.stall:g} s in stage '{self._stage}'"
+            return "done"
+        return "ready" if self._heard_ready(listen) else "working"
 
     def end(self, patience: float = FAREWELL_SECONDS) -> Outcome:
         """End the process and its group, one that has said its last word after a moment; how it ended."""
@@ -162,29 +185,19 @@ class Worker:
             self._process.stdin.write(line + b"\n")
             self._process.stdin.flush()
 
-    def _events(self) -> Iterator[Event]:
-        last = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._reading, selectors.EVENT_READ)
-            while True:
-                while b"\n" in self._buffer:
-                    line, self._buffer = self._buffer.split(b"\n", 1)
-                    event = _decode(line)
-                    if event is not None:
-                        self._stage = event.name if isinstance(event, Stage) else self._stage
-                        yield event
-                if selector.select(TICK):
-                    data = os.read(self._reading, 1 << 20)
-                    if not data:
-                        return
-                    last = time.monotonic()
-                    self._buffer += data
-                elif self._process.poll() is not None:  # a child of the worker may hold the pipe open after it died
-                    return
-                _keep_small(self.launch.log)
-                if time.monotonic() - last > self.launch.stall:
-                    self._stalled = f"no sign of life for {self.launch.stall:g} s in stage '{self._stage}'"
-                    return
+    def _heard_ready(self, listen: Listener) -> bool:
+        """Pass on the events that have come whole, up to one that says that the worker is ready."""
+        while b"\n" in self._buffer:
+            line, self._buffer = self._buffer.split(b"\n", 1)
+            event = _decode(line)
+            if isinstance(event, Ready):
+                return True
+            if isinstance(event, Result | Failure):
+                self._answer = event
+            elif event is not None:
+                self._stage = event.name if isinstance(event, Stage) else self._stage
+                listen(event)
+        return False
 
 
 def work_in_turns(launches: Sequence[Launch], listen: Listener = _ignore) -> list[Outcome]:
