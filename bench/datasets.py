@@ -25,6 +25,11 @@ class Dataset:
     hypothetical: bool = False
     validation: int | None = None  # how many of the images are for validation, where it is known
 
+    @property
+    def sized_title(self) -> str:
+        """The title and how many images, which is in the title where the user gave it."""
+        return self.title if " images" in self.title else f"{self.title}, {self.images:,} images"
+
     def __post_init__(self) -> None:
         if not 1 <= self.images <= _MOST_IMAGES:
             raise UsageError(f"a data set of {self.images} images; expected 1 to {_MOST_IMAGES:,}")

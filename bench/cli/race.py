@@ -116,7 +116,7 @@ def _races(report: Report) -> list[tuple[str, list[_Lane]]]:
             lanes.append(_Lane(f"{label}, {row.best.train.key.precision}", training.value, text))
         lanes.sort(key=lambda lane: lane.seconds)
         name, data = cells.group_name(group, report.groups), report.assumptions.dataset
-        races.append((f"One training of {name}: {data.title}, {data.images:,} images, {group.epochs:,} epochs", lanes))
+        races.append((f"One training of {name}: {data.sized_title}, {group.epochs:,} epochs", lanes))
     return races
 
 
@@ -156,6 +156,7 @@ def _run(lanes: list[_Lane], scale: float) -> None:
 def _live(values: dict[str, Any]) -> int:
     """The exit code of a race that is really run."""
     from bench.cli.options import MOST_IMAGES, existing
+    from bench.cli.report import tell
     from bench.durations import duration
     from bench.errors import UsageError
     from bench.report.text import plural
@@ -178,7 +179,7 @@ def _live(values: dict[str, Any]) -> int:
     )
     names = [_entrant(entrant.backend.info.name, entrant.device.id, entrant.precision) for entrant in found.entrants]
     epochs = found.entrants[0].epochs
-    click.echo(
+    tell(
         f"One training of {wishes.workload} {wishes.sizes[0]}, {epochs:,} epochs, on each of {plural(len(names), 'device')} at once, "
         f"{plural(found.cores, 'core')} of this host for each; a show, no measurement"
     )
@@ -210,14 +211,15 @@ def _entrant(backend: str, device: str, precision: str) -> str:
 
 
 def _arrivals(trainings: Sequence[Training]) -> int:
+    from bench.cli.report import tell
     from bench.durations import duration
     from bench.record.quality import measure_name
 
     there = [(one, one.trained) for one in trainings if one.trained is not None]
     for place, (one, trained) in enumerate(sorted(there, key=lambda pair: pair[1].elapsed), 1):
         test = ", ".join(f"{measure_name(name)} {value:.4f}" for name, value in trained.test.items())
-        click.echo(f"{place}. {_entrant(one.backend, one.device, one.precision)}: {duration(trained.elapsed)}, test {test}")
+        tell(f"{place}. {_entrant(one.backend, one.device, one.precision)}: {duration(trained.elapsed)}, test {test}")
     for one in trainings:
         if one.trained is None:
-            click.echo(f"{_entrant(one.backend, one.device, one.precision)}: {one.trouble}")
+            tell(f"{_entrant(one.backend, one.device, one.precision)}: {one.trouble}")
     return 4 if not there else 6 if len(there) < len(trainings) else 0

@@ -267,9 +267,8 @@ def tell(text: str) -> None:
 
 def write(content: str | bytes, output: Path | None) -> None:
     """Print text, or put it into a file that is there either whole or not at all. Raises UsageError."""
-    import tempfile
-
     from bench.errors import UsageError
+    from bench.files import replacing
 
     if output is None:
         if sys.stdout is None:
@@ -282,28 +281,9 @@ def write(content: str | bytes, output: Path | None) -> None:
         return
     check_writable(output)
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    try:
-        if _is_special(output):
-            with output.open("wb") as file:
-                file.write(data)
-            return
-        output = output.resolve()  # a link stays one
-        descriptor, name = tempfile.mkstemp(prefix=f".{output.name[:40]}-", dir=output.parent)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from None
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    if _is_special(output):
+        with output.open("wb") as file:
             file.write(data)
-        temporary.chmod(output.stat().st_mode & 0o777 if output.exists() else 0o666 & ~_umask())
-        temporary.replace(output)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {output}: {error.strerror}") from None
-
-
-def _umask() -> int:
-    found = os.umask(0o022)
-    os.umask(found)
-    return found
+        return
+    with replacing(output) as temporary:
+        temporary.write_bytes(data)

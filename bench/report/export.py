@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from bench.errors import NotComparableError, UsageError
+from bench.files import replacing
 from bench.record.schema import Record
 from bench.report.builder import build
 from bench.report.data import flat_rows
@@ -26,32 +25,20 @@ def write_table(records: Sequence[Record], output: Path) -> int:
         cases = pandas.DataFrame(flat_rows(build(records)))
     except NotComparableError:
         cases = pandas.DataFrame()
-    output = output.resolve()  # a link stays one
     if output.exists() and not output.is_file():
         raise UsageError(f"cannot write {output}: it is no file")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{output.name}-", dir=output.parent)
-        os.close(descriptor)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    temporary = Path(name)
-    try:
-        if output.suffix == ".csv":
-            cases.map(lambda value: spreadsheet(value) if isinstance(value, str) else value).to_csv(
-                temporary, index=False, lineterminator="\n"
-            )
-        elif output.suffix == ".parquet":
-            _parquet(cases, temporary)
-        else:
-            _sqlite(cases, records, temporary)
-        temporary.chmod(0o644)
-        temporary.replace(output)
+        with replacing(output) as temporary:
+            if output.suffix == ".csv":
+                cases.map(lambda value: spreadsheet(value) if isinstance(value, str) else value).to_csv(
+                    temporary, index=False, lineterminator="\n"
+                )
+            elif output.suffix == ".parquet":
+                _parquet(cases, temporary)
+            else:
+                _sqlite(cases, records, temporary)
     except (OverflowError, sqlite3.Error) as error:
         raise UsageError(f"cannot write {output}: {error}; a .csv holds every number") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return len(cases)
 
 

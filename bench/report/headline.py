@@ -14,9 +14,8 @@ from bench.report.sections import Section, Table, cut
 def headline(group: Group, report: Report) -> Section:
     """Days versus hours for one workload and size."""
     assumptions = report.assumptions
-    data = assumptions.dataset
-    images = "" if " images" in data.title else f", {data.images:,} images"  # a number of the user's own is in the title
-    title = f"Days versus hours: {cells.group_name(group, report.groups)}, {data.title}{images}, {group.epochs:,} epochs"
+    name = cells.group_name(group, report.groups)
+    title = f"Days versus hours: {name}, {assumptions.dataset.sized_title}, {group.epochs:,} epochs"
     columns = (
         "device",
         "setting",

@@ -96,13 +96,11 @@ def pool(records: Iterable[Record], group_by: str = "") -> Pool:
 
 def _refuse_namesake(pooled: Pool, record: Record) -> None:
     """Raises RecordError where it is another record with an identifier that is taken."""
-    if pooled.prints[record.id] != fingerprint(record):
-        raise RecordError(
-            f"two different records have the identifier {clean(record.id, 60)}; one of them was copied and changed: leave it out"
-        )
+    if pooled.prints[record.id] != _print(record):
+        raise RecordError(f"two different records have the identifier {clean(record.id, 60)}; name one of them alone")
 
 
-def fingerprint(record: Record) -> tuple[object, ...]:
+def _print(record: Record) -> tuple[object, ...]:
     """What two different records hardly have in common."""
     walls = math.fsum(trial.wall for trial in record.trials if math.isfinite(trial.wall))
     return (
@@ -138,7 +136,7 @@ def _add(pooled: Pool, record: Record) -> None:
     keys = _tallies(pooled, record)
     machine = record.machine.fingerprint
     _add_machine(pooled, record.machine)
-    pooled.prints[record.id] = fingerprint(record)
+    pooled.prints[record.id] = _print(record)
     pooled.records[record.id] = RecordLine(
         record.id, record.created, tuple(record.command), machine, record.complete, record.bench.get("commit", "")
     )

@@ -43,10 +43,7 @@ def latency(report: Report) -> Iterator[Chart]:
             "field": "seconds",
             "type": "quantitative",
             "scale": _LOG_TIME,
-            "axis": {
-                "title": "latency of one image, log scale",
-                **TIME_AXIS,
-            },
+            "axis": {"title": "latency of one image, log scale", **TIME_AXIS},
         }
         y = {"field": "share", "type": "quantitative", "title": "% of queries done", "scale": {"domain": [0, 100]},
              "axis": {"values": [0, 25, 50, 75, 90, 99]}}  # fmt: skip
@@ -65,8 +62,9 @@ def latency(report: Report) -> Iterator[Chart]:
             ],
         }  # fmt: skip
         columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
+        title = f"Latency of one image: {name}; points: p50, p90 and p99, each the mean over trials"
         yield Chart(
-            tagged("latency", names), of_all(f"Latency of one image: {name}; points: p50, p90 and p99, each the mean over trials", min(len(cases), _MOST_CURVES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("latency", names), of_all(title, min(len(cases), _MOST_CURVES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({1, 2, 3})), "inference",
         )  # fmt: skip
 
@@ -111,7 +109,8 @@ def throughput(report: Report) -> Iterator[Chart]:
             ],
         }  # fmt: skip
         columns = ("device and precision", "scenario", "images/s", "time of one batch")
+        title = of_all(f"Throughput against latency: {name}", min(len(cases), MOST_LANES), len(cases))
         yield Chart(
-            tagged("throughput", names), of_all(f"Throughput against latency: {name}", min(len(cases), MOST_LANES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("throughput", names), title, alt.replace(cells.NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({2, 3})), "inference",
         )  # fmt: skip

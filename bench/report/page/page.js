@@ -164,7 +164,7 @@
     return item;
   }));
 
-  const fixedly = [...document.querySelectorAll("#assumed li")].map((item) => item.textContent)
+  const lasting = [...document.querySelectorAll("#assumed li")].map((item) => item.textContent)
     .slice(accelbench.assumed(whatIf, own).length); // those that follow the form come first
 
   const unread = []; // what of a shared link could not be understood
@@ -194,7 +194,7 @@
       listed(answer.querySelector(".cost-lines"), group.costLines);
       answer.querySelector(".unpriced").hidden = group.costLines.length > 0;
     });
-    listed(document.getElementById("assumed"), [...found.assumed, ...fixedly]);
+    listed(document.getElementById("assumed"), [...found.assumed, ...lasting]);
     document.body.dataset.updated = String(Number(document.body.dataset.updated || 0) + 1);
     await Promise.all(found.groups.flatMap((group, place) => [redrawHeadline(group, place), redrawPipeline(group, place)]));
   }

@@ -112,7 +112,7 @@ def _row(row: Row, label: str, suffix: str, report: Report) -> Fields:
         "machine": row.machine.fingerprint,
         "host": row.best.train.shares_cores,
         "copySeconds": copying(row, report),
-        "missing": {str(extrapolated): list(missing(row, label, extrapolated)) for extrapolated in (False, True)},
+        "missing": {"asMeasured": list(missing(row, label, False)), "extrapolated": list(missing(row, label, True))},
         "architecture": clean(row.machine.architecture, 20) or "an unnamed one",
         "x86": row.machine.architecture.lower() in X86,
         "price": None

@@ -435,7 +435,7 @@ const accelbench = (() => {
       costLines: costLines(rows, given),
       lines: cut([
         ...(base === null ? [NO_REFERENCE] : base.x86 ? [] : [`The reference is no x86 processor but ${base.architecture}.`]),
-        ...rows.flatMap(({ row }) => row.missing[given.decodeCores !== null && !row.host ? "True" : "False"]),
+        ...rows.flatMap(({ row }) => row.missing[given.decodeCores !== null && !row.host ? "extrapolated" : "asMeasured"]),
         ...rows.flatMap(({ sides }) => sides),
         ...rows.filter(({ found }) => found.screening !== null).map(({ row, best, found }) =>
           `Screening every image once, by inference: ${row.label}, ${best.infer}: ${estimated(found.screening, duration)}.`),
