@@ -21,15 +21,14 @@ from bench.cli.options import interpreter_option, interpreters
 @interpreter_option
 def command(style: str, interpreter_words: tuple[str, ...]) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
-    from bench.report import BUILT_IN
+    from bench.cli.report import FORMATS
     from bench.run.discovery import Discovery, discover
 
-    built_in = [reporter.name for reporter in BUILT_IN]
     found: Discovery = discover(None, interpreters(interpreter_words))
     if style == "json":
         import msgspec
 
-        click.echo(msgspec.json.format(msgspec.json.encode(_plain(found, built_in)), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(_plain(found, FORMATS)), indent=2).decode())
         return
     click.echo("Backends")
     for backend in found.backends:
@@ -46,7 +45,7 @@ def command(style: str, interpreter_words: tuple[str, ...]) -> None:
     for workload in found.workloads:
         click.echo(f"  {workload.info.name} {workload.info.size}  {workload.info.summary}")
     click.echo("Reporters")
-    click.echo(f"  {', '.join([*built_in, *(f'{name} (plugin {plugin})' for name, plugin in found.reporters)])}")
+    click.echo(f"  {', '.join([*FORMATS, *(f'{name} (plugin {plugin})' for name, plugin in found.reporters)])}")
     if found.broken:
         click.echo("Plugins that cannot be used")
         for name, reason in found.broken.items():
