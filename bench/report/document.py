@@ -29,7 +29,7 @@ def document(report: Report) -> list[Section]:
 
 
 def document_parts(report: Report) -> dict[str, list[Section]]:
-    """The same sections by the part of a page they belong to: headline, cost, training, belief, evidence."""
+    """The same sections by the part of a page they belong to: headline, cost, energy, nodes, training, belief, evidence."""
     parts: dict[str, list[Section]] = {}
     for part, section in _sections(report):
         parts.setdefault(part, []).append(section)
@@ -40,7 +40,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections = [("headline", headline(group, report)) for group in report.groups]
     sections += [("cost", section) for section in costs(report)]
     sections += [("energy", section) for section in energies(report)]
-    sections += [("evidence", section) for section in node_sections(report)]
+    sections += [("nodes", section) for section in node_sections(report)]
     sections.append(("headline", Section("Not projected", None, cut(not_projected(report)))))
     sections += [("training", section) for section in time_to_quality(report)]
     sections += [("evidence", section) for section in measured(report)]

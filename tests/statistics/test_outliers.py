@@ -55,5 +55,6 @@ def test_forty_nodes_in_one_table_with_the_slow_one_marked():
     assert len(marked) == 1
     assert "| n17" in marked[0]
     assert "Rosner 1983" in page
+    assert '<li><a href="#nodes">' in render(build(records, group_by="node"), "html")
     with pytest.raises(UsageError, match=r"no record has the label 'rack'; there is: node"):
         build(records, group_by="rack")

@@ -35,6 +35,7 @@ from bench.report.text import clean, plural
 from bench.statistics import Estimate
 
 _PARTS = {
+    "nodes": "Nodes side by side",
     "training": "Training",
     "inference": "Inference",
     "energy": "Energy",
@@ -129,7 +130,11 @@ class HtmlReporter:
             whatif=data["whatIf"],
             pictures=pictures,
             warm_ups=[chart for chart in pictures if chart.name.startswith("warm-up")],
-            parts=[(key, title, [one for one in sections.get(key, []) if _is_still(one)]) for key, title in _PARTS.items()],
+            parts=[
+                (key, title, [one for one in sections.get(key, []) if _is_still(one)])
+                for key, title in _PARTS.items()
+                if key != "nodes" or key in sections
+            ],
             beliefs=_beliefs(report),
             most_rows=MOST_ROWS,
             assumed=list(assumption_lines(report)),
