@@ -29,7 +29,7 @@ from bench.run.process import run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
-from bench.run.session import interruptible, make_plan, prepare_plan, refuse_unlabelled
+from bench.run.session import interruptible, make_plan, prepare_plan, refuse_untrainable
 from bench.worker.answers import Prepared, Trained
 from bench.worker.jobs import Train
 from bench.worker.quality import DEVICE_BATCH, HOST_BATCH
@@ -53,7 +53,7 @@ def forecasts(
         stack.enter_context(interruptible())
         plan, prepared = prepare_plan(plan, lambda event: None)
         for facts in prepared.values():
-            refuse_unlabelled(facts)
+            refuse_untrainable(facts)
         pilots: list[Pilot] = []
         trainings = sum(planned.case.phase == "train" for planned in plan.cases)
         compiled = Path(stack.enter_context(TemporaryDirectory(prefix="bench-compiled-")))

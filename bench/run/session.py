@@ -139,6 +139,13 @@ def refuse_unlabelled(prepared: Prepared) -> None:
         raise UsageError(f"training needs labels; found {prepared.data.description}: give them with --labels CSV")
 
 
+def refuse_untrainable(prepared: Prepared) -> None:
+    """Raises UsageError where images cannot be trained on to the end and judged by."""
+    refuse_unlabelled(prepared)
+    if prepared.untrainable:
+        raise UsageError(f"{prepared.untrainable}; found {prepared.data.description}")
+
+
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
     """Measure a fresh plan into ``folder``."""
     made(folder.parent, "results")

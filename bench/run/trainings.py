@@ -16,7 +16,7 @@ from bench.run.folders import fresh_log
 from bench.run.lock import locked
 from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends
 from bench.run.process import Launch, Outcome, run_worker
-from bench.run.session import prepare_data, refuse_unlabelled
+from bench.run.session import prepare_data, refuse_untrainable
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import Train
@@ -114,7 +114,7 @@ def prepared_for(workload: FoundWorkload, wishes: Wishes) -> Prepared:
     triple = (workload.plugin, workload.info.name, workload.info.size)
     prepared = prepare_data([triple], wishes.data, ("train",), lambda event: None)
     images = prepared[f"{workload.info.name}-{workload.info.size}"]
-    refuse_unlabelled(images)
+    refuse_untrainable(images)
     return images
 
 

@@ -74,6 +74,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     files: int  # image files for preprocessing
     no_files: str  # why there are none
     golden_images: int
+    untrainable: str  # why these images are too few for a whole training; empty where they are enough
 
 
 class Measured(msgspec.Struct, kw_only=True):

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from filelock import FileLock
 
-from bench.contract import DataReader, DataRequest, ImageSet, Workload
+from bench.contract import TEST, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
 from bench.record.schema import DataFacts, WorkloadFacts
 from bench.spec import forward_elements, forward_flops, parameter_count, training_elements, training_flops
@@ -24,6 +24,7 @@ from bench.verify.golden import calibrated_weights, checked_golden, workload_dig
 from bench.worker.answers import Prepared
 from bench.worker.channel import Channel
 from bench.worker.feed import FILES
+from bench.worker.full_training import load_images
 from bench.worker.jobs import DataSpec, Prepare
 from bench.worker.plugins import find_workload
 
@@ -63,7 +64,16 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         files=len(files),
         no_files=no_files,
         golden_images=golden.images,
+        untrainable=_untrainable(folder, workload),
     )
+
+
+def _untrainable(folder: Path, workload: Workload) -> str:
+    try:
+        load_images(folder, workload, (TEST,))
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def to_request(data: DataSpec) -> DataRequest:

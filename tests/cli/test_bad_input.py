@@ -11,6 +11,8 @@ from tests.support.site import bench, install
 
 RUN = ["run", "--backend", "misbehaving", "--workload", "dots", "--no-ceilings", "--trials", "1", "--seconds", "0.05"]
 
+FEW = ["--backend", "misbehaving", "--workload", "dots", "--size", "small", "--precision", "float64", "--images", "12"]
+
 
 def one_sentence(done, code=2):
     assert done.returncode == code, done.stdout + done.stderr
@@ -56,6 +58,8 @@ def one_sentence(done, code=2):
         (["run", "--resume", "nowhere", "--size", "tiny"], "leave out sizes"),
         (["verify", "--backend", "nobody"], "unknown backend 'nobody'"),
         (["train", "--backend", "misbehaving", "--seeds", "0"], "0 seeds"),
+        (["train", *FEW], "training needs at least one batch of 16 images; the training part holds "),
+        (["forecast-check", *FEW], "training needs at least one batch of 16 images; the training part holds "),
     ],
 )
 def test_wrong_words(tmp_path, site, arguments, words):
