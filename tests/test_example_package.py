@@ -19,7 +19,7 @@ SHORT = [
     "--trials",
     "1",
     "--seconds",
-    "0.2",
+    "0.1",
     "--no-ceilings",
     "--no-search",
     "--quiet",

@@ -21,8 +21,8 @@ from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.pilot import settle
-from bench.worker.timing import SAMPLE_SECONDS, Trace, steadiness, time_one_by_one, trace
+from bench.worker.pilot import course, settle
+from bench.worker.timing import SAMPLE_SECONDS, Trace, steadiness, time_one_by_one
 
 PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
@@ -65,7 +65,12 @@ def measure_single_stream(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            found = trace(lambda queries: [rig.wait(rig.launch()) for _ in range(queries)], PILOT_SECONDS, bench.alive)
+            found = course(
+                lambda queries: [rig.wait(rig.launch()) for _ in range(queries)],
+                PILOT_SECONDS,
+                bench.job.seconds,
+                bench.alive,
+            )
         _note_memory(rig, measured)
         settle(measured, found, 1, bench.job.seconds, single=True)
         return measured
@@ -161,7 +166,7 @@ def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
     """The course of batches of this size, and what would be recorded; the predictor is gone afterwards."""
     rig, measured = _start(bench, size)
     with bench.stage("steady"):
-        found = trace(rig.run, PILOT_SECONDS, bench.alive)
+        found = course(rig.run, PILOT_SECONDS, bench.job.seconds, bench.alive)
     measured.batch_size = size
     _note_memory(rig, measured)
     return found, measured

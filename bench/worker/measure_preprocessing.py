@@ -17,8 +17,8 @@ from bench.worker.feed import image_files
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.pilot import settle
-from bench.worker.timing import steadiness, trace
+from bench.worker.pilot import course, settle
+from bench.worker.timing import steadiness
 
 PILOT_SECONDS = 1.2
 
@@ -52,7 +52,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
     measured.lowering = getattr(reader, "lowering", "")
     with bench.stage("steady"):
         if bench.job.blocks is None:
-            found = trace(run, PILOT_SECONDS, bench.alive)
+            found = course(run, PILOT_SECONDS, bench.job.seconds, bench.alive)
         else:
             _sample(measured, bench.job.blocks, run, bench)
     measured.host_memory = peak_memory()

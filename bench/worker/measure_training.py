@@ -15,8 +15,8 @@ from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
-from bench.worker.pilot import settle
-from bench.worker.timing import Timed, steadiness, time_in_turns, time_pipelined, trace
+from bench.worker.pilot import course, settle
+from bench.worker.timing import Timed, steadiness, time_in_turns, time_pipelined
 
 PILOT_SECONDS = 2.0
 
@@ -44,7 +44,7 @@ def measure_training(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            found = trace(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS, bench.alive)
+            found = course(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS, bench.job.seconds, bench.alive)
     else:
         with bench.stage("steady"):
             timed = _time(bench, trainer, feed, blocks)

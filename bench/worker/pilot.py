@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import median
 
 from bench.worker.answers import Measured
 from bench.worker.jobs import Blocks
-from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, Trace, choose_blocks
+from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, Trace, choose_blocks, trace
 
 MOST_QUERIES = 4000  # plenty for a 99th percentile's interval; more would only swell the record
+
+
+def course(run: Callable[[int], object], longest: float, seconds: float, alive: Callable[[], None]) -> Trace:
+    """``longest`` seconds of a pilot, or less where its trials of so many ``seconds`` are so short that it would outlast four."""
+    return trace(run, min(longest, 4 * seconds), alive)
 
 
 def settle(measured: Measured, found: Trace, batch_size: int, seconds: float, single: bool = False) -> None:

@@ -11,7 +11,7 @@ from tests.support.site import bench
 
 # One thread: other tests run beside these, and a step whose threads wait for each other suffers most from neighbours.
 ONE_THREAD = ["--threads", "1"]
-SHORT = ["--trials", "1", "--seconds", "0.3", "--no-ceilings", "--no-search", "--quiet", "--precision", "fp32"]
+SHORT = ["--trials", "1", "--seconds", "0.1", "--no-ceilings", "--no-search", "--quiet", "--precision", "fp32"]
 
 
 def measured(folder: Path, *arguments: str):

@@ -63,7 +63,7 @@ class Training:
     def run(self, block):
         if self.oracle.steps >= 2:
             self._misbehave()
-        time.sleep(self.pause)
+        time.sleep(self.pause * len(block))
         return [self.oracle.step(*batch) for batch in block]
 
     def wait(self, losses):

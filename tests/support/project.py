@@ -15,7 +15,7 @@ ENVIRONMENT_CHECK = [
 ]  # fmt: skip
 """Options of a check that takes seconds."""
 
-_PAUSE = "time.sleep(self.pause)"
+_PAUSE = "time.sleep(self.pause * len(block))"
 _SLOW = "time.sleep(0.002 * len(block))"
 
 
