@@ -39,23 +39,9 @@ def test_an_npz_on_two_backends(real_data, tmp_path):
 def test_a_folder_with_its_table(real_data, tmp_path):
     data = real_data / "ham10000_200x150"
     record, table = measured(
-        tmp_path,
-        *ONE_THREAD,
-        "--backend",
-        "cpu",
-        "--size",
-        "small",
-        "--batch-size",
-        "16",
-        "--phase",
-        "preprocess",
-        "--phase",
-        "train",
-        "--input",
-        "files",
-        "--data",
-        str(data),
-    )
+        tmp_path, *ONE_THREAD, "--backend", "cpu", "--size", "tiny", "--batch-size", "16",
+        "--phase", "preprocess", "--phase", "train", "--input", "files", "--data", str(data),
+    )  # fmt: skip
     assert record.data[0].count == 3000
     assert [case.scenario for case in record.cases if case.phase == "train"] == ["", "from-files"]
     assert "more time per image than from memory" in table
