@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -15,11 +15,15 @@ from bench.errors import UsageError
 def replacing(output: Path) -> Iterator[Path]:
     """A new file beside ``output``, to be written; it takes that place at the end, or is gone where anything went wrong.
 
-    A link stays one, and an existing file's permissions stay. Raises UsageError for what the system refuses.
+    A link stays one, and an existing file's permissions stay. A device or a pipe is itself written to. Raises UsageError for what
+    the system refuses.
     """
-    target = output.resolve()
     temporary: Path | None = None
     try:
+        if is_special(output):
+            yield output
+            return
+        target = output.resolve()
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:40]}-", dir=target.parent)
         os.close(descriptor)
         temporary = Path(name)
@@ -30,7 +34,13 @@ def replacing(output: Path) -> Iterator[Path]:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def is_special(output: Path) -> bool:
+    """A device or a pipe: it is written to, not replaced."""
+    return output.exists() and not output.is_file()
 
 
 def _umask() -> int:

@@ -144,12 +144,13 @@ def _chart_list(report: Report) -> str:
 def _write_with_pictures(report: Report, output: Path) -> None:
     """Markdown, and every picture that it shows as an SVG file beside it."""
     from bench.errors import UsageError
+    from bench.files import is_special
     from bench.report.charts import charts
     from bench.report.charts.pictures import picture
     from bench.report.markdown import markdown_with_pictures
 
     check_writable(output)
-    if _is_special(output):
+    if is_special(output):
         raise UsageError(f"{output} is no file, so there is no place beside it for pictures")
     found = [chart for chart in charts(report) if not chart.name.startswith("warm-up")]
     files = {chart.name: output.with_name(f"{output.stem}-{chart.name}.svg") for chart in found}
@@ -230,10 +231,11 @@ def _one(place: Place) -> Record:
 def check_writable(output: Path) -> None:
     """Raises UsageError where no file can be put, or where a record or a run would be lost."""
     from bench.errors import UsageError
+    from bench.files import is_special
 
     if output.is_dir():
         raise UsageError(f"cannot write {output}: it is a folder; expected a file's name")
-    if _is_special(output):
+    if is_special(output):
         return
     if _is_of_a_run(output):
         raise UsageError(
@@ -243,11 +245,6 @@ def check_writable(output: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         there = "is not writable" if folder.is_dir() else "is not there"
         raise UsageError(f"cannot write {output}: its folder {there}")
-
-
-def _is_special(output: Path) -> bool:
-    """A device or a pipe: it is written to, not replaced."""
-    return output.exists() and not output.is_file()
 
 
 def _is_of_a_run(output: Path) -> bool:
@@ -281,9 +278,5 @@ def write(content: str | bytes, output: Path | None) -> None:
         return
     check_writable(output)
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    if _is_special(output):
-        with output.open("wb") as file:
-            file.write(data)
-        return
-    with replacing(output) as temporary:
-        temporary.write_bytes(data)
+    with replacing(output) as place:
+        place.write_bytes(data)

@@ -117,6 +117,8 @@ def test_a_report_never_takes_the_place_of_a_run(folder, capsys):
 
 def test_a_report_goes_through_a_pipe(folder, capsys):
     assert run(capsys, "report", folder, "--format", "csv", "-o", "/dev/null")[0] == 0
+    code, _, err = run(capsys, "report", folder, "--format", "csv", "-o", "/dev/full")
+    assert (code, err) == (2, "bench: cannot write /dev/full: No space left on device\n")
     code, _, err = run(capsys, "report", folder, "--format", "markdown", "--pictures", "-o", "/dev/null")
     assert code == 2
     assert "no place beside it" in err
