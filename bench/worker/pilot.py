@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from statistics import median
 
+from bench.statistics import steady_from
 from bench.worker.answers import Measured
 from bench.worker.jobs import Blocks
 from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, Trace, choose_blocks, trace
@@ -23,9 +24,6 @@ def settle(measured: Measured, found: Trace, batch_size: int, seconds: float, si
 
     The end of warm-up is where the change points of the course say; where they cannot tell, a fixed rule is used.
     """
-    # SciPy comes with it: only pilots pay, and only once their times are taken.
-    from bench.statistics import steady_from
-
     first = steady_from(found.step_seconds)
     warm = None if first is None else sum(found.steps[:first])
     step = median(found.step_seconds[len(found.steps) // 2 if first is None else first :])

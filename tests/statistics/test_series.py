@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.statistics import (
     FEWEST_SESSIONS,
@@ -16,6 +23,7 @@ from bench.statistics import (
     steady_from,
     variation,
 )
+from bench.statistics.changes import segment_starts
 from bench.statistics.effort import Variation
 
 
@@ -33,6 +41,38 @@ def test_a_level_shift_is_found_where_it_is():
 def test_noise_alone_seldom_changes():
     changed = sum(bool(change_points(series((0.0, 30), seed=seed))) for seed in range(200))
     assert changed <= 10
+
+
+def cost(values: np.ndarray, starts: Sequence[int], penalty: float) -> float:
+    edges = [0, *starts, len(values)]
+    return sum(float(((part - part.mean()) ** 2).sum()) for part in np.split(values, edges[1:-1])) + penalty * len(starts)
+
+
+@given(
+    st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=4, max_size=9), st.floats(0.01, 2.0), st.sampled_from([1, 2, 3])
+)
+def test_no_other_cut_is_cheaper(values, penalty, min_size):
+    series_ = np.asarray(values)
+    found = segment_starts(series_, penalty, min_size)
+    edges = [0, *found, len(series_)]
+    assert all(stop - start >= min_size for start, stop in pairwise(edges))
+    every = (
+        starts
+        for count in range(len(values))
+        for starts in combinations(range(1, len(values)), count)
+        if all(stop - start >= min_size for start, stop in pairwise([0, *starts, len(values)]))
+    )
+    assert cost(series_, found, penalty) <= min(cost(series_, starts, penalty) for starts in every) + 1e-9
+
+
+def test_finding_the_end_of_warm_up_imports_no_scipy():
+    """A pilot does it in a fresh process, where SciPy takes seconds."""
+    code = (
+        "import sys; from bench.statistics import steady_from; steady_from([1.0] * 30);"
+        "print([name for name in sys.modules if name.split('.')[0] == 'scipy'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_single_spike_is_no_change():
