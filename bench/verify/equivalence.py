@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -59,32 +60,39 @@ def compiled(made: T) -> T:
     return made
 
 
-def verify(subject: Subject) -> list[Check]:
+def verify(subject: Subject, busy: Callable[[], AbstractContextManager[None]] = nullcontext) -> list[Check]:
     """Every check for one backend, device, workload size and precision, in the order they were made.
 
-    Raises SpecError where a digest of weights or batches no longer matches the golden file.
+    ``busy`` is entered while the oracle computes. Raises SpecError where a digest of weights or batches no longer matches the
+    golden file.
     """
-    golden, batches = checked_golden(subject.workload)
+    with busy():
+        golden, batches = checked_golden(subject.workload)
     subject = replace(subject, settings=replace(subject.settings, batch_size=golden.images))
     exact = subject.settings.precision == "float64"
     trained: Weights | None = None
     checks: list[Check] = []
-    reference = [] if exact and subject.trains else _oracle_weights(subject.workload, batches)
+    with busy():
+        reference = [] if exact and subject.trains else _oracle_weights(subject.workload, batches)
     if subject.trains:
         training = _train(subject, batches)
-        checks += (
-            _exact_checks(subject, golden, batches, training)
-            if exact
-            else _step_checks(subject, golden, training, reference)
-        )
+        with busy():
+            checks += (
+                _exact_checks(subject, golden, batches, training)
+                if exact
+                else _step_checks(subject, golden, training, reference)
+            )
         checks.append(check_witness(training.steps, subject.settings.precision))
         checks.append(_block_check(subject, golden, batches))
         trained = None if training.misfit else training.last
-    checks.append(_calibrated_check(subject, golden, batches))
+    with busy():
+        calibrated = calibrated_weights(subject.workload, batches[0])
+    checks.append(_calibrated_check(subject, golden, batches, calibrated))
     # In float64 the backend predicts with the weights it trained; otherwise, and where it cannot train, with the oracle's,
     # because trajectories part in lower precisions.
     if reference or trained is None:
-        last = (reference or _oracle_weights(subject.workload, batches))[-1]
+        with busy():
+            last = (reference or _oracle_weights(subject.workload, batches))[-1]
         trained = {name: value.astype(np.float64 if exact else np.float32) for name, value in last.items()}
     checks.append(_trained_check(subject, golden, batches, trained))
     return checks
@@ -165,8 +173,8 @@ def _allowed(golden: Golden, precision: str) -> float:
     return FLOAT64_TOLERANCE if precision == "float64" else golden.envelopes[precision].predictions
 
 
-def _calibrated_check(subject: Subject, golden: Golden, batches: Sequence[Batch]) -> Check:
-    predictor = subject.predictor(calibrated_weights(subject.workload, batches[0]))
+def _calibrated_check(subject: Subject, golden: Golden, batches: Sequence[Batch], weights: Weights) -> Check:
+    predictor = subject.predictor(weights)
     found = predictor.wait(predictor.run(predictor.stage(batches[-1][0])))
     return check_predictions(
         "predictions", found, np.asarray(golden.calibrated), _allowed(golden, subject.settings.precision)

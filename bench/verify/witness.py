@@ -17,6 +17,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 
@@ -65,6 +66,7 @@ class Timed:
     done: int = 0  # optimizer steps that the trainer has made so far
     ordinary: Callable[[], Batch] | None = None  # the next batch of those that were timed
     beat: Callable[[], None] = lambda: None  # called after each block: checking may take a while
+    busy: Callable[[], AbstractContextManager[None]] = nullcontext  # entered while the oracle computes
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def witness_training(
         after = trainer.weights()
         moved.append(_moved(before, after, rates))
         if number == chosen:
-            checks.append(witness_loss(workload, before, block[0], float(progress.losses[0]), precision))
+            with timed.busy():
+                checks.append(witness_loss(workload, before, block[0], float(progress.losses[0]), precision))
             checks.append(_witness_number(progress.witness, after, precision))
     checks.append(next((check for check in moved if not check.passed), moved[0]))
     quickest = _tried_again(min(seconds), SLOWER_THAN_TIMED * timed.seconds, lambda: subject.run(timed.steps)[2])
@@ -136,7 +139,9 @@ def witness_training(
     if timed.ordinary is not None:
         few, ordinary = -(-timed.steps // SHORTER), timed.ordinary
         checks.append(_side_by_side(lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1]))
-    checks.append(check_updates(workload, subject.walk(), precision, timed.beat))
+    walk = subject.walk()
+    with timed.busy():
+        checks.append(check_updates(workload, walk, precision))
     return checks
 
 
@@ -344,10 +349,13 @@ def witness_predictions(
             known = [ordinary()[0] for _ in range(short)]
             started = time.perf_counter()
             _predict(predictor, known, in_flight)
-            return time.perf_counter() - started
+            elapsed = time.perf_counter() - started
+            timed.beat()
+            return elapsed
 
         beside = [_side_by_side(lambda: run(short), usual)]
-    right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
+    with timed.busy():
+        right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
     return [right, _as_slow(quickest, timed.seconds), *beside]
 
 

@@ -44,7 +44,9 @@ def main() -> None:
     _limit_cores(job)
     threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
     try:
-        channel.result(_handler(type(job).__name__)(job, channel))
+        with channel.busy():
+            handler = _handler(type(job).__name__)
+        channel.result(handler(job, channel))
     except BaseException as error:  # whatever it is, the parent must hear of it
         traceback.print_exc()
         channel.send(explain(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -60,14 +62,16 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._last_beat = 0.0
+        self._writing = threading.Lock()
         self.turns = threading.Semaphore(0)  # released once for every turn that the parent gives
 
     def send(self, event: Event) -> None:
         """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
         data = memoryview(msgspec.json.encode(event) + b"\n")
         try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            with self._writing:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
         except BrokenPipeError:
             os._exit(1)
 
@@ -81,6 +85,26 @@ class Channel:
         if now - self._last_beat >= HEARTBEAT_SECONDS:
             self._last_beat = now
             self.send(Beat(done, total, text))
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Beat by itself while the harness works on its own: the oracle is silent, and takes minutes on a slow machine.
+
+        Never call a plugin inside: one that hangs would then seem to work.
+        """
+        done = threading.Event()
+
+        def go_on() -> None:
+            while not done.wait(HEARTBEAT_SECONDS):
+                self.beat(0)
+
+        thread = threading.Thread(target=go_on, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def turn(self) -> None:
         """Wait for a turn: of several workers that are alive, one works at a time."""

@@ -86,6 +86,7 @@ class FullTraining:
     data: Images
     on_host: bool = True  # whether the device is the host's processor
     tell: Callable[[Evaluation], None] = lambda point: None
+    alive: Callable[[], None] = lambda: None  # called after every block and every batch of an evaluation
     curve: list[Evaluation] = field(default_factory=list)
     steps: int = 0
     step_seconds: list[float] = field(
@@ -138,7 +139,8 @@ class FullTraining:
         """Probabilities (n, classes) that these weights give the images ``chosen`` (n,)."""
         settings = replace(self.settings, batch_size=HOST_BATCH if self.on_host else DEVICE_BATCH)
         predictor = compiled(self.backend.predictor(self.workload, weights, self.device, settings))
-        return predicted(predictor, self.data.images, chosen, settings.batch_size, views or self.workload.recipe.views)
+        views = views or self.workload.recipe.views
+        return predicted(predictor, self.data.images, chosen, settings.batch_size, views, self.alive)
 
     def judge(self, part: int) -> dict[str, float]:
         """Measures on the images of a part; none where it holds one class only."""
@@ -163,6 +165,7 @@ class FullTraining:
                 total += float(self.trainer.wait(pending).losses.sum())
             pending = following
             self._take_average()
+            self.alive()
         if pending is not None:
             total += float(self.trainer.wait(pending).losses.sum())
         # A block's own time is not to be had: the device may work on it while the host makes the next one.

@@ -177,7 +177,7 @@ def _start(bench: Bench, batch_size: int) -> tuple[Rig, Measured]:
     assert bench.backend is not None
     bench.stages = {"import": bench.stages["import"]}
     settings = replace(bench.settings, batch_size=batch_size)
-    with bench.stage("data"):
+    with bench.stage("data"), bench.channel.busy():
         feed = Feed(bench.folder, batch_size, bench.job.seed)
         weights = load_calibrated(bench.folder)
     with bench.stage("build"):
@@ -206,10 +206,12 @@ def _finish(bench: Bench, rig: Rig, measured: Measured, answers: Answers) -> Mea
             measured.steps_per_sample,
             median(measured.samples[measured.warmup :]),
             ordinary=rig.feed.next,
-            beat=lambda: bench.channel.beat(0, 0, "checking"),
+            beat=bench.alive,
+            busy=bench.channel.busy,
         )
-        weights = load_calibrated(bench.folder)
-        measured.checks = [_check(bench, rig, answers)]
+        with bench.channel.busy():
+            weights = load_calibrated(bench.folder)
+            measured.checks = [_check(bench, rig, answers)]
         measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, in_flight)
     return measured
 

@@ -24,7 +24,7 @@ def measure_to_quality(bench: Bench) -> Measured:
     """One training with the job's seed; its curve, and its measures on the test images."""
     case = bench.job.case
     assert bench.backend is not None
-    with bench.stage("data"):
+    with bench.stage("data"), bench.channel.busy():
         workload = replace(bench.workload, seed=bench.job.seed, batch_size=case.batch_size)
         data = load_images(bench.folder, workload)
         workload = scheduled(workload, case.epochs, len(data.parts[TRAIN]))
@@ -32,7 +32,7 @@ def measure_to_quality(bench: Bench) -> Measured:
     def tell(point: Evaluation) -> None:
         bench.channel.beat(point.epoch, case.epochs, say(point))
 
-    training = FullTraining(bench.backend, workload, case.devices[0], bench.settings, data, bench.on_host, tell)
+    training = FullTraining(bench.backend, workload, case.devices[0], bench.settings, data, bench.on_host, tell, bench.alive)
     with bench.stage("compile"):
         trainer = training.build()
     with bench.stage("steady"):
@@ -45,17 +45,19 @@ def measure_to_quality(bench: Bench) -> Measured:
     bench.timed()
     with bench.stage("check"):
         measured.test = training.judge(TEST)
-        measured.checks = [_check_predictions(training, case.precision), *_witness(bench, training)]
+        measured.checks = [_check_predictions(bench, training), *_witness(bench, training)]
     return measured
 
 
-def _check_predictions(training: FullTraining, precision: str) -> Check:
+def _check_predictions(bench: Bench, training: FullTraining) -> Check:
     """What the weights that were judged predict for some test images, against the oracle."""
     chosen = training.data.parts[TEST][:IMAGES_CHECKED]
     weights = training.weights()
     found = training.predict(weights, chosen, views=1)
     images = [np.asarray(image) for image in training.data.images[chosen]]
-    return check_predictions(training.workload.network, weights, images, list(found), precision, "final predictions")
+    network, precision = training.workload.network, bench.job.case.precision
+    with bench.channel.busy():
+        return check_predictions(network, weights, images, list(found), precision, "final predictions")
 
 
 def _witness(bench: Bench, training: FullTraining) -> list[Check]:
@@ -64,6 +66,6 @@ def _witness(bench: Bench, training: FullTraining) -> list[Check]:
     steps = training.steps_per_block
     seconds = steps * median(training.step_seconds)
     timed = Timed(
-        training.workload.batch_size, steps, seconds, training.steps, lambda: next(later), lambda: bench.channel.beat(0, 0)
+        training.workload.batch_size, steps, seconds, training.steps, lambda: next(later), bench.alive, bench.channel.busy
     )
     return witness_training(training.trainer, training.workload, bench.job.case.precision, timed)

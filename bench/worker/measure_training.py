@@ -25,7 +25,7 @@ def measure_training(bench: Bench) -> Measured:
     """Images per second of optimizer steps, copying the batch to the device included, and decoding it where it comes from files."""
     case, workload, channel = bench.job.case, bench.workload, bench.channel
     assert bench.backend is not None
-    with bench.stage("data"):
+    with bench.stage("data"), channel.busy():
         feed = _feed(bench)
         start, workload = first_steps(workload, case.batch_size, case.precision, _most_steps(bench))
         weights = initial_weights(workload.network, workload.seed)
@@ -56,13 +56,14 @@ def measure_training(bench: Bench) -> Measured:
     measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
     bench.timed()
     with bench.stage("check"):
-        measured.checks = [start.check(losses, case.precision)]
+        with channel.busy():
+            measured.checks = [start.check(losses, case.precision)]
         if blocks is None:
             settle(measured, found, case.batch_size, bench.job.seconds)
         else:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
-            seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, lambda: channel.beat(0, 0, "checking"))
+            seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, bench.alive, channel.busy)
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured

@@ -56,7 +56,9 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         labelled=images.labels is not None,
         megapixels=_megapixels(workload, files),
     )
-    golden, _ = checked_golden(workload)
+    with channel.busy():
+        golden, _ = checked_golden(workload)
+        untrainable = _untrainable(folder, workload)
     return Prepared(
         folder=str(folder),
         workload=workload_facts(workload),
@@ -64,7 +66,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         files=len(files),
         no_files=no_files,
         golden_images=golden.images,
-        untrainable=_untrainable(folder, workload),
+        untrainable=untrainable,
     )
 
 
@@ -141,14 +143,16 @@ def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel) 
         chosen = order[start : start + step]
         pixels[start : start + len(chosen)] = images.read(chosen)
         channel.beat(start + len(chosen), images.count, "images decoded")
-    pixels.flush()
+    with channel.busy():
+        pixels.flush()
     labels = images.labels
     if labels is None:
         labels = np.arange(images.count, dtype=np.int32) % len(workload.classes)
     np.save(part / "labels.npy", labels[order].astype(np.int32))
     np.save(part / "split.npy", images.split[order])
-    _, batches = checked_golden(workload)
-    calibrated: dict[str, Any] = dict(calibrated_weights(workload, batches[0]))
+    with channel.busy():
+        _, batches = checked_golden(workload)
+        calibrated: dict[str, Any] = dict(calibrated_weights(workload, batches[0]))
     np.savez(part / "calibrated.npz", **calibrated)
     (part / "facts.json").write_text(json.dumps({"description": images.description, "count": images.count}))
     shutil.rmtree(folder, ignore_errors=True)

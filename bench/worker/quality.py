@@ -27,10 +27,15 @@ def view(images: Images, number: int) -> Images:
 
 
 def predicted(
-    predictor: Predictor, images: Images, chosen: NDArray[np.int64], batch_size: int, views: int
+    predictor: Predictor,
+    images: Images,
+    chosen: NDArray[np.int64],
+    batch_size: int,
+    views: int,
+    alive: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
     """Class probabilities (n, classes) of the images ``chosen`` (n,), the mean over so many views; the last batch is padded, and two
-    are in flight."""
+    are in flight. ``alive`` is called for each batch."""
     parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
     total: list[NDArray[np.float64]] = []
     square = images.shape[1] == images.shape[2]
@@ -45,6 +50,7 @@ def predicted(
             if pending is not None:
                 answers.append(predictor.wait(pending))
             pending = following
+            alive()
         answers.append(predictor.wait(pending))
         total.append(np.concatenate(answers)[: len(chosen)].astype(np.float64))
     return np.asarray(sum(total) / len(total))

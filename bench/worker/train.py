@@ -21,7 +21,8 @@ def train(job: Train, channel: Channel) -> Trained:
     backend = find_backend(job.backend, job.name)
     workload = find_workload(job.workload, job.workload_name, job.size)
     channel.stage("data")
-    data = load_images(Path(job.prepared), workload, (TEST,))
+    with channel.busy():
+        data = load_images(Path(job.prepared), workload, (TEST,))
     recipe = replace(workload.recipe, views=job.views) if job.views else workload.recipe
     workload = scheduled(replace(workload, seed=job.seed, recipe=recipe), job.epochs, len(data.parts[TRAIN]))
 
@@ -31,7 +32,7 @@ def train(job: Train, channel: Channel) -> Trained:
     cache = None if job.cache is None else Path(job.cache)
     settings = Settings(job.precision, workload.batch_size, job.threads, cache, job.options)
     on_host = any(device.id == job.device and device.physical == "host" for device in backend.probe().devices)
-    training = FullTraining(backend, workload, job.device, settings, data, on_host, tell)
+    training = FullTraining(backend, workload, job.device, settings, data, on_host, tell, lambda: channel.beat(0))
     channel.stage("compile")
     training.build()
     channel.stage("train")

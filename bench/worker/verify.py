@@ -20,7 +20,7 @@ def verify_case(job: Verify, channel: Channel) -> Verified:
     device = next(device for device in backend.probe().devices if device.id == job.device)
     channel.stage("verify")
     settings = Settings(job.precision, 0, job.threads, None, job.options)
-    return Verified(verify(Subject(backend, job.device, workload, settings, device.trains)))
+    return Verified(verify(Subject(backend, job.device, workload, settings, device.trains), channel.busy))
 
 
 def make_golden_file(job: MakeGolden, channel: Channel) -> str:
@@ -30,5 +30,6 @@ def make_golden_file(job: MakeGolden, channel: Channel) -> str:
         raise UsageError(f"workload {job.name}-{job.size} names no golden file; give its Workload a path as golden=")
     channel.stage("oracle")
     draws = 6 if steps_and_images(workload)[0] == 5 else 3  # an hour of float64 convolutions would teach no more
-    write_golden(make_golden(workload, draws, lambda text: channel.beat(0, 0, text)), workload.golden)
+    with channel.busy():
+        write_golden(make_golden(workload, draws, lambda text: channel.beat(0, 0, text)), workload.golden)
     return str(workload.golden)

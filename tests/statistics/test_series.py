@@ -49,7 +49,9 @@ def cost(values: np.ndarray, starts: Sequence[int], penalty: float) -> float:
 
 
 @given(
-    st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=4, max_size=9), st.floats(0.01, 2.0), st.sampled_from([1, 2, 3])
+    st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=4, max_size=9),
+    st.floats(0.01, 2.0),
+    st.sampled_from([1, 2, 3]),
 )
 def test_no_other_cut_is_cheaper(values, penalty, min_size):
     series_ = np.asarray(values)
