@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.errors import BudgetError, UsageError
+from bench.errors import BudgetError
 from bench.statistics import LOOKS, Look, detectable_with, plan_looks
 
 ASSUMED_SCATTER = 0.02
 """Standard deviation of d over pairs where nothing has been measured yet."""
-
-LONGEST = 86400.0
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -25,17 +21,6 @@ class Budget:
     pair_seconds: float  # all cases together
     detectable: float  # fraction, for pairs that scatter by ``scatter``
     scatter: float
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of ``90s``, ``10m``, ``1h`` or a bare number of seconds. Raises UsageError."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", text)
-    seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else 0.0
-    if not 0 < seconds <= LONGEST:
-        raise UsageError(
-            f"--budget {text:.40} is not a time to spend; expected something like 90s, 10m or 1h, a day at most"
-        )
-    return seconds
 
 
 def plan_budget(

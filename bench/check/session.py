@@ -47,7 +47,7 @@ def check_environments(
     """
     begun = time.monotonic()
     if expected is not None:
-        _refuse_strangers(python, expected)
+        _refuse_strangers(python, expected, wishes.stall)
     pythons = dict(zip(ARMS, (python, sys.executable), strict=True))
     plans = {name: make_plan(wishes, {}, python=pythons[name]) for name in ARMS}
     known = recall(plans[ARMS[1]].machine.fingerprint)
@@ -79,9 +79,9 @@ def _name(python: str) -> str:
     return place.parent.parent.name if place.parent.name in {"bin", "Scripts"} else place.name
 
 
-def _refuse_strangers(python: str, expected: Path) -> None:
+def _refuse_strangers(python: str, expected: Path, stall: float) -> None:
     """Raises NotComparableError where the base would not run the code that was checked out for it."""
-    found = survey(python)
+    found = survey(python, stall)
     roots = (expected / "src", expected)
     there = {
         name: {hashed(str((root / end).resolve())) for root in roots for end in (name, f"{name}.py")}

@@ -11,7 +11,16 @@ import click
 
 from bench.cli import SKIP
 from bench.cli.compare import FORMATS, VARIABLE
-from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
+from bench.cli.options import (
+    data_options,
+    data_spec,
+    device_options,
+    interpreters,
+    pairs,
+    parse_duration,
+    plugin_options,
+    stall_option,
+)
 
 if TYPE_CHECKING:
     from bench.comparison import Comparison
@@ -56,6 +65,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
 @plugin_options
+@stall_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
 @click.option(
     "--inconclusive",
@@ -146,18 +156,18 @@ def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wish
         options=pairs(values["options"], "--option"),
         ceilings=False,
         labels=labels,
+        stall=values["stall_timeout"],
         command=["bench", *sys.argv[1:]],
     )
 
 
 def _against_environment(values: dict[str, Any]) -> Comparison:
-    from bench.check.budget import parse_duration
     from bench.check.refs import environment_of
     from bench.check.session import check_environments
     from bench.errors import UsageError
     from bench.statistics import LOOKS
 
-    seconds = None if values["budget"] is None else parse_duration(values["budget"])
+    seconds = None if values["budget"] is None else parse_duration(values["budget"], "--budget")
     most_pairs = values["most_pairs"]
     if seconds is not None and not _given("most_pairs"):
         most_pairs = 80  # the budget is the limit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import device_options
+from bench.cli.options import device_options, parse_duration, stall_option
 
 if TYPE_CHECKING:
     from bench.check.noise import Noise
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
 )
+@stall_option
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(**values: Any) -> None:
@@ -48,7 +49,6 @@ def command(**values: Any) -> None:
 
 
 def _measure(values: dict[str, Any]) -> list[Noise]:
-    from bench.check.budget import parse_duration
     from bench.check.noise import measure_noise
     from bench.run.plan import Wishes
 
@@ -61,10 +61,11 @@ def _measure(values: dict[str, Any]) -> list[Noise]:
         precisions=("fp32",),
         seconds=values["seconds"],
         ceilings=False,
+        stall=values["stall_timeout"],
         command=["bench", *sys.argv[1:]],
     )
     say = (lambda text: None) if values["quiet"] else (lambda text: click.echo(text, err=True))
-    return measure_noise(wishes, parse_duration(values["budget"]), values["wait"], values["quiet"], say)
+    return measure_noise(wishes, parse_duration(values["budget"], "--budget"), values["wait"], values["quiet"], say)
 
 
 def _tell(noise: Noise) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
+from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options, stall_option
 
 if TYPE_CHECKING:
     from bench.record.schema import Case, Forecast
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the first forecast.")
 @data_options
 @plugin_options
+@stall_option
 @click.option(
     "-o",
     "--output",
@@ -73,6 +74,7 @@ def command(**values: Any) -> None:
         options=pairs(values["options"], "--option"),
         epochs=values["epochs"],
         ceilings=False,
+        stall=values["stall_timeout"],
         command=["bench", *sys.argv[1:]],
     )
     chosen = interpreters(values["interpreter_words"])

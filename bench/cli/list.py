@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bench.cli.options import interpreter_option, interpreters
+from bench.cli.options import interpreter_option, interpreters, stall_option
 
 
 @click.command(name="list")
@@ -19,12 +19,14 @@ from bench.cli.options import interpreter_option, interpreters
     help="For people, or for programs.",
 )
 @interpreter_option
-def command(style: str, interpreter_words: tuple[str, ...]) -> None:
+@stall_option
+def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
     from bench.cli.report import FORMATS
     from bench.run.discovery import Discovery, discover
+    from bench.run.plan import checked_stall
 
-    found: Discovery = discover(None, interpreters(interpreter_words))
+    found: Discovery = discover(None, interpreters(interpreter_words), stall=checked_stall(stall_timeout))
     if style == "json":
         import msgspec
 

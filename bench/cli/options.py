@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,6 +51,17 @@ plugin_options = _all(
     interpreter_option,
 )
 """How a plugin is run."""
+
+STALL_SECONDS = 600.0  # that of bench.run.process, which help must not import; a test holds the two equal
+
+stall_option = click.option(
+    "--stall-timeout",
+    type=float,
+    default=STALL_SECONDS,
+    show_default=True,
+    metavar="S",
+    help="End a worker that has been silent for so many seconds, while it imports too.",
+)
 
 data_options = _all(
     click.option(
@@ -101,6 +113,23 @@ def existing(path: str, option: str) -> str:
     if not Path(path).exists():
         raise UsageError(f"{option} {path} does not exist; expected a file or a folder")
     return str(Path(path).resolve())
+
+
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_LONGEST = 86400.0
+
+
+def parse_duration(text: str, option: str) -> float:
+    """Seconds of ``90s``, ``10m``, ``1h`` or a bare number of seconds. Raises UsageError."""
+    from bench.errors import UsageError
+
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", text)
+    seconds = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise UsageError(
+            f"{option} {text:.40} is not a time to spend; expected something like 90s, 10m or 1h, a day at most"
+        )
+    return seconds
 
 
 def pairs(words: Sequence[str], option: str) -> dict[str, str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from bench.cli.options import stall_option
+
 if TYPE_CHECKING:
     from bench.report.model import Report
     from bench.run.trainings import Training
@@ -39,6 +41,7 @@ _LIVE_IMAGES = 2048
 @click.option("--precision", metavar="NAME", help="With --live.  [default: fp32]")
 @click.option("--data", metavar="PATH", help="With --live: images to train on.  [default: synthetic lesions]")
 @click.option("--wait", is_flag=True, help="With --live: queue behind another run on the same processors.")
+@stall_option
 def command(**values: Any) -> None:
     """Show the devices of records training side by side, to scale.
 
@@ -173,6 +176,7 @@ def _live(values: dict[str, Any]) -> int:
         sizes=(values["size"] or "tiny",),
         precisions=(values["precision"] or "fp32",),
         data=DataSpec(path=None if values["data"] is None else existing(values["data"], "--data"), count=images),
+        stall=values["stall_timeout"],
     )
     found = race(
         wishes, values["epochs"], {}, values["wait"], 1 / _FRAMES_PER_SECOND, lambda text: click.echo(text, err=True)

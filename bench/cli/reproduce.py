@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, interpreters
+from bench.cli.options import data_options, data_spec, interpreters, stall_option
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
@@ -41,6 +41,7 @@ _LARGEST = 1000.0
 @click.option(
     "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
 )
+@stall_option
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(**values: Any) -> None:
@@ -72,12 +73,13 @@ def command(**values: Any) -> None:
     if values.get("data") is None and count is not None:
         values["count"] = count
     seconds = values["seconds"] or _recorded_seconds(old)
-    plan = plan_again(old, data_spec(values, old.seed), seconds, interpreters(values["interpreter_words"]))
+    chosen = interpreters(values["interpreter_words"])
+    plan = plan_again(old, data_spec(values, old.seed), seconds, chosen, values["stall_timeout"])
     folder = Path(values["output"]) / plan.id
     try:
         new = start_run(plan, folder, values["wait"], values["quiet"])
     except Interrupted as interrupt:
-        click.echo(f"bench: interrupted; what was measured is kept, finish it with: bench run --resume {folder}", err=True)
+        click.echo(f"bench: interrupted; what was measured is kept, go on with: bench run --resume {folder}", err=True)
         sys.exit(interrupt.code)
     lines, code = _verdicts(old, new, values["within"])
     write("".join(f"{line}\n" for line in lines), None)

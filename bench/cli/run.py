@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
+from bench.cli.options import (
+    data_options,
+    data_spec,
+    device_options,
+    interpreters,
+    pairs,
+    parse_duration,
+    plugin_options,
+    stall_option,
+)
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
     from bench.run.plan import Plan, Wishes
+    from bench.run.session import Interrupted
 
 
 @click.command(name="run")
@@ -69,21 +79,23 @@ if TYPE_CHECKING:
 @click.option("--no-search", is_flag=True, help="Run each case in its backend's usual way; do not try the others it offers.")
 @click.option("--label", "notes", multiple=True, metavar="NAME=VALUE", help="A note for the record (repeatable).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
-@click.option(
-    "--stall-timeout",
-    type=float,
-    default=600.0,
-    show_default=True,
-    metavar="S",
-    help="End a worker that has been silent for so long.",
-)
+@stall_option
 @click.option(
     "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
 )
 @click.option(
     "--publish", default="", metavar="PLACE", help="Also put the record there: a folder, or an address as s3://bucket/team."
 )
-@click.option("--resume", metavar="RUN", help="Finish an interrupted run: only what its journal lacks.")
+@click.option(
+    "--time-limit",
+    metavar="TIME",
+    help="End after so long (90s, 10m, 1h), preparation included; what was measured by then is sealed as incomplete.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Finish an interrupted run in its folder. Of a complete one: measure its plan again, in a new folder.",
+)
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
 @click.option("--keep-host-name", is_flag=True, help="Write the host's name into the record; without it, a hash.")
@@ -92,37 +104,73 @@ def command(**values: Any) -> None:
     """Measure preprocessing, training and inference, and seal the samples into a record.
 
     Every trial is a fresh process; trials of different cases are interleaved in random order. Each finished trial is on
-    disk before the next one starts, so nothing is lost when the run is interrupted.
+    disk before the next one starts. A run that is interrupted, or whose time is up, seals what it has; reports say that
+    such a record is incomplete.
 
     \b
     bench run --quick
     bench run --backend cuda --backend cpu --size standard
     bench run --data ~/HAM10000 --size small --trials 5 --input files
     bench run --until-quality --size tiny --data ham10000_28.npz
+    bench run --time-limit 10m --backend cuda
     bench run --resume bench-results/20260101-120000-abc123
     """
-    from bench.run.session import Interrupted, resume_run, start_run
+    from bench.run.session import Interrupted, interruptible
 
     _check_place(values["publish"])
-    if values["resume"]:
-        _refuse_other_options()
-        plan, folder = None, Path(values["resume"])
-    else:
-        plan = _plan(values)
-        folder = Path(values["output"]) / plan.id
-        if values["dry_run"]:
-            _print_plan(plan)
-            return
+    limit = None if values["time_limit"] is None else parse_duration(values["time_limit"], "--time-limit")
+    where: list[Path] = []  # the run's folder, once it is known
     try:
-        if plan is None:
-            record = resume_run(folder, values["wait"], values["quiet"])
-        else:
-            record = start_run(plan, folder, values["wait"], values["quiet"])
+        with interruptible(limit):
+            record = _resume(values, where) if values["resume"] else _start(values, where)
     except Interrupted as interrupt:
-        kept = f"; what was measured is kept, finish it with: bench run --resume {folder}" if folder.exists() else ""
-        click.echo(f"bench: interrupted{kept}", err=True)
+        record = _interrupted(interrupt, where[0] if where else None)
+    if record is not None:
+        _finish(record, where[0], values["publish"])
+
+
+def _start(values: dict[str, Any], where: list[Path]) -> Record | None:
+    """A new run; nothing where only its plan was wanted."""
+    from bench.run.session import start_run
+
+    plan = _plan(values)
+    if values["dry_run"]:
+        _print_plan(plan)
+        return None
+    where.append(Path(values["output"]) / plan.id)
+    return start_run(plan, where[0], values["wait"], values["quiet"])
+
+
+def _resume(values: dict[str, Any], where: list[Path]) -> Record:
+    """What is left of a run, or a complete one once more."""
+    from bench.run.session import is_complete, new_identity, resume_run
+
+    _refuse_other_options()
+    folder = Path(values["resume"])
+    again = folder.resolve().parent / new_identity()[0] if is_complete(folder) else None
+    if again is not None and not values["quiet"]:
+        click.echo(f"bench: the run in {folder} is complete; measuring its plan again, into {again}", err=True)
+    where.append(again or folder)
+    stall = values["stall_timeout"] if _given("stall_timeout") else None
+    return resume_run(folder, values["wait"], values["quiet"], again, stall)
+
+
+def _interrupted(interrupt: Interrupted, folder: Path | None) -> Record:
+    """Say what is left of the run, and exit; where its time was up and something was measured, that is its record."""
+    from bench.errors import NotComparableError
+    from bench.record.files import NAME, read_record
+    from bench.run.session import TimeIsUpError
+
+    sealed = folder is not None and (folder / NAME).exists()
+    out_of_time = isinstance(interrupt, TimeIsUpError)
+    again = f"; go on with: bench run --resume {folder}" if folder is not None and folder.exists() else ""
+    if out_of_time and not sealed:
+        raise NotComparableError(f"the time limit was reached before any trial was finished{again}")
+    kept = f"; what was measured is sealed as incomplete in {folder}" if sealed else ""
+    click.echo(f"bench: {'the time limit was reached' if out_of_time else 'interrupted'}{kept}{again}", err=True)
+    if not out_of_time or folder is None:
         sys.exit(interrupt.code)
-    _finish(record, folder, values["publish"])
+    return read_record(folder)
 
 
 def _check_place(text: str) -> None:
@@ -137,14 +185,15 @@ def _refuse_other_options() -> None:
     from bench.errors import UsageError
 
     context = click.get_current_context()
-    allowed = {"resume", "wait", "quiet", "publish"}
-    given = [
-        name
-        for name in context.params
-        if name not in allowed and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+    allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout"}
+    given = [name for name in context.params if name not in allowed and _given(name)]
     if given:
         raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(sorted(given))}")
+
+
+def _given(name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _plan(values: dict[str, Any]) -> Plan:
@@ -250,7 +299,7 @@ def _finish(record: Record, folder: Path, publish: str) -> None:
         from bench.record.places import place_of, write_place
 
         click.echo(f"published: {write_place(record, place_of(publish))}")
-    if code == ExitCode.SOME_FAILED:
+    if code == ExitCode.SOME_FAILED and record.complete:
         click.echo(
             "bench: some cases failed, could not be proven or did not reach their target, the rest is recorded; logs in "
             f"{folder / 'logs'}",

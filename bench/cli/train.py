@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options
+from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options, stall_option
 
 if TYPE_CHECKING:
     from bench.run.trainings import Summary, Training
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
 @data_options
 @plugin_options
+@stall_option
 @click.option("-o", "--output", metavar="FILE", help="Also write every figure to this JSON file.")
 @click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -53,6 +54,7 @@ def command(**values: Any) -> None:
         threads=values["threads"],
         data=data_spec(values, values["seed"]),
         options=pairs(values["options"], "--option"),
+        stall=values["stall_timeout"],
     )
 
     def say(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bench.cli.options import device_options, interpreters, pairs, plugin_options
+from bench.cli.options import device_options, interpreters, pairs, plugin_options, stall_option
 
 
 @click.command(name="verify")
@@ -21,6 +21,7 @@ from bench.cli.options import device_options, interpreters, pairs, plugin_option
     help="float64, fp32, tf32 or bf16 (repeatable). Default: all that the device computes.",
 )
 @plugin_options
+@stall_option
 @click.option("--write-golden", is_flag=True, help="Run the oracle and write the workload's golden file instead.")
 @click.option("-v", "--verbose", is_flag=True, help="Every check with its figures, not only the failed ones.")
 def command(**values: Any) -> None:
@@ -34,7 +35,9 @@ def command(**values: Any) -> None:
 
     sizes = values["sizes"] or ("tiny",)
     if values["write_golden"]:
-        for path in make_goldens(values["workload"], sizes, lambda text: click.echo(text, err=True)):
+        for path in make_goldens(
+            values["workload"], sizes, lambda text: click.echo(text, err=True), values["stall_timeout"]
+        ):
             click.echo(f"wrote {path}")
         return
     failed = 0
@@ -46,6 +49,7 @@ def command(**values: Any) -> None:
         values["precisions"],
         pairs(values["options"], "--option"),
         interpreters(values["interpreter_words"]),
+        values["stall_timeout"],
     )
     for result in results:
         good = result.passed

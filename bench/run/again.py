@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -15,8 +13,9 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
-from bench.run.plan import Plan, PlannedCase, device_facts
-from bench.run.session import ask_worker
+from bench.run.plan import Plan, PlannedCase, checked_stall, device_facts
+from bench.run.process import STALL_SECONDS
+from bench.run.session import ask_worker, new_identity
 from bench.worker.jobs import DataSpec, Identify
 
 LABEL = "reproduces"
@@ -24,10 +23,11 @@ LABEL = "reproduces"
 
 
 def plan_again(
-    record: Record, data: DataSpec, seconds: float, interpreters: Mapping[str, str], stall: float = 600.0
+    record: Record, data: DataSpec, seconds: float, interpreters: Mapping[str, str], stall: float = STALL_SECONDS
 ) -> Plan:
     """A plan of every case that can run here; the others become skips. Raises NotComparableError where none can."""
-    found = discover(None, interpreters)
+    checked_stall(stall)
+    found = discover(None, interpreters, stall=stall)
     cases: list[PlannedCase] = []
     skips: list[Skip] = []
     for case in record.cases:
@@ -40,13 +40,13 @@ def plan_again(
         raise NotComparableError(
             f"nothing of this record can be repeated here: {skips[0].reason}" if skips else "the record holds no case"
         )
-    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=False)), type=Machine)
+    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=False), stall=stall), type=Machine)
     used = [backend for backend in found.backends if backend.info.name in {planned.case.backend for planned in cases}]
     trials = Counter(trial.case for trial in record.trials if trial.role == "trial")
-    now = datetime.now(UTC)
+    identity, created = new_identity()
     return Plan(
-        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        created=now.isoformat(timespec="seconds"),
+        id=identity,
+        created=created,
         command=["bench", "reproduce", record.id],
         seed=record.seed,
         trials=max(trials.values(), default=3),

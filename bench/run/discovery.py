@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,17 @@ from bench.entry_points import find_plugins
 from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.run.process import Launch, Outcome, run_worker
+from bench.run.process import STALL_SECONDS, Launch, Outcome, run_worker, work_together
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
+from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import PROTOCOL, Describe, PluginRef, Survey
 
-DESCRIBE_STALL = 60.0
 USUAL_SIZE = "small"
+AT_ONCE = 2
+"""Plugins described at the same time: importing frameworks side by side on a cold disk takes longer than one after another."""
+
+SLOW_SECONDS = 10.0
+"""After so long the user is told which plugin is being waited for."""
 
 
 @dataclass(frozen=True)
@@ -89,24 +95,31 @@ def unknown(what: str, given: str, known: Sequence[str]) -> str:
 
 
 def discover(
-    probe: Sequence[str] | None = None, interpreters: Mapping[str, str] | None = None, python: str = sys.executable
+    probe: Sequence[str] | None = None,
+    interpreters: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    stall: float = STALL_SECONDS,
 ) -> Discovery:
     """Describe every plugin installed for the interpreter ``python``; probe all backends, or those named.
 
-    Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
+    A plugin that takes long is named on standard error; one that is silent for ``stall`` seconds cannot be used. Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
     """
     interpreters = interpreters or {}
     wanted = None if probe is None else tuple(probe)
-    plugins = find_plugins() if python == sys.executable else survey(python).plugins
+    plugins = find_plugins() if python == sys.executable else survey(python, stall).plugins
     environment = worker_environment(usable_cores(), {})
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ThreadPoolExecutor(2) as pool:
-
-        def ask(plugin: PluginRef) -> Outcome:
-            interpreter = interpreters.get(plugin.name, python)
-            log = Path(folder) / f"{plugins.index(plugin)}.log"
-            return run_worker(Launch(Describe(plugin=plugin, probe=wanted), log, environment, interpreter, DESCRIBE_STALL))
-
-        outcomes = list(pool.map(ask, plugins))
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        launches = [
+            Launch(
+                Describe(plugin=plugin, probe=wanted),
+                Path(folder) / f"{place}.log",
+                environment,
+                interpreters.get(plugin.name, python),
+                stall,
+            )
+            for place, plugin in enumerate(plugins)
+        ]
+        outcomes = _described(plugins, launches)
     backends, workloads, reporters, broken = [], [], [], {}
     for plugin, outcome in zip(plugins, outcomes, strict=True):
         if outcome.status != "ok":
@@ -126,10 +139,37 @@ def discover(
     return Discovery(backends, workloads, reporters, broken)
 
 
-def survey(python: str) -> Surveyed:
+def _described(plugins: Sequence[PluginRef], launches: Sequence[Launch]) -> list[Outcome]:
+    """Each plugin's outcome; the user hears of those that take long."""
+    outcomes: dict[int, Outcome] = {}
+    begun: dict[int, float] = {}
+    named: set[int] = set()
+
+    def listen(place: int, event: Stage | Beat) -> None:
+        begun.setdefault(place, time.monotonic())
+
+    with contextlib.closing(work_together(launches, listen, AT_ONCE)) as ended:
+        for one in ended:
+            if one is not None:
+                outcomes[one[0]] = one[1]
+            for place, since in begun.items():
+                if place not in outcomes and place not in named and time.monotonic() - since > SLOW_SECONDS:
+                    named.add(place)
+                    print(_waiting_for(plugins[place], launches[place].stall), file=sys.stderr, flush=True)
+    return [outcomes[place] for place in range(len(launches))]
+
+
+def _waiting_for(plugin: PluginRef, stall: float) -> str:
+    return (
+        f"bench: waiting for plugin '{plugin.name}' ({plugin.module}), which has been importing or probing for "
+        f"{SLOW_SECONDS:.0f} s; after {stall:g} s of silence it is left out (--stall-timeout)"
+    )
+
+
+def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
     """What another interpreter would measure with. Raises UsageError where it cannot run this harness."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        launch = Launch(Survey(), Path(folder) / "log", worker_environment(usable_cores(), {}), python, DESCRIBE_STALL)
+        launch = Launch(Survey(), Path(folder) / "log", worker_environment(usable_cores(), {}), python, stall)
         outcome = run_worker(launch)
     if outcome.status != "ok":
         last = outcome.log_tail.splitlines()[-1:] or [outcome.reason]
@@ -146,6 +186,8 @@ def survey(python: str) -> Surveyed:
 def _why(plugin: PluginRef, outcome: Outcome) -> str:
     if outcome.failure is not None and outcome.failure.kind == "usage":
         return outcome.reason
+    if outcome.status == "stalled":
+        return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}; if it is only slow, give --stall-timeout more"
     last = (outcome.log_tail.splitlines()[-1:] or [""])[0][:200]
     return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}" + (f" ({last})" if last else "")
 

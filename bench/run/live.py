@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
-from selectors import EVENT_READ, DefaultSelector
 from tempfile import TemporaryDirectory
 
 from bench.machine.host import usable_cores
 from bench.run.lock import locked
 from bench.run.plan import Wishes
-from bench.run.process import Worker
+from bench.run.process import work_together
 from bench.run.session import interruptible
 from bench.run.trainings import Entrant, Training, entered, prepared_for, trained_by
 from bench.worker.channel import Beat, Stage
@@ -55,10 +53,7 @@ def race(
             say("preparing images …")
             prepared = prepared_for(workload, wishes)
             cache = stack.enter_context(TemporaryDirectory(prefix="bench-compiled-"))
-            going = {
-                stack.enter_context(Worker(entrant.launch(wishes, workload, prepared, wishes.seed, cache, cores))): place
-                for place, entrant in enumerate(entrants)
-            }
+            launches = [entrant.launch(wishes, workload, prepared, wishes.seed, cache, cores) for entrant in entrants]
             finished = [0.0] * len(entrants)
             news: list[Moment] = []
 
@@ -67,17 +62,11 @@ def race(
                     finished[place] = event.done
                 news.append(Moment(place, finished[place], event.text if isinstance(event, Beat) else event.name))
 
-            selector = stack.enter_context(DefaultSelector())
-            for worker in going:
-                selector.register(worker, EVENT_READ)
-            while going:
-                selector.select(tick)
-                for worker, place in list(going.items()):
-                    if worker.hear(partial(listen, place), 0.0) != "working":
-                        selector.unregister(worker)
-                        del going[worker]
-                        training = trained_by(entrants[place], wishes.seed, worker.end())
-                        news.append(Moment(place, entrants[place].epochs, training.trouble, training))
+            for ended in stack.enter_context(closing(work_together(launches, listen, tick=tick))):
+                if ended is not None:
+                    place, outcome = ended
+                    training = trained_by(entrants[place], wishes.seed, outcome)
+                    news.append(Moment(place, entrants[place].epochs, training.trouble, training))
                 yield from news or [Moment()]
                 news.clear()
 

@@ -12,6 +12,7 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, DeviceFacts, Machine, Phase, Scenario, Skip
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
+from bench.run.process import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec, PluginRef
 
@@ -41,7 +42,7 @@ class Wishes:
     threads: int | None = None
     data: DataSpec = field(default_factory=DataSpec)
     options: dict[str, str] = field(default_factory=dict)
-    stall: float = 600.0
+    stall: float = STALL_SECONDS
     ceilings: bool = True
     search: bool = False
     from_files: bool = False  # also train from image files
@@ -93,8 +94,7 @@ def check_wishes(wishes: Wishes) -> None:
         raise UsageError(
             f"{wishes.trials} trials are not possible; expected 1 to {MOST_TRIALS:,}, and 3 or more for an interval"
         )
-    if not 1 <= wishes.stall <= 86400:
-        raise UsageError(f"a stall timeout of {wishes.stall:g} s is not possible; expected 1 second to a day")
+    checked_stall(wishes.stall)
     if not 0 < wishes.seconds < 86400:
         raise UsageError(f"{wishes.seconds:g} seconds per trial are not possible; expected more than 0 and less than a day")
     for name, value in wishes.targets.items():
@@ -113,6 +113,13 @@ def check_wishes(wishes: Wishes) -> None:
         for name in given:
             if name not in known:
                 raise UsageError(unknown(what, name, known))
+
+
+def checked_stall(seconds: float) -> float:
+    """Raises UsageError for a time of silence that ends every worker, or none."""
+    if not 1 <= seconds <= 86400:
+        raise UsageError(f"a stall timeout of {seconds:g} s is not possible; expected 1 second to a day")
+    return seconds
 
 
 def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend], list[Skip]]:

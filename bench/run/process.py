@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
@@ -34,6 +36,8 @@ TICK = 1.0
 LOG_LIMIT = 8 * 2**20
 LOG_TAIL = 2000
 STALL_SECONDS = 600.0
+"""How long any worker may be silent. Frameworks on a cold network disk take minutes to import."""
+
 FAREWELL_SECONDS = 2.0
 
 CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
@@ -67,6 +71,13 @@ Listener = Callable[[Stage | Beat], None]
 
 
 def _ignore(event: Stage | Beat) -> None:
+    """Nobody listens."""
+
+
+ListenerOfMany = Callable[[int, Stage | Beat], None]
+
+
+def _ignore_many(place: int, event: Stage | Beat) -> None:
     """Nobody listens."""
 
 
@@ -219,6 +230,32 @@ def work_in_turns(launches: Sequence[Launch], listen: Listener = _ignore) -> lis
                     going.remove(worker)
             going.reverse()
         return [worker.end() for worker in workers]
+
+
+def work_together(
+    launches: Sequence[Launch], listen: ListenerOfMany = _ignore_many, most: int | None = None, tick: float = TICK
+) -> Generator[tuple[int, Outcome] | None, None, None]:
+    """Workers that run at the same time, ``most`` of them at most: the place in ``launches`` and the outcome of each as it ends.
+
+    Yields None whenever a worker has spoken, and once in ``tick`` seconds at least. Closing the iterator ends the workers.
+    """
+    waiting = deque(enumerate(launches))
+    going: dict[Worker, int] = {}
+    with contextlib.ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        while waiting or going:
+            while waiting and len(going) < (most or len(launches)):
+                place, launch = waiting.popleft()
+                worker = stack.enter_context(Worker(launch))
+                selector.register(worker, selectors.EVENT_READ)
+                going[worker] = place
+            selector.select(tick)
+            for worker, place in list(going.items()):
+                if worker.hear(partial(listen, place), 0.0) != "working":
+                    selector.unregister(worker)
+                    del going[worker]
+                    yield place, worker.end()
+            yield None
 
 
 def _decode(line: bytes) -> Event | None:

@@ -13,13 +13,18 @@ def proven(trial: Trial) -> bool:
 
 
 def verdict(record: Record) -> ExitCode:
-    """OK when every trial ran, was proven and reached its target if it had one, NOT_COMPARABLE when none ran, SOME_FAILED otherwise."""
+    """Return OK when every trial ran, was proven and reached its target if it had one, NOT_COMPARABLE when none ran.
+
+    Anything else is SOME_FAILED, a run that was sealed before its end too.
+    """
     trials = [trial for trial in record.trials if trial.role == "trial"]
     if not any(trial.status == "ok" for trial in trials):
         return ExitCode.NOT_COMPARABLE
     pilots = [trial for trial in record.trials if trial.role == "pilot"]
-    whole = all(proven(trial) and _arrived(record, trial) for trial in trials) and all(
-        trial.status == "ok" for trial in pilots
+    whole = (
+        record.complete
+        and all(proven(trial) and _arrived(record, trial) for trial in trials)
+        and all(trial.status == "ok" for trial in pilots)
     )
     return ExitCode.OK if whole else ExitCode.SOME_FAILED
 

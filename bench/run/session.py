@@ -14,17 +14,28 @@ from types import FrameType
 import msgspec
 
 from bench import __version__
-from bench.errors import BenchError, ExitCode, NotComparableError, UsageError
+from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
+from bench.record.files import NAME, read_record
 from bench.record.schema import Case, Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.journal import Journal
 from bench.run.lock import locked
-from bench.run.plan import Plan, PlannedCase, Wishes, check_options, check_wishes, choose_backends, device_facts, plan_cases
+from bench.run.plan import (
+    Plan,
+    PlannedCase,
+    Wishes,
+    check_options,
+    check_wishes,
+    checked_stall,
+    choose_backends,
+    device_facts,
+    plan_cases,
+)
 from bench.run.privacy import private_command
-from bench.run.process import Launch, run_worker
+from bench.run.process import STALL_SECONDS, Launch, run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
@@ -39,7 +50,9 @@ class FailedWorkerError(BenchError):
     """A worker that everything else depends on did not do its job."""
 
 
-def ask_worker(job: Job, listen: Listener = lambda event: None, stall: float = 600.0, python: str = sys.executable) -> bytes:
+def ask_worker(
+    job: Job, listen: Listener = lambda event: None, stall: float = STALL_SECONDS, python: str = sys.executable
+) -> bytes:
     """The JSON answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
     log = fresh_log(type(job).__name__.lower())
     outcome = run_worker(Launch(job, log, worker_environment(usable_cores(), {}), python, stall), listen)
@@ -56,7 +69,7 @@ def make_plan(
 ) -> Plan:
     """Discover and plan. Raises UsageError or NotComparableError before anything has started."""
     check_wishes(wishes)
-    found = discover(wishes.backends or None, interpreters, python)
+    found = discover(wishes.backends or None, interpreters, python, wishes.stall)
     needs_backends = any(phase != "preprocess" for phase in wishes.phases)
     backends, skips = choose_backends(wishes, found) if needs_backends else ([], [])
     check_options(wishes, backends)
@@ -68,11 +81,13 @@ def make_plan(
             or "no device offers a precision that was asked for"
         )
         raise NotComparableError(f"nothing can be measured here: {reasons}")
-    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=keep_host_name), python=python), type=Machine)
-    now = datetime.now(UTC)
+    machine = msgspec.json.decode(
+        ask_worker(Identify(keep_host_name=keep_host_name), stall=wishes.stall, python=python), type=Machine
+    )
+    identity, created = new_identity()
     return Plan(
-        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        created=now.isoformat(timespec="seconds"),
+        id=identity,
+        created=created,
         command=private_command(wishes.command),
         seed=wishes.seed,
         trials=wishes.trials,
@@ -89,18 +104,25 @@ def make_plan(
     )
 
 
+def new_identity() -> tuple[str, str]:
+    """The id of a run that begins now, and when that is (ISO 8601, UTC)."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}", now.isoformat(timespec="seconds")
+
+
 def prepare_data(
     workloads: Sequence[tuple[PluginRef, str, str]],
     data: DataSpec,
     phases: Sequence[str],
     listen: Listener,
     python: str = sys.executable,
+    stall: float = STALL_SECONDS,
 ) -> dict[str, Prepared]:
     """Decoded images for every workload and size; keys are ``melanoma-small``."""
     prepared = {}
     for plugin, name, size in workloads:
         job = Prepare(plugin=plugin, workload=name, size=size, data=data, cache=str(cache_folder()), phases=tuple(phases))
-        prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen, python=python), type=Prepared)
+        prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen, stall, python), type=Prepared)
     return prepared
 
 
@@ -108,7 +130,7 @@ def prepare_plan(plan: Plan, listen: Listener, python: str = sys.executable) -> 
     """Prepare the plan's images; cases without files to decode become skips."""
     needed = {(p.workload, p.case.workload, p.case.size): None for p in plan.cases}
     phases = sorted({"preprocess" if reads_files(p.case) else p.case.phase for p in plan.cases})
-    prepared = prepare_data(list(needed), plan.data, phases, listen, python)
+    prepared = prepare_data(list(needed), plan.data, phases, listen, python, plan.stall)
     for planned in plan.cases:
         if planned.case.scenario == "to-quality":
             refuse_unlabelled(prepared[f"{planned.case.workload}-{planned.case.size}"])
@@ -147,7 +169,7 @@ def refuse_untrainable(prepared: Prepared) -> None:
 
 
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
-    """Measure a fresh plan into ``folder``."""
+    """Measure a fresh plan into ``folder``. Interrupted, it seals what it has (``complete`` is then False) and raises Interrupted."""
     made(folder.parent, "results")
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         progress = Progress(0, quiet)
@@ -156,8 +178,12 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
         return _measure(plan, Journal.create(folder, plan), prepared, quiet)
 
 
-def resume_run(folder: Path, wait: bool, quiet: bool) -> Record:
-    """Finish an interrupted run. Raises NotComparableError on another machine than the one it began on."""
+def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None, stall: float | None = None) -> Record:
+    """Finish an interrupted run in its folder; its incomplete record, if it has one, is replaced by the whole one.
+
+    ``again``: measure the run's plan once more instead, into this new folder. ``stall``: another limit of silence than planned.
+    Raises NotComparableError on another machine than the one it began on.
+    """
     _, plan = Journal.open(folder)
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         journal, plan = Journal.open(folder)  # another process may have resumed it while this one waited
@@ -167,8 +193,12 @@ def resume_run(folder: Path, wait: bool, quiet: bool) -> Record:
                 f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "
                 f"{machine.fingerprint}); resume it there, or start a new run here"
             )
+        plan = msgspec.structs.replace(plan, stall=plan.stall if stall is None else checked_stall(stall))
         found, prepared = prepare_plan(plan, lambda event: None)
         _refuse_other_software(plan, found, folder)
+        if again is not None:
+            plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1])
+            journal = Journal.create(again, plan)
         return _measure(plan, journal, prepared, quiet)
 
 
@@ -179,7 +209,9 @@ def _refuse_other_software(plan: Plan, now: Plan, folder: Path) -> None:
         changes.append("the images are not the same")
     if plan.bench != __version__:
         changes.append(f"accelbench was {plan.bench or 'older'} and is {__version__}")
-    backends = discover(sorted({device.backend for device in plan.devices})).backends if plan.devices else ()
+    backends = (
+        discover(sorted({device.backend for device in plan.devices}), stall=plan.stall).backends if plan.devices else ()
+    )
     versions = {found.info.name: found.info.versions for found in backends}
     for device in plan.devices:
         there = versions.get(device.backend, {})
@@ -196,9 +228,23 @@ def _say(versions: Mapping[str, str]) -> str:
 
 
 def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
-    with Progress(workers_to_come(plan, journal), quiet) as progress:
-        Runner(plan, journal, prepared, progress).run()
+    try:
+        with Progress(workers_to_come(plan, journal), quiet) as progress:
+            Runner(plan, journal, prepared, progress).run()
+    except Interrupted:
+        journal, _ = Journal.open(journal.folder)  # a trial may have reached the disk in the moment of the signal
+        if any(trial.role == "trial" for trial in journal.trials):
+            seal(plan, journal, prepared, complete=False)
+        raise
     return seal(plan, journal, prepared, complete=True)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a run's folder holds the record of a run that was finished; a damaged record is none."""
+    try:
+        return (folder / NAME).is_file() and read_record(folder).complete
+    except RecordError:
+        return False
 
 
 def _told(progress: Progress) -> Listener:
@@ -216,23 +262,39 @@ def _told(progress: Progress) -> Listener:
 class Interrupted(KeyboardInterrupt):
     """A signal asked the run to end; ``code`` is the shell's convention for it."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, code: int) -> None:
         super().__init__()
-        self.code = 128 + number
+        self.code = code
+
+
+class TimeIsUpError(Interrupted):
+    """The time that the user gave is over."""
+
+    def __init__(self) -> None:
+        super().__init__(int(ExitCode.SOME_FAILED))
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does: the worker's group is ended and the journal kept."""
+def interruptible(limit: float | None = None) -> Iterator[None]:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does, and so do ``limit`` seconds: the worker's group is ended and the journal kept."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
+        raise Interrupted(128 + number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    def time_is_up(number: int, frame: FrameType | None) -> None:
+        raise TimeIsUpError
+
+    handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop)
+    if limit is not None:
+        handlers[signal.SIGALRM] = time_is_up
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
+        if limit is not None:
+            signal.setitimer(signal.ITIMER_REAL, limit)
         yield
     finally:
+        if limit is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -93,7 +93,7 @@ def entered(wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str])
     check_wishes(wishes)
     if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
         raise UsageError(f"{epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
-    found = discover(wishes.backends or None, interpreters)
+    found = discover(wishes.backends or None, interpreters, stall=wishes.stall)
     chosen, _ = choose_backends(wishes, found)
     check_options(wishes, chosen)
     workload = found.workload(wishes.workload, (wishes.sizes or found.usual_size(wishes.workload))[0])
@@ -112,7 +112,7 @@ def entered(wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str])
 def prepared_for(workload: FoundWorkload, wishes: Wishes) -> Prepared:
     """The images, in the cache. Raises UsageError for data that cannot train."""
     triple = (workload.plugin, workload.info.name, workload.info.size)
-    prepared = prepare_data([triple], wishes.data, ("train",), lambda event: None)
+    prepared = prepare_data([triple], wishes.data, ("train",), lambda event: None, stall=wishes.stall)
     images = prepared[f"{workload.info.name}-{workload.info.size}"]
     refuse_untrainable(images)
     return images

@@ -14,7 +14,7 @@ from bench.record.schema import Check
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
-from bench.run.process import Launch, run_worker
+from bench.run.process import STALL_SECONDS, Launch, run_worker
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo, Verified
 from bench.worker.channel import Beat
@@ -39,13 +39,20 @@ def verify_all(
     precisions: Sequence[str],
     options: Mapping[str, str],
     interpreters: Mapping[str, str],
+    stall: float = STALL_SECONDS,
 ) -> Iterator[Verification]:
     """Results as they come. Raises UsageError for unknown names, NotComparableError where nothing can be verified."""
     wishes = Wishes(
-        backends=backends, devices=devices, workload=workload, sizes=sizes, precisions=precisions, options=dict(options)
+        backends=backends,
+        devices=devices,
+        workload=workload,
+        sizes=sizes,
+        precisions=precisions,
+        options=dict(options),
+        stall=stall,
     )
     check_wishes(wishes)
-    found = discover(backends or None, interpreters)
+    found = discover(backends or None, interpreters, stall=stall)
     chosen, skips = choose_backends(wishes, found)
     check_options(wishes, chosen)
     workloads = [found.workload(workload, size) for size in sizes]
@@ -64,11 +71,16 @@ def verify_all(
             f"nothing can be verified: no device has precision {', '.join(precisions)} {reasons}".rstrip()
         )
     for case in cases:
-        yield _verify(*case, options)
+        yield _verify(*case, options, stall)
 
 
 def _verify(
-    backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload, precision: str, options: Mapping[str, str]
+    backend: FoundBackend,
+    device: DeviceInfo,
+    workload: FoundWorkload,
+    precision: str,
+    options: Mapping[str, str],
+    stall: float,
 ) -> Verification:
     label = f"{backend.info.name} {device.id} {workload.info.name}-{workload.info.size} {precision}"
     threads = usable_cores()
@@ -85,7 +97,7 @@ def _verify(
     )
     log = fresh_log("verify")
     environment = worker_environment(threads, backend.info.environment)
-    outcome = run_worker(Launch(job, log, environment, backend.interpreter))
+    outcome = run_worker(Launch(job, log, environment, backend.interpreter, stall))
     if outcome.status != "ok":
         return Verification(label, False, f"{outcome.status}: {outcome.reason}")
     checks = msgspec.json.decode(outcome.value, type=Verified).checks
@@ -94,11 +106,13 @@ def _verify(
     return Verification(label, not failed, f"{summary} in {outcome.wall:.1f} s", checks)
 
 
-def make_goldens(workload: str, sizes: Sequence[str], say: Callable[[str], None]) -> Iterator[str]:
+def make_goldens(
+    workload: str, sizes: Sequence[str], say: Callable[[str], None], stall: float = STALL_SECONDS
+) -> Iterator[str]:
     """Write golden files; their paths."""
-    found = discover(())
+    found = discover((), stall=stall)
     for size in sizes:
         chosen = found.workload(workload, size)
         job = MakeGolden(workload=chosen.plugin, name=workload, size=size)
-        answer = ask_worker(job, lambda event: say(event.text) if isinstance(event, Beat) else None, stall=3600.0)
+        answer = ask_worker(job, lambda event: say(event.text) if isinstance(event, Beat) else None, stall)
         yield msgspec.json.decode(answer, type=str)

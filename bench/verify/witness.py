@@ -134,8 +134,7 @@ def witness_training(
     quickest = _tried_again(min(seconds), SLOWER_THAN_TIMED * timed.seconds, lambda: subject.run(timed.steps)[2])
     checks.append(_as_slow(quickest, timed.seconds))
     if timed.steps > 1:
-        bounds = _step_bounds(min(quickest, timed.seconds), timed)
-        checks.append(_every_step(_short_step(subject, timed.steps, bounds), bounds, timed.seconds / timed.steps))
+        checks.append(_every_step(subject, timed, min(quickest, timed.seconds)))
     if timed.ordinary is not None:
         few, ordinary = -(-timed.steps // SHORTER), timed.ordinary
         checks.append(_side_by_side(lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1]))
@@ -211,19 +210,25 @@ def _step_bounds(quickest: float, timed: Timed) -> tuple[float, float]:
     return quickest / timed.steps / SLOWER_THAN_TIMED, SLOWER_THAN_TIMED * timed.seconds / timed.steps
 
 
-def _short_step(subject: _Subject, steps: int, bounds: tuple[float, float]) -> float:
-    """Seconds per step of short blocks; what a block costs beside its steps does not count as time per step."""
-    few = -(-steps // SHORTER)
+def _short_step(subject: _Subject, timed: Timed, quickest: float) -> tuple[float, tuple[float, float]]:
+    """Seconds per step of short blocks, and the bounds they must keep; what a block costs beside its steps does not count.
+
+    Where a step of a short block seems to take too little, the long blocks may just have been disturbed: they are tried again too.
+    """
+    few = -(-timed.steps // SHORTER)
     blocks: list[float] = []
     singles: list[float] = []
-    step = math.inf
+    step, bounds = math.inf, _step_bounds(quickest, timed)
     patience = _Patience()
     while len(blocks) < BLOCKS or (not bounds[0] <= step <= bounds[1] and patience.left()):
         blocks.append(subject.run(few)[2])
         if few > 1:
             singles.append(subject.run(1)[2])
         step = (min(blocks) - min(singles)) / (few - 1) if few > 1 else min(blocks)
-    return step
+        if len(blocks) >= BLOCKS and step < bounds[0]:
+            quickest = min(quickest, subject.run(timed.steps)[2])
+            bounds = _step_bounds(quickest, timed)
+    return step, bounds
 
 
 def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found: float, precision: str) -> Check:
@@ -276,12 +281,14 @@ def _as_slow(witness: float, timed: float) -> Check:
     )
 
 
-def _every_step(short: float, bounds: tuple[float, float], timed: float) -> Check:
+def _every_step(subject: _Subject, timed: Timed, quickest: float) -> Check:
     """Neither may a step of a short block take longer, as where a long one leaves steps out, nor next to nothing, as where any
-    block does one step's work."""
+    block does one step's work. ``quickest``: seconds of the quickest long block so far."""
+    short, bounds = _short_step(subject, timed, quickest)
+    usual = timed.seconds / timed.steps
     passed = bounds[0] <= short <= bounds[1]
-    detail = "" if passed else f"a step takes {short:.3g} s in a short block, {timed:.3g} s in a timed one{BUSY}"
-    found = short / timed
+    detail = "" if passed else f"a step takes {short:.3g} s in a short block, {usual:.3g} s in a timed one{BUSY}"
+    found = short / usual
     return Check(
         name="every step of a block takes its time", passed=passed, found=found, allowed=SLOWER_THAN_TIMED, detail=detail
     )

@@ -19,6 +19,7 @@ from bench.worker.plugins import load_plugin
 
 def describe(job: Describe, channel: Channel) -> PluginInfo:
     """Import the plugin and probe the backends asked for."""
+    channel.stage("import and probe")
     loaded = load_plugin(job.plugin)
     return PluginInfo(
         backends=[_backend(backend, job.probe is None or backend.name in job.probe) for backend in loaded.backends],

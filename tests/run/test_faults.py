@@ -117,29 +117,6 @@ def wait_for_trials(folder: Path, count: int) -> None:
     wait_for(reached)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_keeps_its_trials_and_resumes_with_the_rest(tmp_path, site, number, code):
-    arguments = [*TRAIN, "--trials", "5", "--option", "pause=0.05"]
-    process = start_bench(arguments, tmp_path, site)
-    wait_for_trials(tmp_path, 2)
-    workers = children_of(process)
-    process.send_signal(number)
-    assert process.wait(timeout=30) == code
-    assert "--resume" in (tmp_path / "output").read_text()
-    wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers))
-    run = the_run(tmp_path)
-    before = (run / "journal.jsonl").read_bytes()
-    assert not (run / "record.json").exists()
-    unfinished = bench(["report", str(run)], tmp_path, site)
-    assert unfinished.returncode == 2
-    assert "--resume" in unfinished.stderr
-    done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
-    assert done.returncode == 0, done.stderr
-    assert (run / "journal.jsonl").read_bytes().startswith(before), "finished trials are not measured again"
-    trials = [trial for trial in read_record(run).trials if trial.role == "trial"]
-    assert sorted(trial.number for trial in trials) == list(range(5))
-
-
 def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
     process = start_bench([*TRAIN, "--trials", "4", "--option", "pause=0.05"], tmp_path, site)
     wait_for_trials(tmp_path, 1)

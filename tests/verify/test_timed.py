@@ -181,6 +181,12 @@ def test_a_disturbed_machine_is_given_time(monkeypatch: pytest.MonkeyPatch):
     assert all(passed.values())
 
 
+def test_a_machine_that_was_busy_while_timing_is_given_time(monkeypatch: pytest.MonkeyPatch):
+    """Timed blocks and the first witness blocks were ten times slower than the trainer is on an idle machine."""
+    passed, _ = witness(monkeypatch, lambda block: 1.0 if block < 3 else 0.1, timed=8.0)
+    assert all(passed.values())
+
+
 @pytest.mark.parametrize(("quick_ordinary", "passes"), [(1, True), (2, True), (1000, False)])
 def test_a_quick_moment_of_a_busy_machine_is_not_held_against_a_trainer(monkeypatch, quick_ordinary: int, passes: bool):
     """So many blocks of ordinary batches take half as long as all others."""

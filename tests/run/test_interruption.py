@@ -1,0 +1,149 @@
+"""A run that is interrupted, or out of time, seals what it has; it can be reported, and finished in its folder."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+import psutil
+import pytest
+
+from bench.cli import COMMANDS
+from bench.cli import bench as group
+from bench.cli.options import STALL_SECONDS as offered
+from bench.record.files import read_record
+from bench.run import discovery
+from bench.run.process import STALL_SECONDS
+from tests.run.test_faults import TRAIN, children_of, the_run, wait_for_trials
+from tests.support.site import bench, install, start_bench
+from tests.support.waiting import wait_for
+
+ENDLESS = [*TRAIN, "--trials", "1000", "--option", "pause=0.05"]
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def interrupted(folder: Path, site: Path, number: int, *more: str) -> tuple[int, str]:
+    """A run that gets a signal after two trials; its exit code, and what it said."""
+    process = start_bench([*ENDLESS, *more], folder, site)
+    wait_for_trials(folder, 2)
+    workers = children_of(process)
+    process.send_signal(number)
+    code = process.wait(timeout=120)
+    wait_for(lambda: gone(workers))
+    return code, (folder / "output").read_text()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_is_sealed_and_reported(tmp_path, site, number, code):
+    found, said = interrupted(tmp_path, site, number)
+    assert found == code
+    assert "sealed as incomplete" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    record = read_record(the_run(tmp_path))
+    assert not record.complete
+    assert sum(trial.role == "trial" for trial in record.trials) >= 2
+    reported = bench(["report", str(the_run(tmp_path))], tmp_path, site)
+    assert reported.returncode == 0, reported.stderr
+    assert "Sealed after an interruption" in reported.stdout
+
+
+def test_an_incomplete_record_is_finished_in_place_and_a_complete_one_measured_again(tmp_path, site):
+    process = start_bench([*TRAIN, "--trials", "5", "--option", "pause=0.05"], tmp_path, site)
+    wait_for_trials(tmp_path, 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    run = the_run(tmp_path)
+    partial, before = read_record(run), (run / "journal.jsonl").read_bytes()
+    assert not partial.complete
+    done = bench(["run", "--resume", str(run), "--quiet", "--time-limit", "1h"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert (run / "journal.jsonl").read_bytes().startswith(before), "finished trials are not measured again"
+    whole = read_record(run)
+    assert whole.complete
+    assert (whole.id, whole.created) == (partial.id, partial.created)
+    assert sorted(trial.number for trial in whole.trials if trial.role == "trial") == list(range(5))
+    sealed = (run / "record.json").read_bytes()
+    done = bench(["run", "--resume", str(run)], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert f"the run in {run} is complete; measuring its plan again" in done.stderr
+    assert (run / "record.json").read_bytes() == sealed
+    (other,) = (folder for folder in run.parent.iterdir() if folder != run)
+    again = read_record(other)
+    assert again.complete
+    assert again.id == other.name != whole.id
+    assert len(again.trials) == len(whole.trials)
+
+
+def test_a_run_whose_time_is_up_is_sealed_and_its_table_printed(tmp_path, site):
+    """The alarm is sent by hand, so that no machine is too slow for the trials before it."""
+    code, said = interrupted(tmp_path, site, signal.SIGALRM, "--time-limit", "24h")
+    assert code == 6
+    assert "the time limit was reached; what was measured is sealed as incomplete" in said
+    assert "Sealed after an interruption" in said
+    assert not read_record(the_run(tmp_path)).complete
+
+
+def test_no_time_for_a_single_trial_is_nothing_measured(tmp_path, site):
+    done = bench([*TRAIN, "--time-limit", "0.05s"], tmp_path, site)
+    assert done.returncode == 4
+    assert "the time limit was reached before any trial was finished" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("limit", ["soon", "0", "-5m", "25h", "1e3"])
+def test_a_time_limit_that_is_none_is_refused(tmp_path, limit):
+    done = bench(["run", f"--time-limit={limit}"], tmp_path)
+    assert done.returncode == 2
+    assert f"--time-limit {limit} is not a time to spend" in done.stderr
+
+
+def test_every_command_that_starts_a_worker_takes_the_same_stall_timeout():
+    assert offered == STALL_SECONDS
+    context = click.Context(group)
+    commands = {name: group.get_command(context, name) for name in COMMANDS}
+    limits = {
+        name: option.default
+        for name, command in commands.items()
+        for option in command.params
+        if option.name == "stall_timeout"
+    }
+    without = {"report", "results", "compare", "history"}  # which read records
+    assert limits == dict.fromkeys(set(COMMANDS) - without, STALL_SECONDS)
+
+
+HUNG = "import time; time.sleep(3600)"
+
+
+def test_a_slow_plugin_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(discovery, "SLOW_SECONDS", 0.0)
+    found = discovery.discover(())
+    assert {"melanoma", "dermamnist"} <= {workload.info.name for workload in found.workloads}
+    said = capsys.readouterr().err
+    assert "waiting for plugin 'cpu' (backends.cpu)" in said
+    assert "after 600 s of silence it is left out (--stall-timeout)" in said
+
+
+def test_a_plugin_that_hangs_is_left_out(tmp_path, site):
+    install(site, "hung", {"hung": "hung_plugin"}, {"hung_plugin": HUNG})
+    done = bench(["list", "--stall-timeout", "5"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert "plugin 'hung' (hung_plugin): no sign of life for 5 s in stage 'import and probe'" in done.stdout
+    assert "give --stall-timeout more" in done.stdout
+
+
+def test_listing_is_interrupted_at_once_while_a_plugin_hangs(tmp_path, site):
+    mark = tmp_path / "mark"
+    install(site, "hung", {"hung": "hung_plugin"}, {"hung_plugin": f"open({str(mark)!r}, 'w').close(); {HUNG}"})
+    process = start_bench(["list"], tmp_path, site)
+    wait_for(mark.exists)
+    workers = children_of(process)
+    assert workers
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    wait_for(lambda: gone(workers))
+    assert "Traceback" not in (tmp_path / "output").read_text()
