@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +23,11 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
-from bench.worker.timing import SAMPLE_SECONDS, Trace, steadiness, time_one_by_one
+from bench.worker.timing import SAMPLE_SECONDS, Trace, in_flight, steadiness, time_one_by_one
 
 PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
+"""Of timed batches, in which a batch size is chosen: building, compiling and first batches do not count, whatever they take."""
 WORTH_TRYING, CLEARLY_SLOWER = 1.02, 0.8
 """A bigger batch must be so much faster to be chosen; only one that is so much slower ends the search, for pilots are noisy."""
 
@@ -51,12 +53,7 @@ class Rig:
 
     def run(self, batches: int) -> None:
         """Predict some batches, two in flight."""
-        pending = self.launch()
-        for _ in range(batches - 1):
-            following = self.launch()
-            self.wait(pending)
-            pending = following
-        self.wait(pending)
+        in_flight(self.launch, self.wait, batches)
 
 
 def measure_single_stream(bench: Bench) -> Measured:
@@ -136,10 +133,11 @@ def measure_offline(bench: Bench) -> Measured:
 def _choose_batch(bench: Bench) -> Measured:
     """Try the candidates in rising order, until one is clearly slower, memory is out or the time is up; suggest the fastest."""
     candidates = bench.job.candidates or (bench.job.case.batch_size,)
-    begun = perf_counter()
+    spent = 0.0
     best: tuple[float, Measured, dict[str, float], Trace] | None = None
     tried = []
     for size in sorted(candidates):
+        gc.collect()  # the predictor before may hold itself, and with it the device's memory
         try:
             found, measured = _pilot(bench, size)
         except Exception as error:
@@ -153,7 +151,8 @@ def _choose_batch(bench: Bench) -> Measured:
             break
         if best is None or rate > best[0] * WORTH_TRYING:
             best = rate, measured, bench.stages, found
-        if perf_counter() - begun > CHOICE_SECONDS:
+        spent += sum(steps * seconds for steps, seconds in zip(found.steps, found.step_seconds, strict=True))
+        if spent > CHOICE_SECONDS:
             break
     assert best is not None
     _, measured, bench.stages, found = best

@@ -16,7 +16,7 @@ from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
-from bench.worker.timing import Timed, steadiness, time_in_turns, time_pipelined
+from bench.worker.timing import Timed, block_lengths, in_flight, steadiness, time_in_turns, time_pipelined
 
 PILOT_SECONDS = 2.0
 
@@ -44,7 +44,9 @@ def measure_training(bench: Bench) -> Measured:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            found = course(lambda steps: _fed(trainer, feed, steps), PILOT_SECONDS, bench.job.seconds, bench.alive)
+            found = course(
+                lambda steps: pipelined_steps(trainer, feed, steps), PILOT_SECONDS, bench.job.seconds, bench.alive
+            )
     else:
         with bench.stage("steady"):
             timed = _time(bench, trainer, feed, blocks)
@@ -98,5 +100,11 @@ def _block(trainer: Trainer, batches: Any) -> Progress:
     return trainer.wait(trainer.run([trainer.stage(*batch) for batch in batches]))
 
 
-def _fed(trainer: Trainer, feed: Batches, steps: int) -> None:
-    _block(trainer, [feed.next() for _ in range(steps)])
+def pipelined_steps(trainer: Trainer, feed: Batches, steps: int) -> None:
+    """So many optimizer steps on the feed's batches, in blocks of which two are in flight, as in a trial."""
+    lengths = iter(block_lengths(steps))
+
+    def launch() -> Pending:
+        return trainer.run([trainer.stage(*feed.next()) for _ in range(next(lengths))])
+
+    in_flight(launch, trainer.wait, len(block_lengths(steps)))

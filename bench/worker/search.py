@@ -1,4 +1,7 @@
-"""What can be chosen only by trying: a backend's alternatives for one case, timed in turns in one process.
+"""What can be chosen only by trying: a backend's alternatives for one case, timed in one process.
+
+On the host's processor every way is built first and then timed in turns. On an accelerator each way is built, timed and given up
+before the next: three ways of a training may not fit its memory together.
 
 What is chosen here is measured afterwards, in fresh processes; the times taken here are not kept.
 """
@@ -23,6 +26,7 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Search
 from bench.worker.measure import Bench, set_up
 from bench.worker.measure_inference import Rig
+from bench.worker.measure_training import pipelined_steps
 from bench.worker.timing import seconds_per_step
 
 SECONDS, ROUNDS = 2.5, 4
@@ -61,9 +65,12 @@ def search(job: Search, channel: Channel) -> Choice:
     channel.stage("search")
     failures: dict[str, str] = {}
     fit: list[_Contender] | None = None
-    with suppress(_Crowded):
-        fit = _in_turns(bench, ways, failures)
-    if fit is None:  # only now: while it is handled, an exception keeps alive what had been built
+    if bench.on_host:
+        with suppress(_Crowded):
+            fit = _in_turns(bench, ways, failures)
+    if (
+        fit is None
+    ):  # an accelerator's memory is too dear for several ways at once, and where a host's ran out only now: while it is handled, an exception keeps alive what had been built
         failures.clear()
         fit = _one_by_one(bench, ways, failures)
     left_out = "; ".join(f"{way} left out: {reason}" for way, reason in failures.items())
@@ -72,7 +79,7 @@ def search(job: Search, channel: Channel) -> Choice:
     best = min(fit, key=lambda contender: contender.step)
     if fit[0].options == ways[0] and best.step * CLEARLY_FASTER > fit[0].step:
         best = fit[0]
-    tried = ", ".join(f"{_say(way.options)} {job.case.batch_size / way.step:.4g}/s" for way in fit)
+    tried = ", ".join(f"{say_way(way.options)} {job.case.batch_size / way.step:.4g}/s" for way in fit)
     note = "; ".join(part for part in (f"search over {tried}", left_out) if part)
     return Choice({} if best.options == ways[0] else dict(best.options), note)
 
@@ -126,8 +133,8 @@ def _time(bench: Bench, contender: _Contender, seconds: float, failures: dict[st
 def _leave_out(bench: Bench, options: Options, error: Exception, failures: dict[str, str]) -> None:
     """Into the worker's log in full, and into the note in short."""
     traceback.print_exception(error)
-    failures[_say(options)] = type(error).__name__  # a record tells no more: messages may hold paths
-    bench.channel.beat(0, 0, f"{_say(options)} is left out: {type(error).__name__}")
+    failures[say_way(options)] = type(error).__name__  # a record tells no more: messages may hold paths
+    bench.channel.beat(0, 0, f"{say_way(options)} is left out: {type(error).__name__}")
 
 
 def _built(bench: Bench, options: Options, failures: dict[str, str], crowded: bool) -> _Contender | None:
@@ -142,7 +149,7 @@ def _built(bench: Bench, options: Options, failures: dict[str, str], crowded: bo
             raise _Crowded from None
         _leave_out(bench, options, error, failures)
         return None
-    bench.channel.beat(0, 0, f"{_say(options)} is built")
+    bench.channel.beat(0, 0, f"{say_way(options)} is built")
     return _Contender(options, run)
 
 
@@ -152,7 +159,7 @@ def _training(bench: Bench, settings: Settings) -> Callable[[int], object]:
     weights = initial_weights(workload.network, workload.seed)
     trainer = compiled(bench.backend.trainer(workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
-    return lambda steps: trainer.wait(trainer.run([trainer.stage(*feed.next()) for _ in range(steps)]))
+    return lambda steps: pipelined_steps(trainer, feed, steps)
 
 
 def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
@@ -167,5 +174,6 @@ def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
     return rig.run
 
 
-def _say(options: Options) -> str:
+def say_way(options: Options) -> str:
+    """``step=graph``."""
     return " ".join(f"{name}={value}" for name, value in options.items())

@@ -21,6 +21,9 @@ WARMUP_SAMPLES, WARMUP_FRACTION = 2, 0.2
 
 FEWEST_SAMPLES = 5
 
+BLOCKS_IN_FLIGHT = 4
+"""Into how many blocks a run of steps is cut where nothing but its whole time counts, so that two can be in flight as in a trial."""
+
 PILOT_BLOCKS, FEWEST_PILOT_BLOCKS = 40, 12
 """Into how many blocks a pilot cuts its time, and how many it makes up to twice that time."""
 
@@ -63,6 +66,18 @@ def time_pipelined(
         beat(done + 1)
     timed.results.append(wait(following))
     return timed
+
+
+def in_flight(launch: Callable[[], Any], wait: Callable[[Any], Any], count: int) -> list[Any]:
+    """Run ``count`` launches, each enqueued before the one before it is waited for; what each gave back."""
+    results = []
+    pending = launch()
+    for _ in range(count - 1):
+        following = launch()
+        results.append(wait(pending))
+        pending = following
+    results.append(wait(pending))
+    return results
 
 
 def time_in_turns(
@@ -128,6 +143,12 @@ def trace(
             steps *= 2
         if now - begun >= budget * (1 if len(found.steps) >= FEWEST_PILOT_BLOCKS else 2):
             return found
+
+
+def block_lengths(steps: int) -> list[int]:
+    """``steps`` cut into blocks of nearly equal length, ``BLOCKS_IN_FLIGHT`` of them or one for each step."""
+    blocks = min(steps, BLOCKS_IN_FLIGHT)
+    return [steps // blocks + (place < steps % blocks) for place in range(blocks)]
 
 
 def seconds_per_step(run: Callable[[int], object], budget: float, clock: Callable[[], float] = perf_counter) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,14 +10,19 @@ from typing import Any
 
 import pytest
 
-from bench.contract import Settings
+from bench.contract import Settings, Workload
 from bench.errors import PluginError
 from bench.record.files import read_record
 from bench.record.schema import Record
 from bench.run.remembered import CHOICES
+from bench.spec import Dense, Flatten, Network, sequential
+from bench.testing.reference import ReferenceBackend
+from bench.worker import ceiling, measure_inference
 from bench.worker import search as searching
-from bench.worker.answers import Choice
+from bench.worker.answers import Choice, Measured
+from bench.worker.jobs import MeasureCeiling, PluginRef
 from bench.worker.search import check_ways
+from bench.worker.timing import Trace
 from tests.support.site import bench
 
 RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--precision", "float64"]
@@ -77,35 +83,102 @@ def test_what_is_no_answer_to_alternatives_is_refused(ways: list[Any]):
         check_ways(ways)
 
 
-def test_ways_that_do_not_fit_the_memory_together_are_timed_alone(monkeypatch: pytest.MonkeyPatch):
-    class Thing:
-        alive = 0
+@pytest.mark.parametrize(("timed", "tried"), [(1.0, "32, 128, 512, 2048"), (7.0, "32, 128")], ids=["quick", "slow"])
+def test_a_batch_size_is_chosen_by_timed_seconds_alone(monkeypatch: pytest.MonkeyPatch, timed: float, tried: str):
+    """Each size takes a hundred seconds to build, and what is timed grows quicker with the size."""
+    clock = [0.0]
+    monkeypatch.setattr(measure_inference, "perf_counter", lambda: clock[0])
 
-        def __init__(self) -> None:
-            if Thing.alive:
-                raise MemoryError
-            Thing.alive += 1
+    def pilot(bench: Any, size: int) -> tuple[Trace, Measured]:
+        clock[0] += 100.0 + timed
+        return Trace([1] * 20, [timed / 20 * (1 + 1 / size)] * 20), Measured(stages={}, batch_size=size)
 
-            self.built = True
+    monkeypatch.setattr(measure_inference, "_pilot", pilot)
+    job = SimpleNamespace(candidates=(32, 128, 512, 2048), seconds=1.0, case=SimpleNamespace(batch_size=32))
+    bench = SimpleNamespace(job=job, channel=SimpleNamespace(beat=lambda *_: None), stages={})
+    found = measure_inference._choose_batch(bench)
+    assert found.chosen == f"pilot over {tried}"
+    assert found.batch_size == int(tried.rsplit(", ", maxsplit=1)[-1])
 
-        def __del__(self) -> None:
-            Thing.alive -= hasattr(self, "built")
 
-        def run(self, steps: int) -> None:
-            time.sleep(0.001 * steps)
+class Ways(ReferenceBackend):
+    """Offers a way that is much quicker than the usual one, and one that fails."""
 
+    def alternatives(self, workload: Workload, phase: str, settings: Settings) -> list[dict[str, str]]:
+        return [{}, {"way": "broken"}, {"way": "quick"}]
+
+    def predictor(self, workload: Workload, weights: Any, device: str, settings: Settings) -> Any:
+        way = settings.options.get("way", "")
+        if way == "broken":
+            raise RuntimeError("no such kernel")
+        inner = super().predictor(workload, weights, device, settings)
+        if not way:
+            run = inner.run
+            inner.run = lambda staged: time.sleep(0.05) or run(staged)
+        return inner
+
+
+def test_memory_is_read_in_the_quickest_way(monkeypatch: pytest.MonkeyPatch):
+    network = Network(4, 4, 2, sequential(flat=Flatten(), head=Dense(48, 2)))
+    shapes = [ceiling._Shape("small", kind, network, (1,)) for kind in ("memory", "arithmetic")]
+    monkeypatch.setattr(ceiling, "SECONDS_PER_SHAPE", 0.01)
+    monkeypatch.setattr(ceiling, "_shapes", lambda kind: shapes)
+    monkeypatch.setattr(ceiling, "find_backend", lambda *_: Ways())
+    job = MeasureCeiling(backend=PluginRef("ways", "ways"), name="ways", device="reference", precision="fp32", threads=1)
+    memory, arithmetic = ceiling.measure_ceiling(job, SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None))
+    assert memory.shape == "small, batch 1, ways, way=quick"
+    assert arithmetic.shape == "small, batch 1, ways"
+
+
+class Card:
+    """A device whose memory holds one way at a time, and refuses a second."""
+
+    def __init__(self) -> None:
+        self.taken = self.refused = 0
+
+    def build(self) -> Any:
+        if self.taken:
+            self.refused += 1
+            raise MemoryError
+        card = self
+
+        class Way:
+            def __init__(self) -> None:
+                card.taken += 1
+                self.itself = self  # as a recorded step holds its trainer
+
+            def __del__(self) -> None:
+                card.taken -= 1
+
+            def run(self, steps: int) -> None:
+                time.sleep(0.001 * steps)
+
+        return Way().run
+
+
+@pytest.mark.parametrize("on_host", [True, False])
+def test_ways_that_do_not_fit_the_memory_together_are_timed_alone(monkeypatch: pytest.MonkeyPatch, on_host: bool):
+    card = Card()
     silent = SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None)
-    ways = SimpleNamespace(alternatives=lambda *_: [{"way": "a"}, {"way": "b"}])
+    ways = SimpleNamespace(alternatives=lambda *_: [{"way": "a"}, {"way": "b"}, {"way": "c"}])
     job = SimpleNamespace(case=SimpleNamespace(phase="train", batch_size=8))
     bench = SimpleNamespace(
-        backend=ways, workload=None, settings=Settings("fp32", 8, 1), job=job, channel=silent, alive=lambda: None
+        backend=ways,
+        workload=None,
+        settings=Settings("fp32", 8, 1),
+        job=job,
+        channel=silent,
+        alive=lambda: None,
+        on_host=on_host,
     )
     monkeypatch.setattr(searching, "set_up", lambda *_: bench)
-    monkeypatch.setattr(searching, "_training", lambda *_: Thing().run)
+    monkeypatch.setattr(searching, "_training", lambda *_: card.build())
     note = searching.search(job, silent).note
-    assert "way=a" in note
-    assert "way=b" in note
+    assert all(f"way={way}" in note for way in "abc")
     assert "left out" not in note
+    assert card.refused == (1 if on_host else 0), "an accelerator is never asked for two"
+    gc.collect()
+    assert card.taken == 0
 
 
 @pytest.mark.parametrize("words", [("--no-search",), ("--option", "pause=0.01")], ids=" ".join)

@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.worker.timing import (
+    BLOCKS_IN_FLIGHT,
     FEWEST_PILOT_BLOCKS,
     FEWEST_SAMPLES,
     SAMPLE_SECONDS,
+    block_lengths,
     choose_blocks,
+    in_flight,
     moving,
     seconds_per_step,
     time_one_by_one,
@@ -123,3 +126,30 @@ def test_blocks_are_long_enough_and_there_are_enough_of_them(step, seconds):
     assert blocks.samples >= FEWEST_SAMPLES
     assert blocks.samples * blocks.steps * step >= seconds * (1 - 1e-9)
     assert blocks.warmup >= 2
+
+
+@given(st.integers(1, 50))
+def test_blocks_of_a_run_share_its_steps(steps):
+    lengths = block_lengths(steps)
+    assert sum(lengths) == steps
+    assert len(lengths) == min(steps, BLOCKS_IN_FLIGHT)
+    assert max(lengths) - min(lengths) <= 1
+
+
+@given(st.integers(1, 9))
+def test_two_launches_are_in_flight(count):
+    flying, most, launched = 0, 0, 0
+
+    def launch():
+        nonlocal flying, most, launched
+        flying, launched = flying + 1, launched + 1
+        most = max(most, flying)
+        return launched
+
+    def wait(number):
+        nonlocal flying
+        flying -= 1
+        return number
+
+    assert in_flight(launch, wait, count) == list(range(1, count + 1))
+    assert most == min(count, 2)
