@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from bench.machine.clock_reasons import clock_reasons
 from bench.machine.host import hashed
 
 T = TypeVar("T")
@@ -15,16 +16,16 @@ def describe_gpus() -> list[dict[str, str]]:
 
     def one(nvml: Any, handle: Any) -> dict[str, str]:
         facts: dict[str, Callable[[], str]] = {
-            "name": lambda: _text(nvml.nvmlDeviceGetName(handle)),
-            "uuid": lambda: hashed(_text(nvml.nvmlDeviceGetUUID(handle))),
-            "driver": lambda: _text(nvml.nvmlSystemGetDriverVersion()),
+            "name": lambda: text_of(nvml.nvmlDeviceGetName(handle)),
+            "uuid": lambda: hashed(text_of(nvml.nvmlDeviceGetUUID(handle))),
+            "driver": lambda: text_of(nvml.nvmlSystemGetDriverVersion()),
             "memory_bytes": lambda: str(nvml.nvmlDeviceGetMemoryInfo(handle).total),
             "power_limit_watts": lambda: f"{nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000:g}",
             "sm_clock_max_mhz": lambda: str(nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM)),
             "ecc": lambda: str(nvml.nvmlDeviceGetEccMode(handle)[0]),
             "persistence": lambda: str(nvml.nvmlDeviceGetPersistenceMode(handle)),
         }
-        return _asked(nvml, facts)
+        return told_by(nvml, facts)
 
     return each_gpu(one)
 
@@ -38,21 +39,18 @@ def sample_gpus() -> dict[str, float]:
             "memory_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
             "watts": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
             "celsius": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
-            "throttle_reasons": lambda: float(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)),
+            "throttle_reasons": lambda: float(clock_reasons(nvml, handle)),
             "memory_used": lambda: float(nvml.nvmlDeviceGetMemoryInfo(handle).used),
         }
-        return _asked(nvml, facts)
+        return told_by(nvml, facts)
 
     return {f"gpu{index}.{name}": value for index, facts in enumerate(each_gpu(one)) for name, value in facts.items()}
 
 
 def each_gpu(one: Callable[[Any, Any], T]) -> list[T]:
     """``one(nvml, handle)`` of every GPU, in NVML's order."""
-    try:
-        import pynvml as nvml
-
-        nvml.nvmlInit()
-    except Exception:  # no package, no library, no driver: each has an exception of its own, and all mean "no GPU"
+    nvml = open_nvml()
+    if nvml is None:
         return []
     try:
         return [one(nvml, nvml.nvmlDeviceGetHandleByIndex(index)) for index in range(nvml.nvmlDeviceGetCount())]
@@ -62,16 +60,28 @@ def each_gpu(one: Callable[[Any, Any], T]) -> list[T]:
         nvml.nvmlShutdown()
 
 
-def _asked(nvml: Any, facts: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Each fact that this GPU and driver can tell."""
+def open_nvml() -> Any | None:
+    """Return the initialised NVML, which the caller shuts down, or None where there is none."""
+    try:
+        import pynvml as nvml
+
+        nvml.nvmlInit()
+    except Exception:  # no package, no library, no driver: each has an exception of its own, and all mean "no GPU"
+        return None
+    return nvml
+
+
+def told_by(nvml: Any, facts: dict[str, Callable[[], T]]) -> dict[str, T]:
+    """Return each fact that this GPU, driver and package can tell."""
     told = {}
     for name, ask in facts.items():
         try:
             told[name] = ask()
-        except nvml.NVMLError:
+        except (nvml.NVMLError, AttributeError):  # not supported by the GPU or its driver; not in this package
             continue
     return told
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A text of NVML's, which older packages give as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)

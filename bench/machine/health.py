@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.machine.gpu import each_gpu
-from bench.machine.host import cgroup_folders, cgroup_quota, usable_cores
+from bench.machine.clock_reasons import clock_reasons, reasons_in
+from bench.machine.gpu import each_gpu, text_of
+from bench.machine.host import cgroup_folders, cgroup_quota, cpu_folders, file_text, usable_cores
 from bench.record.schema import Finding
 
 STEAL, LOAD, PRESSURE = 0.01, 0.2, 1.0
@@ -43,7 +45,7 @@ def _others(root: Path, seconds: float) -> Iterator[Finding]:
     if not before or not after:
         return
     spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
-    total, cores = sum(spent), len(_cpus(root)) or usable_cores()
+    total, cores = sum(spent), len(cpu_folders(root)) or usable_cores()
     if total <= 0:
         return
     steal = spent[7] / total if len(spent) > 7 else 0.0
@@ -61,12 +63,12 @@ def _others(root: Path, seconds: float) -> Iterator[Finding]:
 
 def _cpu_times(root: Path) -> list[int]:
     """user, nice, system, idle, iowait, irq, softirq, steal in ticks, since boot."""
-    first = _read(root / "proc/stat").splitlines()[:1]
+    first = file_text(root / "proc/stat").splitlines()[:1]
     return [int(word) for word in first[0].split()[1:9]] if first and first[0].startswith("cpu ") else []
 
 
 def _frequency(root: Path) -> Iterator[Finding]:
-    governors = {_read(cpu / "cpufreq/scaling_governor") for cpu in _cpus(root)} - {""}
+    governors = {file_text(cpu / "cpufreq/scaling_governor") for cpu in cpu_folders(root)} - {""}
     slow = governors - {"performance"}
     if slow:
         yield _warn(
@@ -74,8 +76,8 @@ def _frequency(root: Path) -> Iterator[Finding]:
             f"{', '.join(sorted(slow))}: the clock follows the load",
             "cpupower frequency-set --governor performance",
         )
-    turbo_on = _read(root / "sys/devices/system/cpu/intel_pstate/no_turbo") == "0"
-    if turbo_on or _read(root / "sys/devices/system/cpu/cpufreq/boost") == "1":
+    turbo_on = file_text(root / "sys/devices/system/cpu/intel_pstate/no_turbo") == "0"
+    if turbo_on or file_text(root / "sys/devices/system/cpu/cpufreq/boost") == "1":
         yield _note(
             "frequency boost", "on: the clock depends on temperature and on how many cores work",
             "switch it off for comparisons (no_turbo or boost), on for records",
@@ -90,7 +92,7 @@ def _quota(root: Path) -> Iterator[Finding]:
             "give the container whole cores, or pin it (cpuset)",
         )  # fmt: skip
     for folder in cgroup_folders(root)[:1]:
-        for line in _read(folder / "cpu.stat").splitlines():
+        for line in file_text(folder / "cpu.stat").splitlines():
             if line.startswith("nr_throttled ") and int(line.split()[1]) > 0:
                 yield _note(
                     "cgroup throttling", f"{line.split()[1]} periods so far", "raise the CPU limit, or use fewer threads"
@@ -98,9 +100,9 @@ def _quota(root: Path) -> Iterator[Finding]:
 
 
 def _siblings(root: Path) -> Iterator[Finding]:
-    if _read(root / "sys/devices/system/cpu/smt/active") != "1":
+    if file_text(root / "sys/devices/system/cpu/smt/active") != "1":
         return
-    lists = {_read(cpu / "topology/thread_siblings_list") for cpu in _cpus(root)} - {""}
+    lists = {file_text(cpu / "topology/thread_siblings_list") for cpu in cpu_folders(root)} - {""}
     shared = [siblings for siblings in lists if "," in siblings or "-" in siblings]
     if shared:
         yield _note(
@@ -110,14 +112,14 @@ def _siblings(root: Path) -> Iterator[Finding]:
 
 
 def _throttling(root: Path) -> Iterator[Finding]:
-    counts = [_read(cpu / "thermal_throttle/core_throttle_count") for cpu in _cpus(root)]
+    counts = [file_text(cpu / "thermal_throttle/core_throttle_count") for cpu in cpu_folders(root)]
     hot = sum(int(count) > 0 for count in counts if count.isdigit())
     if hot:
         yield _warn("thermal throttling", f"{hot} cores have been slowed down for heat since boot", "look after the cooling")
 
 
 def _memory(root: Path) -> Iterator[Finding]:
-    for line in _read(root / "proc/pressure/memory").splitlines():
+    for line in file_text(root / "proc/pressure/memory").splitlines():
         if line.startswith("some "):
             average = float(line.split("avg60=")[1].split()[0])
             if average > PRESSURE:
@@ -126,13 +128,15 @@ def _memory(root: Path) -> Iterator[Finding]:
                     f"tasks waited for memory {average:.0f} % of the last minute",
                     "free memory, or use less",
                 )
-    sizes = {line.split(":")[0]: int(line.split()[1]) for line in _read(root / "proc/meminfo").splitlines() if ":" in line}
+    sizes = {
+        line.split(":")[0]: int(line.split()[1]) for line in file_text(root / "proc/meminfo").splitlines() if ":" in line
+    }
     if sizes.get("SwapTotal", 0) - sizes.get("SwapFree", 0) > 0.1 * max(sizes.get("SwapTotal", 0), 1):
         yield _warn("swap", f"{(sizes['SwapTotal'] - sizes['SwapFree']) / 2**20:.1f} GiB in use", "free memory; swapoff -a")
 
 
 def _huge_pages(root: Path) -> Iterator[Finding]:
-    text = _read(root / "sys/kernel/mm/transparent_hugepage/enabled")
+    text = file_text(root / "sys/kernel/mm/transparent_hugepage/enabled")
     if "[never]" in text:
         yield _note(
             "huge pages", "transparent huge pages are off: processes differ by their page layout",
@@ -142,14 +146,13 @@ def _huge_pages(root: Path) -> Iterator[Finding]:
 
 def _gpu(nvml: Any, handle: Any) -> list[Finding]:
     """Findings on one GPU; what its driver does not tell is left out."""
-    name = nvml.nvmlDeviceGetName(handle)
-    name = name.decode() if isinstance(name, bytes) else name
+    name = text_of(nvml.nvmlDeviceGetName(handle))
     found: list[Finding] = []
 
     def ask(look: Callable[[], Finding | None]) -> None:
         try:
             finding = look()
-        except nvml.NVMLError:
+        except (nvml.NVMLError, AttributeError):  # not told by the GPU or its driver; not in this package
             return
         if finding is not None:
             found.append(finding)
@@ -173,16 +176,12 @@ def _gpu(nvml: Any, handle: Any) -> list[Finding]:
         )
 
     def throttled() -> Finding | None:
-        reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
-        slow = nvml.nvmlClocksThrottleReasonHwSlowdown | nvml.nvmlClocksThrottleReasonSwThermalSlowdown
-        return (
-            _warn(f"{name}: clocks", f"throttled just now (reasons {reasons:#x})", "look after power and cooling")
-            if reasons & slow
-            else None
-        )
+        slow = [reason.words for reason in reasons_in(clock_reasons(nvml, handle)) if reason.disturbs]
+        return _warn(f"{name}: clocks", f"slowed down: {', '.join(slow)}", "look after power and cooling") if slow else None
 
     def others() -> Finding | None:
-        count = len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        running = {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+        count = len(running - {os.getpid()})  # the doctor holds no context on a GPU, but whoever calls it might
         return _warn(f"{name}: other processes", f"{count} at work on it", "stop them, or wait") if count else None
 
     def persistence() -> Finding | None:
@@ -201,15 +200,3 @@ def _gpu(nvml: Any, handle: Any) -> list[Finding]:
     for look in (power, heat, throttled, others, persistence, ecc):
         ask(look)
     return found
-
-
-def _cpus(root: Path) -> list[Path]:
-    folder = root / "sys/devices/system/cpu"
-    return sorted(path for path in folder.glob("cpu[0-9]*") if path.name[3:].isdigit())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -29,10 +29,10 @@ def cgroup_quota(root: Path = ROOT) -> float | None:
     """CPUs that the cgroup (version 2 or 1) allows, the tightest on the way up; None without a limit."""
     quotas = []
     for folder in cgroup_folders(root):
-        words = _read(folder / "cpu.max").split()
+        words = file_text(folder / "cpu.max").split()
         if len(words) == 2 and words[0] != "max":
             quotas.append(int(words[0]) / int(words[1]))
-        legacy = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        legacy = file_text(folder / "cpu.cfs_quota_us"), file_text(folder / "cpu.cfs_period_us")
         if all(legacy) and int(legacy[0]) > 0:
             quotas.append(int(legacy[0]) / int(legacy[1]))
     return min(quotas, default=None)
@@ -42,7 +42,7 @@ def out_of_memory_kills() -> int:
     """How often the kernel has killed a process of this cgroup for memory."""
     kills = 0
     for folder in cgroup_folders()[:1]:
-        for line in _read(folder / "memory.events").splitlines():
+        for line in file_text(folder / "memory.events").splitlines():
             if line.startswith("oom_kill "):
                 kills += int(line.split()[1])
     return kills
@@ -52,7 +52,7 @@ def cgroup_folders(root: Path = ROOT) -> list[Path]:
     """This process's cgroup and its parents, in the version 2 hierarchy and version 1's cpu controller."""
     tree = root / "sys/fs/cgroup"
     folders = []
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in file_text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
@@ -75,14 +75,14 @@ def facts() -> dict[str, str]:
         "python": platform.python_version(),
         "kernel": platform.release(),
         "libc": " ".join(platform.libc_ver()),
-        "governor": _read(SYSTEM_CPU / "cpu0/cpufreq/scaling_governor"),
-        "frequency_driver": _read(SYSTEM_CPU / "cpu0/cpufreq/scaling_driver"),
-        "smt": _read(SYSTEM_CPU / "smt/active"),
-        "huge_pages": _read(Path("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "governor": file_text(SYSTEM_CPU / "cpu0/cpufreq/scaling_governor"),
+        "frequency_driver": file_text(SYSTEM_CPU / "cpu0/cpufreq/scaling_driver"),
+        "smt": file_text(SYSTEM_CPU / "smt/active"),
+        "huge_pages": file_text(Path("/sys/kernel/mm/transparent_hugepage/enabled")),
         "cgroup_quota": "" if (quota := cgroup_quota()) is None else f"{quota:g}",
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
         "ambient": " ".join(sorted(_ambient_variables())),
-        "virtual": "yes" if "hypervisor" in _read(Path("/proc/cpuinfo")) else "no",
+        "virtual": "yes" if "hypervisor" in file_text(Path("/proc/cpuinfo")) else "no",
     }
     return {name: value for name, value in found.items() if value.strip()}
 
@@ -107,7 +107,14 @@ def interpreter() -> str:
     return sys.executable
 
 
-def _read(path: Path) -> str:
+def cpu_folders(root: Path = ROOT) -> list[Path]:
+    """The folder of each processor in Linux's /sys."""
+    folder = root / "sys/devices/system/cpu"
+    return sorted(path for path in folder.glob("cpu[0-9]*") if path.name[3:].isdigit())
+
+
+def file_text(path: Path) -> str:
+    """The stripped text of a file; empty where it cannot be read."""
     try:
         return path.read_text().strip()
     except OSError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from bench.machine import health
+from bench.machine import gpu, health
 from bench.machine.health import findings
+from tests.support import fake_nvml
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +111,27 @@ def test_warnings_come_first(tmp_path):
 def test_this_machine_can_be_looked_at():
     for finding in findings(seconds=0.05):
         assert finding.severity in {"warning", "note"}
+
+
+def gpu_findings(monkeypatch: pytest.MonkeyPatch, **functions: object) -> dict[str, str]:
+    fake_nvml.install(monkeypatch, **functions)
+    return {finding.name: finding.found for finding in gpu.each_gpu(health._gpu)[0]}
+
+
+def test_the_doctor_counts_the_processes_of_others(monkeypatch):
+    def found(*pids: int) -> dict[str, str]:
+        running = [fake_nvml.process(pid) for pid in pids]
+        return gpu_findings(monkeypatch, nvmlDeviceGetComputeRunningProcesses=lambda handle: running)
+
+    assert found() == {}
+    assert found(os.getpid()) == {}
+    # A process with several MIG instances is in the list once for each.
+    assert found(os.getpid(), 1_000_001, 1_000_002, 1_000_002) == {"NVIDIA Test: other processes": "2 at work on it"}
+
+
+def test_the_doctor_names_what_slows_a_gpu_down_but_not_how_it_works_under_full_load(monkeypatch):
+    def found(mask: int) -> dict[str, str]:
+        return gpu_findings(monkeypatch, nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: mask)
+
+    assert found(0x4 | 0x2 | 0x1) == {}
+    assert found(0x40 | 0x4) == {"NVIDIA Test: clocks": "slowed down: hardware thermal slowdown"}
