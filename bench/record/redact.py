@@ -140,6 +140,7 @@ def _finding(finding: Finding) -> Finding:
 
 
 def _trial(trial: Trial) -> Trial:
+    """What disturbed a trial stays: the worker makes its sentences of a device's name, fixed words and counts."""
     return msgspec.structs.replace(
         trial,
         log_tail="",

@@ -110,7 +110,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
     telemetry: dict[
         str, dict[str, float | None]
-    ] = {}  # "before", and "after" the last block: GPU clocks, power, temperature
+    ] = {}  # "before", "during" and "after" the timed blocks: GPU clocks, power, temperature
+    disturbances: list[
+        str
+    ] = []  # of the timed blocks, a sentence each: "gpu:0 was slowed down: power brake in 7 of 12 looks"
+    clock_limits: list[str] = []  # what else held the clocks down, a sentence each: a power cap, clocks that were set
     energy: dict[str, Energy] = {}  # by counter: "gpu:0", "package-0", "dram-0"; empty where the machine counts none
 
 

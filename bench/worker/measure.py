@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.errors import NotComparableError
+from bench.machine.conditions import HOST, Conditions, watched
 from bench.machine.energy import idle_watts, read_counters, spent
 from bench.record.schema import Energy
 from bench.worker.answers import Measured
@@ -30,11 +31,17 @@ class Bench:
     channel: Channel
     workload: Workload
     backend: Backend | None
-    on_host: bool = True  # whether the device is the host's processor
+    physical: tuple[str, ...] = (HOST,)  # of the case's devices: see ``bench.contract.Device``
     stages: dict[str, float] = field(default_factory=dict)
     telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
     idle: dict[str, float] = field(default_factory=dict)  # watts by counter, before anything was loaded
     energy: dict[str, Energy] = field(default_factory=dict)  # of the timed blocks
+    conditions: Conditions = field(default_factory=Conditions)  # while the timed blocks ran
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the device is the host's processor."""
+        return self.physical[0] == HOST
 
     @property
     def folder(self) -> Path:
@@ -52,16 +59,17 @@ class Bench:
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage and tell the parent of it."""
         self.channel.stage(name)
-        counters = read_counters() if name == TIMED_STAGE else {}
-        started = time.perf_counter()
-        yield
-        elapsed = time.perf_counter() - started
+        with watched(self.physical) if name == TIMED_STAGE else nullcontext(self.conditions) as self.conditions:
+            counters = read_counters() if name == TIMED_STAGE else {}
+            started = time.perf_counter()
+            yield
+            elapsed = time.perf_counter() - started
+            if counters:
+                self._count(spent(counters, read_counters()), elapsed)
         self.stages[name] = self.stages.get(name, 0.0) + elapsed
-        if counters:
-            self._count(spent(counters, read_counters()), elapsed)
 
     def _count(self, joules: dict[str, float], seconds: float) -> None:
-        """The last timed stage is the one that counts: a pilot has several."""
+        """The last timed stage is the one that counts, here and for the conditions: a pilot has several."""
         self.energy = {
             name: Energy(joules=found, seconds=seconds, idle_watts=self.idle.get(name)) for name, found in joules.items()
         }
@@ -97,13 +105,13 @@ def set_up(job: Measure, channel: Channel) -> Bench:
     channel.stage("import")
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
-    on_host = True
+    physical: tuple[str, ...] = (HOST,)
     if backend is not None:
-        physical = {device.id: device.physical for device in backend.probe().devices}
-        if job.case.devices[0] not in physical:
-            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {list(physical)}")
-        on_host = physical[job.case.devices[0]] == "host"
-    bench = Bench(job, channel, workload, backend, on_host, idle=idle)
+        found = {device.id: device.physical for device in backend.probe().devices}
+        if job.case.devices[0] not in found:
+            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {list(found)}")
+        physical = tuple(found[name] for name in job.case.devices if name in found)
+    bench = Bench(job, channel, workload, backend, physical, idle=idle)
     # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
     bench.stages["import"] = time.monotonic() - job.spawned - looked
     return bench
@@ -115,7 +123,9 @@ def measure(job: Measure, channel: Channel) -> Measured:
     before = telemetry()
     measured = _phase(bench)
     measured.stages = bench.stages
-    measured.telemetry = {name: facts for name, facts in (("before", before), ("after", bench.telemetry)) if facts}
+    looks = (("before", before), ("during", bench.conditions.telemetry), ("after", bench.telemetry))
+    measured.telemetry = {name: facts for name, facts in looks if facts}
+    measured.disturbances, measured.clock_limits = bench.conditions.disturbances, bench.conditions.clock_limits
     measured.energy = bench.energy
     measured.package = package_facts(job.backend)
     return measured

@@ -176,6 +176,13 @@ def test_redacted_copies_hold_no_text_of_peoples_own():
     assert found.cases[0].options["graphs"] == "on"
 
 
+def test_redacted_copies_keep_what_disturbed_a_trial():
+    record = fake.record(
+        wanted=[fake.Script(fake.train(), 75.0, change={"disturbances": ["1 core was slowed down for heat"]})]
+    )
+    assert [trial.disturbances for trial in redacted(record).trials] == [trial.disturbances for trial in record.trials]
+
+
 def test_redacted_records_pool_as_they_did_before():
     def records(*waits: str) -> list[Record]:
         return [

@@ -54,7 +54,7 @@ def install(monkeypatch: pytest.MonkeyPatch, gpus: int = 1, **functions: Any) ->
         "nvmlDeviceGetClockInfo": lambda handle, which: 1980 if which == "sm" else 2619,
         "nvmlDeviceGetPowerUsage": lambda handle: 400_000, "nvmlDeviceGetTemperature": lambda handle, which: 60,
         "nvmlDeviceGetCurrentClocksThrottleReasons": lambda handle: 0,
-        "nvmlDeviceGetComputeRunningProcesses": lambda handle: [],
+        "nvmlDeviceGetComputeRunningProcesses": lambda handle: [], "nvmlDeviceGetTotalEnergyConsumption": lambda handle: 1000,
     }  # fmt: skip
     for name, function in (defaults | functions).items():
         if function is not None:
