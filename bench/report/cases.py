@@ -10,6 +10,7 @@ import numpy as np
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.report.model import (
     ABOVE_CEILING,
+    DISTURBED,
     LOWERINGS,
     NOT_COLD,
     ONE_TRIAL,
@@ -51,12 +52,14 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     used, proven = _used(tally)
     log, no_figure = _rate(tally, used)
     ceiling, of_ceiling, of_memory, of_copying = _ceilings(tally, pooled, log)
+    disturbed = [figure.disturbances for figure in used if figure.disturbances]
     compiled = tally.cold or tally.stages.get("compile", [])
     marks = {
         UNPROVEN: log is not None and not proven,
         ABOVE_CEILING: max(of_ceiling or 0.0, of_copying or 0.0) > PLAUSIBLE,
         STEADY_ASSUMED: log is not None and tally.steady_assumed,
         STILL_MOVING: log is not None and 2 * tally.moving > len(tally.figures),
+        DISTURBED: log is not None and bool(disturbed),
         ONE_TRIAL: log is not None and log.n == 1,
         NOT_COLD: bool(compiled) and not tally.cold,
         LOWERINGS: len(tally.lowerings) > 1,
@@ -94,6 +97,8 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         power=_power(tally, used),
         latency_curve=_curve(used) if log is not None else (),
         trace=next((figure.trace for figure in used if figure.trace is not None), None),
+        disturbed=len(disturbed),
+        disturbances=disturbed[0] if disturbed else (),
     )
 
 

@@ -173,6 +173,8 @@ def _to_quality(case: MeasuredCase) -> Fields:
         "failed_trials": case.failed,
         "checks_passed": list(case.passed),
         "checks_failed": list(case.broken),
+        "disturbed_trials": case.disturbed,
+        "disturbances": list(case.disturbances),
         "valid": case.valid,
         "marks": list(case.marks),
         "trainings": [
@@ -216,6 +218,8 @@ def _measured(case: MeasuredCase) -> Fields:
         "checks_passed": list(case.passed),
         "checks_failed": list(case.broken),
         "lowering": case.lowering,
+        "disturbed_trials": case.disturbed,
+        "disturbances": list(case.disturbances),
         "valid": case.valid,
         "marks": list(case.marks),
     }

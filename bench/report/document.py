@@ -11,7 +11,7 @@ from bench.report.costs import costs
 from bench.report.energy import energies
 from bench.report.forecasts import forecast_section
 from bench.report.headline import headline
-from bench.report.machines import ceiling_lines, finding_lines, machine_lines, record_lines
+from bench.report.machines import ceiling_lines, disturbance_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
 from bench.report.model import MARKS, Remark, Report
 from bench.report.nodes import node_sections
@@ -52,8 +52,9 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))
     sections.append(("evidence", Section("Ceilings", None, cut(ceiling_lines(report)))))
     sections.append(("belief", Section("What binds", None, tuple(binding_lines(report)))))
+    disturbed = (*cut(finding_lines(report)), *cut(disturbance_lines(report)))
     sections.append(("evidence", Section("Machines", None, cut(machine_lines(report)))))
-    sections.append(("belief", Section("What disturbed these measurements", None, cut(finding_lines(report)))))
+    sections.append(("belief", Section("What disturbed these measurements", None, disturbed)))
     sections.append(("evidence", Section("Records", None, (*cut(record_lines(report)), *report.notes))))
     return [(part, section) for part, section in sections if section.table is not None or section.lines]
 

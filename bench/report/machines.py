@@ -52,6 +52,19 @@ def finding_lines(report: Report) -> list[str]:
     ]
 
 
+def disturbance_lines(report: Report) -> list[str]:
+    """Return one sentence per case with disturbed trials: how many there are, and what disturbed the first of them."""
+    lines = []
+    for case in (*report.measured, *report.to_quality):
+        if case.disturbed and case.log is not None:
+            what = " ".join(clean(part, 20) for part in (case.key.phase, case.key.scenario) if part)
+            found = "; ".join(clean(sentence, 160) for sentence in case.disturbances[:5])
+            name = f"{cells.at_machine(case, report)}, {what}, {cells.setting(case)}"
+            verb, first = ("was", "") if case.disturbed == 1 else ("were", ", the first like this")
+            lines.append(f"{name}: {case.disturbed:,} of {plural(case.trials, 'trial')} {verb} disturbed{first}: {found}.")
+    return lines
+
+
 def ceiling_lines(report: Report) -> list[str]:
     """The fastest arithmetic, reading of memory and copying shown on each physical device."""
     lines = []

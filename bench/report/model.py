@@ -14,6 +14,7 @@ UNPROVEN = "unproven"
 ABOVE_CEILING = "above ceiling"
 STEADY_ASSUMED = "steady state assumed"
 STILL_MOVING = "still warming up"
+DISTURBED = "disturbed"
 ONE_TRIAL = "one trial"
 NOT_COLD = "no cold compilation"
 LOWERINGS = "several lowerings"
@@ -25,6 +26,10 @@ MARKS = {  # mark: its sign, and what it means
     ABOVE_CEILING: ("▲", "above ceiling: more than 1.1 times the measured ceiling; not used in any projection or speed-up"),
     STEADY_ASSUMED: ("~", "steady state assumed: too few samples to detect the end of warm-up, a fixed rule was used"),
     STILL_MOVING: ("↘", "still warming up: most trials became faster to their end; give --seconds more"),
+    DISTURBED: (
+        "†",
+        "disturbed: heat, power, a CPU limit or other processes slowed the device down in at least one trial; see below",
+    ),
     ONE_TRIAL: ("¹", "one trial: no interval"),
     NOT_COLD: ("°", "no cold compilation was timed: the compile time is of a filled cache"),
     LOWERINGS: ("§", "trials of several lowerings are pooled"),
@@ -118,6 +123,8 @@ class MeasuredCase:
     latency_curve: tuple[tuple[float, float], ...] = ()  # (share of queries, seconds), pooled over trials
     power: Power | None = None  # None where it was not measured
     trace: Trace | None = None  # of the first trial that the rate is of
+    disturbed: int = 0  # of the trials that the rate is of, those that something disturbed
+    disturbances: tuple[str, ...] = ()  # of the first of them, a sentence each
 
     @property
     def rate(self) -> Estimate | None:

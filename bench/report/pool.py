@@ -35,6 +35,7 @@ class Figure(NamedTuple):
     queries: NDArray[np.float64] | None  # single-stream: seconds of each
     trace: Trace | None = None
     energy: Mapping[str, Energy] = MappingProxyType({})  # by counter
+    disturbances: tuple[str, ...] = ()  # a sentence each
 
 
 @dataclass
@@ -257,7 +258,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     if trial.status not in {"ok", "invalid"}:
         tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
         return
-    figure = _figure(tally.case, trial)._replace(energy=trial.energy)
+    figure = _figure(tally.case, trial)._replace(energy=trial.energy, disturbances=tuple(trial.disturbances))
     if not any(known.trace for known in tally.figures):
         figure = figure._replace(trace=_trace(tally.case, trial))
     tally.figures.append(figure)

@@ -98,6 +98,22 @@ def test_marks_are_explained_where_they_are_used():
     assert "Not projected" in page
 
 
+def test_a_disturbed_trial_is_marked_in_every_format():
+    hot = "gpu:0 was slowed down: power brake in 7 of 12 looks"
+    scripts = [replace(script, change={"disturbances": [hot]}) for script in fake.scripts()]
+    report, quiet = build([fake.record(wanted=scripts)]), build([fake.record()])
+    for style in ("terminal", "markdown", "html"):
+        assert "†" in render(report, style)
+        assert "power brake in 7 of 12 looks" in " ".join(render(report, style).split())
+        assert "5 of 5 trials were disturbed" in " ".join(render(report, style).split())
+        assert "were disturbed" not in render(quiet, style)
+    data = json.loads(render(report, "json"))["measured"][0]
+    assert data["marks"] == ["disturbed"]
+    assert data["disturbed_trials"] == 5
+    assert data["disturbances"] == [hot]
+    assert hot in render(report, "csv")
+
+
 def test_without_decoding_that_is_said_wherever_it_matters():
     scripts = [script for script in fake.scripts() if script.case.phase != "preprocess"]
     page = render(build([fake.record(wanted=scripts)]), "terminal", width=200)

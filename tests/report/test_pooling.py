@@ -11,6 +11,7 @@ from bench.record.schema import Check
 from bench.report import build
 from bench.report.model import (
     ABOVE_CEILING,
+    DISTURBED,
     LOWERINGS,
     NOT_COLD,
     ONE_TRIAL,
@@ -234,3 +235,28 @@ def test_preprocessing_is_in_megapixels_and_needs_proof_too():
     case = one(fake.Script(fake.preprocess(), 41.0, cold=None))
     assert case.rate.value == pytest.approx(41, rel=0.03)
     assert UNPROVEN in one(fake.Script(fake.preprocess(), 41.0, checks=[Check(name="decoded image", passed=False)])).marks
+
+
+# ---- disturbed trials ----------------------------------------------------------------------------------------------
+
+HOT = "gpu:0 was slowed down: hardware thermal slowdown in 7 of 12 looks"
+
+
+def test_one_disturbed_trial_marks_the_figure_and_keeps_it():
+    report = build([trials_changed(fake.record(wanted=[TRAIN]), disturbances=[HOT])])
+    case = only(report)
+    assert case.marks == (DISTURBED,)
+    assert case.valid
+    assert (case.disturbed, case.disturbances) == (1, (HOT,))
+    assert case.rate == one().rate
+
+
+def test_what_is_normal_under_full_load_marks_nothing():
+    assert one(change={"clock_limits": ["gpu:0 had its clocks limited: software power cap in 7 of 12 looks"]}).marks == ()
+
+
+def test_disturbed_pilots_and_trials_that_do_not_count_mark_nothing():
+    record = fake.record(wanted=[TRAIN])
+    pilots = [msgspec.structs.replace(trial, disturbances=[HOT] * (trial.role == "pilot")) for trial in record.trials]
+    assert DISTURBED not in only(build([msgspec.structs.replace(record, trials=pilots)])).marks
+    assert DISTURBED not in only(build([trials_changed(record, disturbances=[HOT], checks=[])])).marks

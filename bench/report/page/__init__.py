@@ -307,9 +307,12 @@ def _kinds(report: Report) -> str:
 
 def _quiet(report: Report) -> Belief:
     findings = sum(finding.severity == "warning" for machine in report.machines.values() for finding in machine.findings)
-    if findings:
-        return "A quiet machine?", False, f"bench doctor gave {plural(findings, 'warning')} on the machines, listed below"
-    return "A quiet machine?", True, "bench doctor found nothing to warn of"
+    disturbed = sum(case.disturbed for case in _rated(report))
+    parts = [f"bench doctor gave {plural(findings, 'warning')} on the machines"] if findings else []
+    parts += [f"{plural(disturbed, 'trial')} disturbed, each case marked † where it stands"] if disturbed else []
+    if parts:
+        return "A quiet machine?", False, f"{'; '.join(parts)}; all listed below"
+    return "A quiet machine?", True, "bench doctor found nothing to warn of, and nothing is known to have disturbed a trial"
 
 
 def _whole(report: Report) -> Belief:
