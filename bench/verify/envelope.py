@@ -10,6 +10,7 @@ the first step did to every tensor, so that a device without float64 answers for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -20,6 +21,7 @@ from bench.contract import Workload
 from bench.oracle import Oracle
 from bench.spec import Weights, initial_weights, trainable
 from bench.verify.batches import Batch
+from bench.verify.side_by_side import side_by_side
 
 SAFETY = 8.0
 FLOAT64_TOLERANCE = 1e-10
@@ -81,14 +83,21 @@ def envelope_of_training(
     weights = initial_weights(workload.network, workload.seed)
     spread = np.zeros(len(losses))
     statistics, updates = [0.0], [0.0]
-    for draw in range(draws):
+
+    def trained(draw: int) -> tuple[list[float], Weights]:
+        """The losses, and the weights after the first step."""
         arithmetic = oracle.rounded(precision, draw)
         run = Oracle(workload.network, workload.loss, workload.optimizer, weights, arithmetic, copies=copies)
-        for step, batch in enumerate(batches):
-            spread[step] = max(spread[step], abs(run.step(*batch) - losses[step]))
-            if step == 0 and first is not None:
-                statistics += strayed_statistics(first, run.weights).values()
-                updates += strayed_updates(weights, first, run.weights).values()
+        found = [run.step(*batches[0])]
+        after = run.weights
+        return found + [run.step(*batch) for batch in batches[1:]], after
+
+    passes = [partial(trained, draw) for draw in range(draws)]
+    for found, after in side_by_side(passes, workload.network, len(batches[0][0])):
+        spread = np.maximum(spread, np.abs(np.asarray(found) - losses))
+        if first is not None:
+            statistics += strayed_statistics(first, after).values()
+            updates += strayed_updates(weights, first, after).values()
     allowed = np.maximum.accumulate(np.maximum(SAFETY * spread, FLOOR[precision]))
     widest = SAFETY * max(updates)
     judged = max(updates) <= MOST_STRAYED / 2

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from bench.verify import compare
 from bench.verify.batches import Batch, base_size, tile
 from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY, envelope_of_training
 from bench.verify.golden import Golden, batches_of, checked_golden
+from bench.verify.side_by_side import side_by_side
 
 IMAGES_CHECKED = 8
 DRAWS = 3
@@ -103,7 +105,8 @@ def allowed_in_predictions(
     """How far an honest device may stray from the oracle's ``truth`` on these images."""
     if precision == "float64":
         return FLOAT64_TOLERANCE
-    drawn = [oracle.predict(network, weights, images, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
+    passes = [partial(oracle.predict, network, weights, images, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
+    drawn = side_by_side(passes, network, len(images))
     return max(SAFETY * max(float(np.abs(value - truth).max()) for value in drawn), FLOOR[precision])
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from msgspec.structs import replace
@@ -32,6 +33,7 @@ from bench.record.schema import Check
 from bench.spec import SGD, Weights, decays, trainable
 from bench.verify.batches import Batch
 from bench.verify.envelope import resolved
+from bench.verify.side_by_side import side_by_side
 
 Array = NDArray[np.float64]
 
@@ -83,10 +85,11 @@ def check_updates(workload: Workload, walk: Walk, precision: str) -> Check:
     check = _enough(name, agreements, dict.fromkeys(judged, AGREEMENT))
     if check.passed or precision not in DROWNING:
         return check
-    left = []  # of each tensor's gradient, draw by draw
-    for draw in range(DRAWS):
-        drawn = _expected(workload, walk, oracle.rounded(precision, draw))
-        left.append({tensor: _agreement(expected[tensor], drawn[tensor]) for tensor in judged})
+    passes = [partial(_expected, workload, walk, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
+    left = [  # of each tensor's gradient, draw by draw
+        {tensor: _agreement(expected[tensor], drawn[tensor]) for tensor in judged}
+        for drawn in side_by_side(passes, workload.network, len(walk.batches[0][0]))
+    ]
     return _against_draws(check, agreements, left, {tensor: _by_chance(expected[tensor]) for tensor in judged})
 
 
@@ -122,10 +125,14 @@ def _enough(name: str, agreements: Mapping[str, float], wanted: Mapping[str, flo
 def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = oracle.exact) -> dict[str, Array]:
     """What the second step adds to the optimizer's memory, up to a positive factor per element."""
     spec = workload.optimizer
-    before, at = (
-        oracle.gradients(workload.network, workload.loss, weights, *batch, arithmetic)
+    passes = [
+        partial(oracle.gradients, workload.network, workload.loss, weights, *batch, arithmetic)
         for weights, batch in zip(walk.weights, walk.batches, strict=False)
-    )
+    ]
+    if arithmetic is oracle.exact:
+        before, at = side_by_side(passes, workload.network, len(walk.batches[0][0]))
+    else:  # a draw's disturbances come one after the other
+        before, at = (one() for one in passes)
     if not isinstance(spec, SGD):
         return at
     decayed = decays(workload.network)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -32,6 +33,7 @@ from bench.verify.batches import Batch, Images, Labels, base_size
 from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY
 from bench.verify.golden import steps_and_images
+from bench.verify.side_by_side import side_by_side
 from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
 from bench.verify.updates import Walk, check_updates
 
@@ -234,17 +236,18 @@ def _short_step(subject: _Subject, timed: Timed, quickest: float) -> tuple[float
 def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found: float, precision: str) -> Check:
     """A step's loss on an unforeseen batch, with the weights before it, against the oracle's."""
     arguments = (workload.network, workload.loss, weights, *batch.few)
-    truth = oracle.training_loss(*arguments)
+    draws = 0 if precision == "float64" else MOST_DRAWS
+    arithmetics = [oracle.exact, *(oracle.rounded(precision, draw) for draw in range(draws))]
+    passes = [partial(oracle.training_loss, *arguments, arithmetic) for arithmetic in arithmetics]
+    losses = side_by_side(passes, workload.network, len(batch.images), 1 + DRAWS)
+    truth = next(losses)
     distance = abs(found - truth)
-    if precision == "float64":
-        allowed = FLOAT64_TOLERANCE * max(1.0, abs(truth))
-    else:
-        allowed = LOSS_FLOOR[precision] * max(1.0, abs(truth))  # random labels on a trained net: a large loss
-        for draw in range(MOST_DRAWS):
-            drawn = oracle.training_loss(*arguments, oracle.rounded(precision, draw))
-            allowed = max(allowed, SAFETY * abs(drawn - truth))
-            if draw + 1 >= DRAWS and distance <= allowed:
-                break
+    floor = LOSS_FLOOR.get(precision, FLOAT64_TOLERANCE)
+    allowed = floor * max(1.0, abs(truth))  # random labels on a trained net: a large loss
+    for draw, drawn in enumerate(losses, 1):
+        allowed = max(allowed, SAFETY * abs(drawn - truth))
+        if draw >= DRAWS and distance <= allowed:
+            break
     detail = "" if distance <= allowed else f"loss {found:.9g} on an unforeseen batch, the oracle says {truth:.9g}"
     return Check(name="witness loss", passed=not detail, found=distance, allowed=allowed, detail=detail)
 
