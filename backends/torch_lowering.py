@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -53,15 +53,24 @@ def numerics(precision: str) -> Numerics:
 
 
 def set_tf32(enabled: bool) -> None:
-    """Say explicitly whether fp32 convolutions and products may round to tf32; never leave it ambient."""
+    """Say explicitly whether fp32 convolutions and products may round to tf32; never leave it ambient.
+
+    PyTorch has an old and, from 2.9 on, a new set of switches. A reader of one set raises RuntimeError where the other set says
+    something else, and Inductor reads both. Every switch is therefore set, the old ones first: they change some of the new ones.
+    """
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False  # the contract accumulates in fp32
-    mode = "tf32" if enabled else "ieee"
+    torch.set_float32_matmul_precision("high" if enabled else "highest")  # also cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = enabled
     if hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # PyTorch 2.9 and newer
-        torch.backends.cuda.matmul.fp32_precision = mode
-        torch.backends.cudnn.conv.fp32_precision = mode  # type: ignore[attr-defined]
-    else:
-        torch.backends.cuda.matmul.allow_tf32 = enabled
-        torch.backends.cudnn.allow_tf32 = enabled
+        cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+        parts: tuple[Any, ...] = (cuda.matmul, *_parts(cudnn, "conv", "rnn"), *_parts(mkldnn, "matmul", "conv", "rnn"))
+        for switch in (torch.backends, cudnn, mkldnn, *parts):
+            switch.fp32_precision = "tf32" if enabled else "ieee"
+
+
+def _parts(library: Any, *names: str) -> list[Any]:
+    """The library's switches of these operations, where this PyTorch has them."""
+    return [getattr(library, name) for name in names if hasattr(library, name)]
 
 
 def load(weights: Weights, device: torch.device, dtype: torch.dtype, train: bool) -> dict[str, torch.Tensor]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,15 +65,73 @@ def test_weights_come_back_as_they_went_in(workload: Workload, through: Callable
         assert not np.shares_memory(value, weights[name])
 
 
+@pytest.fixture
+def strict_afterwards() -> Iterator[None]:
+    """Switch tf32 off again after the test."""
+    yield
+    set_tf32(False)
+
+
+@pytest.mark.usefixtures("strict_afterwards")
 def test_tf32_is_off_unless_it_is_asked_for():
-    try:
-        set_tf32(True)
-        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
-        CpuBackend().predictor(RESIDUAL, initial_weights(RESIDUAL.network, 0), "cpu", replace(SETTINGS, precision="fp32"))
-        assert torch.backends.cuda.matmul.fp32_precision == "ieee"
-        assert torch.backends.cudnn.conv.fp32_precision == "ieee"
-    finally:
-        set_tf32(False)
+    set_tf32(True)
+    CpuBackend().predictor(RESIDUAL, initial_weights(RESIDUAL.network, 0), "cpu", replace(SETTINGS, precision="fp32"))
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def switches() -> dict[str, object]:
+    """What each switch that this PyTorch has says of tf32: the old ones yes or no, the new ones the name of a precision."""
+    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    found: dict[str, object] = {
+        "matmul": torch.get_float32_matmul_precision(),
+        "cuda.matmul": cuda.matmul.allow_tf32,
+        "cudnn": cudnn.allow_tf32,
+    }
+    if hasattr(cuda.matmul, "fp32_precision"):
+        new = {"": torch.backends, "cuda.matmul": cuda.matmul, "cudnn": cudnn, "mkldnn": mkldnn}
+        new |= {f"cudnn.{name}": getattr(cudnn, name) for name in ("conv", "rnn")}
+        new |= {f"mkldnn.{name}": getattr(mkldnn, name) for name in ("matmul", "conv", "rnn")}
+        found |= {f"{name}.fp32_precision": library.fp32_precision for name, library in new.items()}
+    return found
+
+
+@pytest.mark.usefixtures("strict_afterwards")
+@pytest.mark.parametrize("before", [(), (True,), (False,), (True, False), (False, True)], ids=str)
+@pytest.mark.parametrize("enabled", [True, False])
+def test_every_switch_of_tf32_answers_and_says_the_same(enabled: bool, before: tuple[bool, ...]):
+    for earlier in before:
+        set_tf32(earlier)
+    set_tf32(enabled)
+    for name, value in switches().items():
+        assert value in ({True, "high", "tf32"} if enabled else {False, "highest", "ieee"}), name
+
+
+@pytest.mark.usefixtures("strict_afterwards")
+@pytest.mark.skipif(not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="PyTorch before 2.9 has one set only")
+@pytest.mark.parametrize("enabled", [True, False])
+def test_switches_that_someone_else_has_set_apart_are_brought_together(enabled: bool):
+    torch.backends.cuda.matmul.fp32_precision = "ieee" if enabled else "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "ieee" if enabled else "tf32"
+    set_tf32(enabled)
+    assert torch.backends.cuda.matmul.allow_tf32 is enabled
+    assert torch.backends.cudnn.allow_tf32 is enabled
+
+
+def test_pytorch_before_its_new_switches_has_the_old_ones_set(monkeypatch: pytest.MonkeyPatch):
+    class Matmul:
+        allow_bf16_reduced_precision_reduction = True
+
+    said: list[str] = []
+    library = SimpleNamespace(
+        backends=SimpleNamespace(cuda=SimpleNamespace(matmul=Matmul()), cudnn=SimpleNamespace(allow_tf32=True)),
+        set_float32_matmul_precision=said.append,
+    )
+    monkeypatch.setattr(torch_lowering, "torch", library)
+    set_tf32(False)
+    assert said == ["highest"]
+    assert library.backends.cudnn.allow_tf32 is False
+    assert library.backends.cuda.matmul.allow_bf16_reduced_precision_reduction is False
 
 
 @pytest.mark.parametrize("backend", [CpuBackend(), CudaBackend(), JaxBackend()], ids=lambda backend: backend.name)
