@@ -48,8 +48,12 @@ class _Engine:
         return self._put(np.zeros((self._settings.batch_size, net.height, net.width, 3), np.uint8))
 
     def device_memory(self) -> int:
-        """Peak bytes on the device; 0 where JAX does not count them."""
-        return int((self._device.memory_stats() or {}).get("peak_bytes_in_use", 0))
+        """Peak bytes that JAX set aside on the device, the free part of its pool included.
+
+        Peak bytes in use where JAX gives no figure for the pool; 0 where it counts nothing.
+        """
+        counted = self._device.memory_stats() or {}
+        return int(counted.get("peak_pool_bytes") or counted.get("peak_bytes_in_use", 0))
 
 
 class JaxTrainer(_Engine):

@@ -88,8 +88,8 @@ class _Engine:
         return pending.numbers.numpy()
 
     def device_memory(self) -> int:
-        """Peak bytes allocated on the device; 0 where the device is the host."""
-        return int(torch.cuda.max_memory_allocated(self._device)) if self._asynchronous else 0
+        """Peak bytes that PyTorch set aside on the device, free blocks and CUDA graphs' pools included; 0 on the host."""
+        return int(torch.cuda.max_memory_reserved(self._device)) if self._asynchronous else 0
 
 
 class TorchTrainer(_Engine):

@@ -123,7 +123,7 @@ class Predictor(Protocol):
 # Trainer and Predictor may also have
 #   compile() -> None           build the executables for the shapes in the settings: timed as a stage of its own
 #   lowering: str               which of several lowerings runs, recorded: "patches-matmul"
-#   device_memory() -> int      peak bytes on the device so far
+#   device_memory() -> int      peak bytes the process set aside on the device so far, free parts of its pools included
 
 
 class Backend(Protocol):
