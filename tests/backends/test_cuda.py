@@ -6,7 +6,10 @@ the state put back after recording. Only the recording itself needs a GPU.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +18,7 @@ import torch
 
 from backends.cuda import CHOICES, CudaBackend
 from backends.torch_engine import RecordedPredictor, RecordedTrainer, TorchPredictor, TorchTrainer
+from backends.torch_graph import Recorded
 from bench.contract import Device, Probe, Settings, Workload
 from bench.spec import AdamW, Schedule, initial_weights
 from bench.testing import BackendConformance, kit_workloads
@@ -104,6 +108,55 @@ def test_a_step_goes_into_torch_compile_whole(precision: str, monkeypatch: pytes
         predictions.append(predictor.wait(predictor.run(predictor.stage(images))))
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-2 if precision == "bf16" else 1e-5)
     np.testing.assert_allclose(predictions[0], predictions[1], rtol=1e-2 if precision == "bf16" else 1e-5)
+
+
+def of_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own warning, as Inductor gives it on a GPU."""
+    from torch._inductor import compile_fx
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    compile_fx._warn_tf32_disabled.cache_clear()
+    compile_fx._warn_tf32_disabled()
+
+
+def of_capturable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own warning, as an optimizer made for recording gives it on a GPU while it is not recorded."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    if hasattr(torch, "accelerator"):  # where newer ones look
+        stream = SimpleNamespace(is_capturing=lambda: False)
+        monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
+        monkeypatch.setattr(torch.accelerator, "current_stream", lambda: stream)
+    optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    optimizer.param_groups[0]["capturable"] = True
+    optimizer._warned_capturable_if_run_uncaptured = False  # PyTorch starts as if it had warned
+    optimizer.step()
+
+
+def of_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings.warn("something else", stacklevel=1)
+
+
+def recorded(warns: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> torch.Tensor:
+        with monkeypatch.context() as patch:
+            warns(patch)
+        return torch.zeros(1)
+
+    Recorded(work, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("warns", [of_tf32, of_capturable])
+def test_what_pytorch_warns_of_on_purpose_is_not_shown(warns, monkeypatch: pytest.MonkeyPatch):
+    with pytest.warns(UserWarning, match="TensorFloat32|capturable"), monkeypatch.context() as patch:
+        warns(patch)
+    recorded(warns, monkeypatch)
+
+
+def test_other_warnings_are_shown(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(UserWarning, match="something else"):
+        recorded(of_something_else, monkeypatch)
 
 
 def test_the_search_tries_every_way():
