@@ -1,4 +1,4 @@
-"""Where real images are, for the tests that use them."""
+"""Where real images are, for the tests that use them; and what JAX needs to be told before it is imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from backends.jax_xla import JaxBackend
 from tests.support.site import install_misbehaving
+
+# JAX would take three quarters of a GPU's memory at its first look at it, and PyTorch's tests run in the same process.
+os.environ.update(JaxBackend.environment)
 
 DATA = Path(os.environ.get("BENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,6 +47,9 @@ class BackendConformance:
 
     What the device lacks is skipped with its reason: a layer with its name, training where it runs inference only, and
     everything where ``probe()`` finds no device.
+
+    The backend's ``environment`` is set from before its first ``probe()``, as in a worker, and taken back after each test. It
+    has its effect only if nothing has used the framework in this process before.
     """
 
     backend: ClassVar[Backend]
@@ -69,7 +73,8 @@ class BackendConformance:
 
     def _targets(self, workloads: Sequence[Workload], best_only: bool) -> list[Target]:
         try:
-            probe = self.backend.probe()
+            with environment_of(self.backend):
+                probe = self.backend.probe()
         except Exception as error:  # test_probe says so; here there is nothing to run on
             probe = Probe(reason=f"probe() raised {type(error).__name__}: {error}")
         devices = [device for device in probe.devices if not self.devices or device.id in self.devices]
@@ -84,7 +89,9 @@ class BackendConformance:
 
     def test_probe(self) -> None:
         """``probe()`` keeps its contract, whatever it finds."""
-        _report(check_backend(self.backend))
+        with environment_of(self.backend):
+            checks = check_backend(self.backend)
+        _report(checks)
 
     def test_layer(self, layer: Target, tmp_path_factory: Any) -> None:
         """Each layer type alone."""
@@ -122,10 +129,30 @@ class BackendConformance:
         settings = Settings(target.precision, batch, self.threads, _cache(folders), self.options)
         subject = Subject(self.backend, target.device.id, target.workload, settings, target.device.trains)
         try:
-            checks = examine(subject)
+            with environment_of(self.backend):
+                checks = examine(subject)
         except UnsupportedLayer as lacking:
             pytest.skip(str(lacking))
         _report(checks)
+
+
+@contextmanager
+def environment_of(backend: Backend) -> Iterator[None]:
+    """Set the variables that the backend declares; afterwards, put back what they were."""
+    declared = getattr(backend, "environment", {})
+    chosen = (
+        {str(k): str(v) for k, v in declared.items()} if isinstance(declared, Mapping) else {}
+    )  # check_backend complains
+    before = {name: os.environ.get(name) for name in chosen}
+    os.environ.update(chosen)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _cache(folders: Any) -> Path:

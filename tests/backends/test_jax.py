@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -34,3 +35,8 @@ def test_peak_memory_is_that_of_the_pool_where_jax_counts_it(counted: dict[str, 
     predictor = JaxPredictor(workload, initial_weights(workload.network, 0), "jax:cpu:0", Settings("fp32", 8, 1))
     predictor._device = SimpleNamespace(memory_stats=lambda: counted)
     assert predictor.device_memory() == peak
+
+
+def test_this_process_has_what_the_backend_wants_in_the_environment():
+    assert JaxBackend.environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    assert {name: os.environ.get(name) for name in JaxBackend.environment} == JaxBackend.environment

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 SUITE = '''
+import os
 from dataclasses import replace
 from bench.contract import Probe, UnsupportedLayer
 from bench.spec import AveragePool, walk
@@ -34,6 +35,35 @@ class Reader(ReferenceBackend):
         if any(isinstance(node.layer, AveragePool) for node in walk(workload.network)):
             raise UnsupportedLayer("no AveragePool here")
         return super().predictor(workload, weights, device, settings)
+
+
+os.environ["REPLACED"] = "before"
+
+
+def surroundings():
+    return os.environ.get("ADDED"), os.environ["REPLACED"]
+
+
+class Demanding(ReferenceBackend):
+    environment = {"ADDED": "1", "REPLACED": "2"}
+
+    def probe(self):
+        assert surroundings() == ("1", "2")
+        return super().probe()
+
+    def trainer(self, *given):
+        assert surroundings() == ("1", "2")
+        return super().trainer(*given)
+
+
+class TestDemanding(BackendConformance):
+    backend = Demanding()
+    precisions = ("fp32",)
+    layers = ()
+
+
+def test_surroundings():
+    assert surroundings() == (None, "before")
 
 
 class TestHonest(BackendConformance):
@@ -113,6 +143,14 @@ def test_a_missing_device_skips_with_its_reason(outcome: str):
     assert len(found) == 6
     assert all("SKIPPED" in line for line in found)
     assert "no such card; check with xsmi" in outcome
+
+
+def test_what_a_backend_wants_in_the_environment_is_there_from_its_first_probe_on_and_goes_again(outcome: str):
+    for test in ("test_probe", "test_equivalence", "test_training"):
+        found = lines(outcome, f"TestDemanding::{test}")
+        assert found
+        assert all("PASSED" in line for line in found)
+    assert "PASSED" in lines(outcome, "::test_surroundings")[0]
 
 
 def test_inference_only_skips_training_and_a_missing_layer_is_named(outcome: str):
