@@ -65,11 +65,15 @@ class _Engine:
     def _on_device(self, staged: _Staged) -> tuple[torch.Tensor, ...]:
         """What was staged, for work enqueued from now on."""
         if staged.arrived is not None:
-            stream = torch.cuda.current_stream(self._device)
+            stream = self._stream()
             stream.wait_event(staged.arrived)
             for tensor in staged.tensors:
                 tensor.record_stream(stream)  # its memory was taken from the other stream's
         return staged.tensors
+
+    def _stream(self) -> Any:
+        """Where this device's steps are enqueued."""
+        return torch.cuda.current_stream(self._device)
 
     def _to_host(self, numbers: torch.Tensor) -> _Pending:
         # The copy is enqueued now, so that waiting for this block does not wait for one enqueued after it.
@@ -78,7 +82,7 @@ class _Engine:
         host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
         host.copy_(numbers, non_blocking=True)
         done = torch.cuda.Event()
-        done.record()
+        done.record(self._stream())  # of this device, whichever is the current one
         return _Pending(host, done)
 
     @staticmethod
