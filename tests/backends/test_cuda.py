@@ -1,7 +1,7 @@
 """Backend ``cuda`` against the kit; without a GPU, its tests skip with the reason that ``probe()`` gives.
 
 What can be proven without one is proven on the host: steps over buffers that stay in place, with the learning rate in memory and
-the state put back after recording. Only the recording itself needs a GPU.
+the state put back after recording. ``test_cuda_paths`` runs the code for streams and graphs on a stand-in for the card.
 """
 
 from __future__ import annotations
