@@ -1,23 +1,50 @@
-"""Backend ``jax`` against the kit, and what it says of a device's memory."""
+"""Backend ``jax`` against the kit; on the host also as it computes on a GPU, and what it says of a device's memory."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from backends.jax_engine import JaxPredictor
+from backends import jax_lowering
+from backends.jax_engine import JaxPredictor, JaxTrainer
 from backends.jax_xla import JaxBackend
-from bench.contract import Settings
-from bench.spec import initial_weights
+from bench.contract import Settings, Workload
+from bench.spec import Weights, initial_weights
 from bench.testing import BackendConformance, kit_workloads
+from bench.verify.equivalence import Subject, verify
+from workloads.melanoma import bench_workloads
 
 
 class TestConformance(BackendConformance):
     backend = JaxBackend()
     # Compiling takes seconds for each; the kit's two networks hold the other layers.
     layers = ("Conv2d, depthwise", "BatchNorm with a biased running variance", "AveragePool, overlapping")
+
+
+class AsOnGpu(JaxBackend):
+    """The host's cores, with XLA's own convolutions, pooling and BatchNorm."""
+
+    def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> JaxTrainer:
+        trainer = JaxTrainer(workload, weights, device, settings)
+        trainer._on_host = False  # read when the step is compiled
+        return trainer
+
+    def predictor(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> JaxPredictor:
+        predictor = JaxPredictor(workload, weights, device, settings)
+        predictor._on_host = False
+        return predictor
+
+
+@pytest.mark.parametrize("precision", ["float64", "fp32"])
+def test_what_a_gpu_gets_to_compute_passes_verification(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("host_convolution", "host_max_pool", "host_batch_norm"):
+        monkeypatch.setattr(jax_lowering, name, None)  # the host's own must not be reached
+    (tiny,) = (workload for workload in bench_workloads() if workload.size == "tiny")
+    checks = verify(Subject(AsOnGpu(), "jax:cpu:0", tiny, Settings(precision, 8, 2, tmp_path)))
+    assert not [check for check in checks if not check.passed]
 
 
 @pytest.mark.parametrize(
