@@ -25,10 +25,14 @@ NETWORK = Network(8, 8, 2, sequential(flat=Flatten(), hidden=Dense(192, 16), hea
 
 
 class Misbehaving:
-    """Device ``test:0`` runs the oracle; ``--option fault=NAME`` breaks training in a way of its own."""
+    """Device ``test:0`` runs the oracle; ``--option fault=NAME`` breaks training in a way of its own.
+
+    With ``marker=FILE`` only the first training does, and leaves a mark with its process number just before. With ``hold=N`` too,
+    training number N leaves the mark, and waits until it is taken away.
+    """
 
     name = "misbehaving"
-    options = ("fault", "marker", "pause")
+    options = ("fault", "hold", "marker", "pause")
 
     def probe(self):
         return Probe((Device("test:0", "cpu", "test processor", ("float64",), "host"),), {"oracle": "1"})
@@ -54,6 +58,7 @@ class Training:
     def __init__(self, workload, weights, options):
         self.oracle = Oracle(workload.network, workload.loss, workload.optimizer, weights)
         self.fault = options.get("fault", "")
+        self.hold, self.counted = int(options.get("hold", 0)), False
         self.marker = options.get("marker", "")
         self.pause = float(options.get("pause", 0))
 
@@ -62,7 +67,7 @@ class Training:
 
     def run(self, block):
         if self.oracle.steps >= 2:
-            self._misbehave()
+            self._hold() if self.hold else self._misbehave()
         time.sleep(self.pause * len(block))
         return [self.oracle.step(*batch) for batch in block]
 
@@ -77,9 +82,21 @@ class Training:
         if self.marker and Path(self.marker).exists():
             return
         if self.marker:  # misbehave once only: the next process finds the mark
-            Path(self.marker).touch()
+            leave_mark(self.marker)
         if self.fault:
             FAULTS[self.fault]()
+
+    def _hold(self):
+        if self.counted:
+            return
+        self.counted = True
+        with Path(f"{self.marker}.trainings").open("ab") as trainings:
+            trainings.write(b".")
+            number = trainings.tell()
+        if number == self.hold:
+            leave_mark(self.marker)
+            while Path(self.marker).exists():
+                time.sleep(0.01)
 
 
 class Prediction:
@@ -94,6 +111,13 @@ class Prediction:
 
     def wait(self, probabilities):
         return probabilities
+
+
+def leave_mark(marker):
+    """Write this process's number into the file ``marker``, which is there with all that it holds or not at all."""
+    unfinished = Path(f"{marker}.unfinished")
+    unfinished.write_text(str(os.getpid()))
+    unfinished.replace(marker)
 
 
 def _print_megabytes():

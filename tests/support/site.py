@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,9 +39,7 @@ def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
     return os.environ | own | {"COLUMNS": "160", "NO_COLOR": "1"}
 
 
-def bench(
-    arguments: Sequence[str], folder: Path, site: Path | None = None, timeout: float = 240
-) -> subprocess.CompletedProcess[str]:
+def bench(arguments: Sequence[str], folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line as a real process in ``folder``."""
     return subprocess.run(
         [sys.executable, "-m", "bench", *arguments],
@@ -47,7 +47,7 @@ def bench(
         env=environment(folder, site),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=PATIENCE,
         stdin=subprocess.DEVNULL,
         check=False,
     )

@@ -6,9 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+PATIENCE = 600.0
+"""Seconds that a test waits for what will surely come, whatever else the machine does meanwhile: more than ten times what the
+slowest command of any test takes. Whoever waits goes on at once when it comes, so a long time costs nothing."""
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    """Return once the condition holds. Raises AssertionError where it does not within ``PATIENCE``."""
+    deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
+        assert time.monotonic() < deadline, f"nothing happened in {PATIENCE:g} s"
         time.sleep(0.05)
