@@ -19,7 +19,7 @@ def act(folder: Path, python: str, ref: str, path: str, more: str = "") -> tuple
     event = {"github.token": "t0ken", "github.sha": "c0ffee"}
     job = Job(folder, environment(folder) | {"PATH": path, "GITHUB_REPOSITORY": "owner/project"}, event)
     arguments = " ".join([*ENVIRONMENT_CHECK, more])
-    with_ = {"against-ref": ref, "budget": "5m", "python": python, "arguments": arguments}
+    with_ = {"against-ref": ref, "budget": "24h", "python": python, "arguments": arguments}
     return job, job.run([{"uses": "./", "with": with_}])
 
 

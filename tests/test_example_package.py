@@ -11,6 +11,7 @@ import pytest
 
 from bench.record.files import read_record
 from tests.support.site import bench, environment
+from tests.support.waiting import PATIENCE
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "stranger"
 SHORT = [
@@ -79,7 +80,7 @@ def test_it_passes_the_kit(site, tmp_path):
     shutil.copy(EXAMPLE / "tests" / "test_conformance.py", tmp_path)
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "test_conformance.py"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment(tmp_path, site), capture_output=True, text=True, timeout=250, check=False
+        command, cwd=tmp_path, env=environment(tmp_path, site), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "passed" in done.stdout

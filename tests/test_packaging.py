@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,7 +43,9 @@ def installed(tmp_path_factory) -> Path:
 def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(installed / "site"), "BENCH_CACHE": str(installed / "cache")}
     command = [sys.executable, "-P", *arguments]
-    return subprocess.run(command, env=environment, cwd=installed, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(
+        command, env=environment, cwd=installed, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_the_wheel_is_what_runs(installed):

@@ -13,6 +13,7 @@ import pytest
 from bench.record.files import write_record
 from tests.support import records as fake
 from tests.support.site import bench, environment, install_misbehaving
+from tests.support.waiting import PATIENCE
 
 TEST = """
 def test_dots(bench_case):
@@ -39,7 +40,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in environment(folder, site).items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-storage", str(folder / "saved"), *options],
-        cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=200,
+        cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
 
 

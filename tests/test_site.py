@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import COMMANDS
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +19,7 @@ def site(tmp_path_factory):
     """The built pages."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

@@ -17,7 +17,7 @@ from bench.cli import main
 from bench.record.files import NAME, write_record
 from tests.support import records as fake
 from tests.support.site import bench, start_bench
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_on_a_terminal_the_bars_run_to_the_end(folder):
             break
         shown += chunk
     os.close(master)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     text = shown.decode()
     assert text.count("done in") >= 2
     assert "2. Intel Xeon" in text
@@ -88,7 +88,7 @@ def test_a_live_race_that_is_stopped_leaves_no_worker(tmp_path, site):
     wait_for(lambda: "preparing" in (tmp_path / "output").read_text() and training())
     workers = training()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert "Traceback" not in (tmp_path / "output").read_text()
     assert not any(one.is_running() for one in workers)
 

@@ -15,8 +15,11 @@ ENVIRONMENT_CHECK = [
 ]  # fmt: skip
 """Options of a check that takes seconds."""
 
+SLOWER = 0.002
+"""Seconds that a slow way sleeps in every step, ten times as long as a step takes: no busy machine hides that."""
+
 _PAUSE = "time.sleep(self.pause * len(block))"
-_SLOW = "time.sleep(0.002 * len(block))"
+_SLOW = f"time.sleep({SLOWER} * len(block))"
 
 
 def make_environment(folder: Path, slower: float = 0.0) -> str:

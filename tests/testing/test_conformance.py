@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 SUITE = '''
 import os
 from dataclasses import replace
@@ -115,7 +117,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> str:
         env=quiet | {"COLUMNS": "400"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr  # the cheat fails
@@ -177,4 +179,4 @@ def test_a_failure_says_what_was_found_and_what_is_likely(outcome: str):
 
 def test_the_checks_need_no_pytest():
     code = "import sys; import bench.testing.zoo, bench.testing; assert 'pytest' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
