@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from backends.jax_xla import JaxBackend
 from tests.support.site import install_misbehaving
@@ -33,5 +33,6 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-settings.register_profile("suite", deadline=None, derandomize=True)  # timing is never asserted; every run is the same
+# Timing is never asserted, neither of a test nor of the making of its examples; every run is the same.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -70,7 +70,7 @@ def test_gathered_patches_compute_the_convolution_and_its_gradients(drawn: tuple
     torch.testing.assert_close(torch.autograd.grad(found, (x, weight), g), torch.autograd.grad(expected, (x, weight), g))
 
 
-@settings(max_examples=8, deadline=None)  # each compiles anew
+@settings(max_examples=8)  # each compiles anew
 @given(convolutions(), st.sampled_from([0, 2**30]), st.sampled_from([0, 64]))
 @example((Conv2d(5, 4, 3, 1, 1), 3, 9, 7), 0, 64)
 @example((Conv2d(2, 3, 5, 1, 0), 8, 6, 9), 0, 64)

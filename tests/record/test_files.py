@@ -49,9 +49,7 @@ def test_writing_is_deterministic_and_leaves_no_part_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
-any_settings = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+any_settings = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @any_settings

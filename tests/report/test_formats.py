@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.datasets import DATASETS
@@ -253,7 +253,7 @@ def test_hostile_strings_do_no_harm(text):
     check_harmless(text)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=40) | st.lists(st.sampled_from(HOSTILE), max_size=4).map("".join))
 def test_no_string_does_harm(text):
     check_harmless(text)

@@ -185,7 +185,7 @@ def test_sizes_are_judged_by_one_limit(tmp_path, save, monkeypatch):
         assert decode(file, 28, 28)[1] == 20_000
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(suffix=st.sampled_from([".jpg", ".png"]), data=st.data())
 def test_any_damage_is_decoded_or_refused(tmp_path, save, suffix, data):
     whole = save(tmp_path / f"whole{suffix}").read_bytes()

@@ -189,7 +189,7 @@ def test_changed_pixels_are_not_trained_on(store):
         npz.Arrays(file).get(first)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(compressed=st.booleans(), changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_any_damage_is_read_or_refused(store, compressed, changes):
     file = store(arrays(size=4), compressed)

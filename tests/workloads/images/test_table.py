@@ -94,7 +94,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), mi
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cells=st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8), separator=st.sampled_from(",;\t"))
 def test_reads_back_what_was_written(tmp_path, cells, separator):
     stream = io.StringIO()
@@ -102,7 +102,7 @@ def test_reads_back_what_was_written(tmp_path, cells, separator):
     assert rows(write(tmp_path, stream.getvalue())) == cells
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(str.encode) | st.just(HAM.encode()))
 def test_any_bytes_are_read_or_refused(tmp_path, content):
     file = tmp_path / "table.csv"

@@ -12,7 +12,7 @@ from workloads.lesions.signs import draw, unit_vectors
 LESIONS = SyntheticLesions()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     indices=st.lists(st.integers(0, 5000), min_size=1, max_size=12),
     seed=st.integers(0, 2**64),
