@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
 needs_browser = pytest.mark.skipif(
@@ -26,18 +28,24 @@ def browser() -> Iterator[Any]:
 
     assert CHROMIUM is not None, "no Chromium, though continuous integration promised one"
     with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=1000 * PATIENCE)
         try:
             yield found
         finally:
             found.close()
 
 
+def patient(context: Any) -> Any:
+    """The browser context, with time for whatever its pages are asked to do."""
+    context.set_default_timeout(1000 * PATIENCE)
+    return context
+
+
 class Visit:
     """An open page, with everything it said or asked for."""
 
     def __init__(self, found: Any, path: Path, fragment: str = "", **context: Any) -> None:
-        self.context = found.new_context(**context)
+        self.context = patient(found.new_context(**context))
         self.page = self.context.new_page()
         self.said: list[str] = []
         self.asked: list[str] = []
@@ -48,6 +56,18 @@ class Visit:
         if self.page.locator("#controls").count():
             self.page.wait_for_function("document.body.dataset.updated || document.body.dataset.fault === 'yes'")
         self.asked = [url for url in self.asked if not url.startswith(path.as_uri())]
+
+    def go_to(self, fragment: str) -> None:
+        """Follow a link within the page to another fragment, and wait until the page has heard of it."""
+        self.page.evaluate(
+            "fragment => new Promise(heard => {"
+            " addEventListener('hashchange', () => heard(), { once: true }); location.hash = fragment })",
+            fragment,
+        )
+
+    def address(self) -> str:
+        """What the page itself says; the driver hears of a new fragment later."""
+        return str(self.page.evaluate("location.href"))
 
     def drawn(self) -> int:
         """Draw every picture, and count them."""
