@@ -1,14 +1,16 @@
-"""Where real images are, for the tests that use them; and what JAX needs to be told before it is imported."""
+"""Where real images are, what JAX is told before it is imported, and what the suite says of itself at its end."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from backends.jax_xla import JaxBackend
+from tests.support.browser import NO_CHROMIUM, lacks_browser
 from tests.support.site import install_misbehaving
 
 # JAX would take three quarters of a GPU's memory at its first look at it, and PyTorch's tests run in the same process.
@@ -31,6 +33,19 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     install_misbehaving(folder)
     return folder
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others: what it writes comes last
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """One line on all tests that need a browser, where there is none, in place of one for each in the list of skipped tests."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    lacking = [report for report in skipped if lacks_browser(report)]
+    skipped[:] = [report for report in skipped if not lacks_browser(report)]
+    yield
+    skipped += lacking
+    if lacking:
+        number = "1 test of pages was" if len(lacking) == 1 else f"{len(lacking)} tests of pages were"
+        terminalreporter.write_line(f"{number} skipped: {NO_CHROMIUM} (Debian: apt-get install chromium)", yellow=True)
 
 
 # Timing is never asserted, neither of a test nor of the making of its examples; every run is the same.

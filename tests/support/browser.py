@@ -15,15 +15,23 @@ from tests.support.waiting import PATIENCE
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium is installed; Debian's package chromium has one"
-)
-"""On continuous integration a missing browser is a failure: there .ci/run installs it."""
+NO_CHROMIUM = "no Chromium is installed"
+
+needs_browser = pytest.mark.usefixtures("chromium")
+"""The fixture comes before all others of a test, and skips where there is no browser."""
+
+
+def lacks_browser(report: Any) -> bool:
+    """Whether the report is of a test that was skipped because there is no browser."""
+    return isinstance(report.longrepr, tuple) and NO_CHROMIUM in report.longrepr[2]
 
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """Chromium, with nothing of a user's in it."""
+    """Chromium, with nothing of a user's in it. Without one, tests are skipped; on continuous integration, where .ci/run installs
+    it, they fail."""
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip(NO_CHROMIUM)
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM is not None, "no Chromium, though continuous integration promised one"
