@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 600.0
+PATIENCE = 1200.0
 """Seconds that a test waits for what will surely come, whatever else the machine does meanwhile: more than ten times what the
 slowest command of any test takes. Whoever waits goes on at once when it comes, so a long time costs nothing."""
 
