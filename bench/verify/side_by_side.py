@@ -22,9 +22,7 @@ BYTES_PER_ELEMENT = 16
 images took 2.7 GiB, which is 11 bytes for each."""
 
 
-def side_by_side(
-    passes: Iterable[Callable[[], T]], network: Network, images: int, most: int = 8
-) -> Iterator[T]:
+def side_by_side(passes: Iterable[Callable[[], T]], network: Network, images: int, most: int = 8) -> Iterator[T]:
     """Return what each of ``passes`` over so many ``images`` gives, in their order.
 
     As many run at once as there are cores and memory for, ``most`` of them at most. Whoever stops reading saves the passes not yet begun.

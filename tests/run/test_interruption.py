@@ -13,28 +13,26 @@ from bench.cli import COMMANDS
 from bench.cli import bench as group
 from bench.cli.options import STALL_SECONDS as offered
 from bench.record.files import read_record
+from bench.record.schema import Record
 from bench.run import discovery
 from bench.run.process import STALL_SECONDS
-from tests.run.test_faults import TRAIN, children_of, the_run, wait_for_trials
+from tests.run.test_faults import TRAIN, held_after, the_record, the_run, wait_for_the_end, wait_until_held
 from tests.support.site import bench, install, start_bench
-from tests.support.waiting import wait_for
-
-ENDLESS = [*TRAIN, "--trials", "1000", "--option", "pause=0.05"]
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+from tests.support.waiting import PATIENCE, wait_for
 
 
 def interrupted(folder: Path, site: Path, number: int, *more: str) -> tuple[int, str]:
-    """A run that gets a signal after two trials; its exit code, and what it said."""
-    process = start_bench([*ENDLESS, *more], folder, site)
-    wait_for_trials(folder, 2)
-    workers = children_of(process)
+    """A run of five trials that gets a signal in the third; its exit code, and what it said."""
+    process = start_bench([*TRAIN, "--trials", "5", *held_after(2, folder), *more], folder, site)
+    worker = psutil.Process(wait_until_held(folder))
     process.send_signal(number)
-    code = process.wait(timeout=120)
-    wait_for(lambda: gone(workers))
+    code = process.wait(PATIENCE)
+    wait_for_the_end(worker)
     return code, (folder / "output").read_text()
+
+
+def trials_of(record: Record) -> list[int]:
+    return sorted(trial.number for trial in record.trials if trial.role == "trial")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -44,19 +42,20 @@ def test_an_interrupted_run_is_sealed_and_reported(tmp_path, site, number, code)
     assert "sealed as incomplete" in said
     assert "--resume" in said
     assert "Traceback" not in said
-    record = read_record(the_run(tmp_path))
+    record = the_record(tmp_path)
     assert not record.complete
-    assert sum(trial.role == "trial" for trial in record.trials) >= 2
+    assert trials_of(record) == [0, 1]
     reported = bench(["report", str(the_run(tmp_path))], tmp_path, site)
     assert reported.returncode == 0, reported.stderr
     assert "Sealed after an interruption" in reported.stdout
 
 
-def test_an_incomplete_record_is_finished_in_place_and_a_complete_one_measured_again(tmp_path, site):
-    process = start_bench([*TRAIN, "--trials", "5", "--option", "pause=0.05"], tmp_path, site)
-    wait_for_trials(tmp_path, 1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=120) == 130
+def test_a_run_whose_time_is_up_is_sealed_then_finished_in_place_and_then_measured_again(tmp_path, site):
+    """The alarm is sent by hand, so that no machine is too slow for the trials before it."""
+    code, said = interrupted(tmp_path, site, signal.SIGALRM, "--time-limit", "24h")
+    assert code == 6
+    assert "the time limit was reached; what was measured is sealed as incomplete" in said
+    assert "Sealed after an interruption" in said
     run = the_run(tmp_path)
     partial, before = read_record(run), (run / "journal.jsonl").read_bytes()
     assert not partial.complete
@@ -66,7 +65,7 @@ def test_an_incomplete_record_is_finished_in_place_and_a_complete_one_measured_a
     whole = read_record(run)
     assert whole.complete
     assert (whole.id, whole.created) == (partial.id, partial.created)
-    assert sorted(trial.number for trial in whole.trials if trial.role == "trial") == list(range(5))
+    assert trials_of(whole) == list(range(5))
     sealed = (run / "record.json").read_bytes()
     done = bench(["run", "--resume", str(run)], tmp_path, site)
     assert done.returncode == 0, done.stderr
@@ -76,16 +75,7 @@ def test_an_incomplete_record_is_finished_in_place_and_a_complete_one_measured_a
     again = read_record(other)
     assert again.complete
     assert again.id == other.name != whole.id
-    assert len(again.trials) == len(whole.trials)
-
-
-def test_a_run_whose_time_is_up_is_sealed_and_its_table_printed(tmp_path, site):
-    """The alarm is sent by hand, so that no machine is too slow for the trials before it."""
-    code, said = interrupted(tmp_path, site, signal.SIGALRM, "--time-limit", "24h")
-    assert code == 6
-    assert "the time limit was reached; what was measured is sealed as incomplete" in said
-    assert "Sealed after an interruption" in said
-    assert not read_record(the_run(tmp_path)).complete
+    assert trials_of(again) == trials_of(whole)
 
 
 def test_no_time_for_a_single_trial_is_nothing_measured(tmp_path, site):
@@ -141,9 +131,10 @@ def test_listing_is_interrupted_at_once_while_a_plugin_hangs(tmp_path, site):
     install(site, "hung", {"hung": "hung_plugin"}, {"hung_plugin": f"open({str(mark)!r}, 'w').close(); {HUNG}"})
     process = start_bench(["list"], tmp_path, site)
     wait_for(mark.exists)
-    workers = children_of(process)
+    workers = psutil.Process(process.pid).children(recursive=True)
     assert workers
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=120) == 130
-    wait_for(lambda: gone(workers))
+    assert process.wait(PATIENCE) == 130
+    for worker in workers:
+        wait_for_the_end(worker)
     assert "Traceback" not in (tmp_path / "output").read_text()
