@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-gpu golden clean
+.PHONY: run test lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-gpu gpu-wheels golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -73,9 +73,13 @@ proof-ref: $(VENV)/.test
 proof-workflow: $(VENV)/.test
 	$(BIN)/python tests/proof/workflow.py
 
-# What needs a GPU: proofs, verification, records and speeds (not run yet; about 9 minutes):
+# Acceptance of a GPU, step by step (docs/gpu-acceptance.md); ARGS=--rehearse carries out the same steps on the host, in a few minutes:
 proof-gpu: $(VENV)/.test
-	$(BIN)/python tests/proof/gpu.py gpu-results
+	$(BIN)/python tests/proof/gpu.py gpu-results $(ARGS)
+
+# What a GPU machine without a network lacks, as wheels to carry there:
+gpu-wheels: $(VENV)/.test
+	$(BIN)/python tests/proof/gpu_wheels.py gpu-wheels --without vl-convert-python $(ARGS)
 
 golden: $(VENV)/.run
 	$(BIN)/bench verify --write-golden --size tiny --size small --size standard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tests.support.site import install_misbehaving
 
 # JAX would take three quarters of a GPU's memory at its first look at it, and PyTorch's tests run in the same process.
 os.environ.update(JaxBackend.environment)
+
+# A shell that starts the suite in the background has it ignore Ctrl-C, and every process that a test interrupts with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(os.environ.get("BENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 

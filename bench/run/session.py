@@ -230,6 +230,9 @@ def _say(versions: Mapping[str, str]) -> str:
 def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
     try:
         with Progress(workers_to_come(plan, journal), quiet) as progress:
+            for finding in plan.machine.findings:
+                if finding.severity == "warning":
+                    progress.say(f"warning: {finding.name}: {finding.found}; remedy: {finding.remedy}")
             Runner(plan, journal, prepared, progress).run()
     except Interrupted:
         journal, _ = Journal.open(journal.folder)  # a trial may have reached the disk in the moment of the signal

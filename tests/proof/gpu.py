@@ -1,27 +1,35 @@
-"""Everything that needs a GPU, in one go: proofs, verification, measured records, and the table's rows for a GPU.
+"""Acceptance of a GPU: one step after the other, each with its own limit, its own record and one archive.
 
-    python tests/proof/gpu.py OUT                       on a machine with a GPU: everything
-    python tests/proof/gpu.py OUT --part measure        prove, measure or profile alone
-    python tests/proof/gpu.py OUT --rehearse            the same steps on the host, at the smallest size
+    python tests/proof/gpu.py --list                      the steps, what each tells, and its expected minutes
+    python tests/proof/gpu.py OUT                         every step, the most valuable first, and the table
+    python tests/proof/gpu.py OUT --step cuda-train       this step alone (repeatable)
+    python tests/proof/gpu.py OUT --table                 the table from the archives that lie in OUT
+    python tests/proof/gpu.py OUT --rehearse              the same steps on the host, at the smallest size
 
-Each step has its own log in OUT, and a failing one does not stop the others. Records lie in OUT/records.
+OUT gets STEP.tar.gz from each step: its log, and the folder of its run with record, journal and workers' logs. A step that fails
+or runs out of time does not stop the others; what it measured by then is in its archive. docs/gpu-acceptance.md has more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-LONGEST, FAREWELL = 420.0, 20.0
-TRAINING, AGAINST_CUDA, UTILISATION = 5500.0, 0.8, 0.35
+ROOT = Path(__file__).parents[2]
+LIMIT_SECONDS, SEALING_SECONDS, FAREWELL_SECONDS = 570.0, 30.0, 20.0
+LEAST_SECONDS = 5.0  # of what is left of a step: less is too little for another command
 
 
 @dataclass(frozen=True)
@@ -30,116 +38,304 @@ class Target:
 
     torch: tuple[str, str]  # backend and device
     jax: tuple[str, str]
-    verified: tuple[str, ...]
     size: str
-    batch_size: str
-    seconds: str
-    tests: str
+    precision: str  # the fast one
+    batch_size: int
+    images: int
+    seconds: float
+    trials: int
+    train_ways: tuple[str, str]  # values of the options that name a way: the quick one to build, the fast one
+    infer_ways: tuple[str, str]
+    train_option: str
+    verified: tuple[tuple[str, ...], tuple[str, ...]]  # sizes: of the way that is quick to build, of the other
+    small: str
+    tests: str  # pytest's -k
+    more_tests: tuple[str, ...] = ()  # files
 
 
 GPU = Target(
-    ("cuda", "cuda:0"), ("jax", "jax:gpu:0"), ("tiny", "small"), "standard", "256", "2.5", "TestConformance or graphs or gpu"
+    torch=("cuda", "cuda:0"),
+    jax=("jax", "jax:gpu:0"),
+    size="standard",
+    precision="bf16",
+    batch_size=256,
+    images=512,
+    seconds=2.5,
+    trials=3,
+    train_ways=("graph", "compiled"),
+    infer_ways=("graph", "compiled"),
+    train_option="step",
+    verified=(("tiny", "small"), ("tiny",)),
+    small="small",
+    tests="TestConformance and not OnHost",
 )
-HOST = Target(("cpu", "cpu"), ("jax", "jax:cpu:0"), ("tiny",), "tiny", "64", "0.2", "recorded")
+HOST = Target(
+    torch=("cpu", "cpu"),
+    jax=("jax", "jax:cpu:0"),
+    size="tiny",
+    precision="fp32",
+    batch_size=64,
+    images=256,
+    seconds=0.1,
+    trials=1,
+    train_ways=("eager", "compiled"),
+    infer_ways=("eager", "graph"),
+    train_option="norms",
+    verified=(("tiny",), ()),
+    small="tiny",
+    tests="TestConformance and Dense",
+    more_tests=("tests/backends/test_cpu.py",),
+)
 
 
-def main() -> None:
-    """Every step, then the rows."""
+@dataclass(frozen=True)
+class Step:
+    """Some commands that belong together."""
+
+    name: str
+    tells: str
+    minutes: float  # expected on an H100 with 16 cores: an estimate until one has run them
+    commands: Sequence[Sequence[str]]
+
+
+def steps(target: Target) -> list[Step]:
+    """Every step, the most valuable first."""
+    backend, device = target.torch
+    of_torch = ["--backend", backend, "--device", device]
+    of_jax = ["--backend", target.jax[0], "--device", target.jax[1]]
+    quick, fast = ([f"{target.train_option}={way}", f"inference={other}"] for way, other in zip(target.train_ways, target.infer_ways, strict=True))  # fmt: skip
+    train, infer = ["--phase", "train"], ["--phase", "infer"]
+    batch, precise = ["--batch-size", str(target.batch_size)], ["--precision", target.precision]
+
+    def run(*words: str, size: str = target.size, ceilings: bool = False) -> list[str]:
+        lengths = ["--trials", str(target.trials), "--seconds", str(target.seconds), "--images", str(target.images)]
+        return ["-m", "bench", "run", "--size", size, *lengths, *words] + ([] if ceilings else ["--no-ceilings"])
+
+    def verify(sizes: Sequence[str], options: Sequence[str]) -> list[str]:
+        chosen = [word for size in sizes for word in ("--size", size)]
+        return ["-m", "bench", "verify", *of_torch, *chosen, *_options(options)]
+
+    kernels = ["tests/benchmarks/kernels.py", "--backend", backend, "--size", target.size, *precise]
+    kernels += ["--batch-size", str(target.batch_size)]
+    conformance = ["tests/backends/test_cuda.py", "tests/backends/test_jax.py", *target.more_tests]
+    return [
+        Step("cuda-train", f"training of {target.size} in {target.precision}, the quick way to build", 5,
+             [run(*of_torch, *train, *precise, *batch, *_options(quick[:1]))]),
+        Step("cuda-train-compiled", "the same in the fastest way", 7,
+             [run(*of_torch, *train, *precise, *batch, *_options(fast[:1]))]),
+        Step("cuda-verify", "that each precision computes what the specification says", 5,
+             [verify(sizes, ways) for sizes, ways in ((target.verified[0], []), (target.verified[0], quick),
+                                                      (target.verified[1], fast)) if sizes]),
+        Step("cuda-infer", "inference, one image at a time and in batches", 6,
+             [run(*of_torch, *infer, *precise, *_options(quick[1:]))]),
+        Step("cuda-infer-compiled", "the same in the fastest way", 8,
+             [run(*of_torch, *infer, *precise, *_options(fast[1:]))]),
+        Step("jax-train", "the same training by JAX", 6, [run(*of_jax, *train, *precise, *batch)]),
+        Step("host", "decoding and training on the machine's own cores, for days versus hours", 9,
+             [run("--backend", "cpu", "--phase", "preprocess", *train, "--precision", "fp32", "--no-search")]),
+        Step("conformance", "the kit on the GPU, PyTorch and JAX in one process", 6,
+             [["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *conformance, "-k", target.tests]]),
+        Step("fp32", "training and inference in strict fp32, the precision that every device has", 7,
+             [run(*of_torch, *train, "--precision", "fp32", *batch, *_options(quick[:1])),
+              run(*of_torch, *infer, "--precision", "fp32", *_options(quick[1:]))]),
+        Step("ceilings", "what the device reaches in arithmetic, reading memory and copying", 5,
+             [run(*of_torch, *train, *precise, "--trials", "1", "--no-search", size="tiny", ceilings=True)]),
+        Step("small", "the default size, everything searched", 9, [run(*of_torch, size=target.small)]),
+        Step("profile", "where a step's time goes, kernel by kernel", 4,
+             [[*kernels, *_options(quick[:1])], [*kernels, "--phase", "infer", *_options(quick[1:])]]),
+    ]  # fmt: skip
+
+
+def _options(words: Sequence[str]) -> list[str]:
+    return [part for word in words for part in ("--option", word)]
+
+
+def main() -> int:
+    """Run what was asked for; 0 where every step ended well and every row of the table has its figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--part", choices=["prove", "measure", "profile"])
-    parser.add_argument("--rehearse", action="store_true")
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("--list", action="store_true", help="Print the steps and run nothing.")
+    parser.add_argument("--step", action="append", default=[], metavar="NAME", help="Run this step alone (repeatable).")
+    parser.add_argument("--table", action="store_true", help="Run nothing; print the table.")
+    parser.add_argument("--rehearse", action="store_true", help="On the host, at the smallest size.")
     given = parser.parse_args()
     target = HOST if given.rehearse else GPU
+    known = steps(target)
+    if given.list:
+        print(listing(known))
+        return 0
+    names = [step.name for step in known]
+    unknown = [name for name in given.step if name not in names]
+    if unknown or given.out is None:
+        parser.error(
+            f"unknown step '{unknown[0]}'; there are: {', '.join(names)}" if unknown else "say where the archives go: OUT"
+        )
     given.out.mkdir(parents=True, exist_ok=True)
-    for part, name, words in _steps(target, given.out):
-        if given.part in {None, part}:
-            _step(given.out, name, words)
-    for line in _rows(given.out, target):
-        print(line, flush=True)
+    chosen = [step for step in known if not given.table and (step.name in given.step or not given.step)]
+    failed = [step.name for step in chosen if not carry_out(step, given.out)]
+    if given.step and not given.table:
+        print(f"failed: {', '.join(failed)}" if failed else "every command of the step ended well")
+        return int(bool(failed))
+    lines, empty = table(given.out, target)
+    print("\n".join(lines))
+    for what, found in (("failed", failed), ("no figure", empty)):
+        if found:
+            print(f"{what}: {', '.join(found)}")
+    return int(bool(failed or empty))
 
 
-def _steps(target: Target, out: Path) -> list[tuple[str, str, list[str]]]:
-    """Part, name, command."""
-    bench = [sys.executable, "-m", "bench"]
-    both = ["--backend", target.torch[0], "--backend", target.jax[0], "--device", target.torch[1], "--device", target.jax[1]]
-    sizes = [word for size in target.verified for word in ("--size", size)]
-    kernels = [sys.executable, "tests/benchmarks/kernels.py", "--backend", target.torch[0], "--size", target.size]
-    kernels += ["--batch-size", target.batch_size, "--precision", "bf16"]
-    measured = [*bench, "run", *both, "--size", target.size, "--precision", "bf16", "--precision", "fp32"]
-    tests = ["tests/backends/test_cuda.py", "tests/backends/test_jax.py"]
-    verify = [*bench, "verify", *both, *sizes]
-    ways = [("graph", ["step=graph", "inference=graph"]), ("compiled", ["step=compiled", "inference=compiled"])]
-    others = [
-        ("prove", f"verify-{name}", [*verify, *(word for option in options for word in ("--option", option))])
-        for name, options in (ways if target is GPU else [("eager", ["inference=eager"])])
-    ]
-    return [
-        ("prove", "list", [*bench, "list"]),
-        ("prove", "conformance", [sys.executable, "-m", "pytest", "-q", "-rs", *tests, "-k", target.tests]),
-        ("prove", "verify", verify),
-        *others,
-        ("measure", "train", [*measured, "--phase", "train", "--batch-size", target.batch_size, *_lengths(target, out)]),
-        ("measure", "infer", [*measured, "--phase", "infer", *_lengths(target, out)]),
-        ("profile", "kernels-eager", kernels),
-        ("profile", "kernels-compiled", [*kernels, "--option", "step=compiled"] if target is GPU else kernels),
-        ("profile", "kernels-infer", [*kernels, "--phase", "infer"]),
-    ]
+def listing(known: Sequence[Step]) -> str:
+    """The table of docs/gpu-acceptance.md."""
+    rows = [f"| `{step.name}` | {step.tells} | {step.minutes:g} |" for step in known]
+    return "\n".join(["| step | what it tells | expected minutes |", "|---|---|---|", *rows])
 
 
-def _lengths(target: Target, out: Path) -> list[str]:
-    return ["--trials", "3", "--seconds", target.seconds, "-o", str(out / "records"), "--quiet"]
-
-
-def _step(out: Path, name: str, words: Sequence[str]) -> None:
-    started = time.monotonic()
-    with (out / f"{name}.log").open("w") as log:
-        log.write(" ".join(words) + "\n")
-        log.flush()
-        child = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=_environment())
+def carry_out(step: Step, out: Path) -> bool:
+    """Run a step's commands within its limit and put what they leave into one archive; whether all of them ended with figures."""
+    begun = time.monotonic()
+    codes: list[str] = []
+    print(f"{step.name}: {step.tells}; expected {step.minutes:g} min", flush=True)
+    with tempfile.TemporaryDirectory(prefix="accelbench-step-") as folder:
+        place = Path(folder) / step.name
+        place.mkdir()
         try:
-            code: object = child.wait(LONGEST)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGINT)  # a run seals what it has
+            for words in step.commands:
+                left = LIMIT_SECONDS - (time.monotonic() - begun)
+                codes.append("not begun" if left < LEAST_SECONDS else _command(words, place, left))
+                print(f"  {time.monotonic() - begun:4.0f} s  {_said(codes[-1])}: {' '.join(words)[:100]}", flush=True)
+        finally:
+            archive = out / f"{step.name}.tar.gz"
+            with tarfile.open(archive, "w:gz") as packed:
+                packed.add(place, step.name)
+    if any(code != "0" for code in codes):
+        print(_last_words(archive), flush=True)
+    return all(code in ENDED for code in codes)
+
+
+ENDED = {"0": "ended well", "6": "ended; not everything was finished and proven"}
+"""Exit codes after which there are figures. The table says which of them are unproven."""
+
+
+def _said(code: str) -> str:
+    return ENDED.get(code, f"exit {code}" if code.isdigit() else code)
+
+
+def _command(words: Sequence[str], place: Path, seconds: float) -> str:
+    """The exit code of one command, or how it was ended; its words and output go to the step's log."""
+    words = list(words)
+    if words[:3] == ["-m", "bench", "run"]:
+        words += ["--time-limit", f"{max(seconds - SEALING_SECONDS, LEAST_SECONDS):.0f}s", "--output", str(place / "runs")]
+    with (place / "log.txt").open("a") as log:
+        log.write(f"$ python {' '.join(words)}\n")
+        log.flush()
+        child = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=_environment()
+        )
+        for patience, number in ((seconds, signal.SIGINT), (FAREWELL_SECONDS, signal.SIGKILL)):
             try:
-                child.wait(FAREWELL)
+                return str(child.wait(patience))
             except subprocess.TimeoutExpired:
-                child.kill()
-            code = "out of time"
-    print(f"{name}: {code}, {time.monotonic() - started:.0f} s", flush=True)
+                child.send_signal(number)
+        child.wait()
+    return "out of time"
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
 
 
-def _rows(out: Path, target: Target) -> list[str]:
-    """Ours against the targets; the cases' own figures and intervals are in the report."""
-    records = sorted((out / "records").glob("*/record.json"))
-    words = [sys.executable, "-m", "bench", "report", *map(str, records), "--format", "json"]
-    done = subprocess.run(words, capture_output=True, text=True, env=_environment())
-    if done.returncode or not records:
-        return [f"no report: {done.stderr.strip() or 'no record was sealed'}"]
-    cases = [case for case in json.loads(done.stdout)["measured"] if case["valid"]]
+def _last_words(archive: Path, lines: int = 12) -> str:
+    with tarfile.open(archive) as packed:
+        log = next((member for member in packed if member.name.endswith("/log.txt")), None)
+        file = None if log is None else packed.extractfile(log)
+        text = "" if file is None else file.read().decode(errors="replace")
+    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
-    def best(backend: str, phase: str, scenario: str) -> dict[str, object]:
-        found = [c for c in cases if (c["backend"], c["phase"], c["scenario"]) == (backend, phase, scenario)]
-        in_bf16 = [case for case in found if case["precision"] == "bf16"]  # which the host's JAX does not have
-        return max(in_bf16 or found, key=lambda case: case["images_per_second"]["value"], default={})
 
-    def rate(case: dict[str, object]) -> float:
-        figure = case.get("images_per_second")
-        return float(figure["value"]) if isinstance(figure, dict) else float("nan")
+Figures = Mapping[str, Any]
 
-    ours, theirs = best(target.torch[0], "train", ""), best(target.jax[0], "train", "")
-    offline = best(target.torch[0], "infer", "offline")
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table: a case's figure, and what it is held against."""
+
+    what: str
+    chosen: Mapping[str, str]  # fields of the report's measured cases
+    wanted: str = ""
+    figure: str = "images_per_second"
+
+
+def table_lines(target: Target) -> list[Line]:
+    """The rows, in order."""
+    backend, jax = target.torch[0], target.jax[0]
+    fast = {"precision": target.precision, "size": target.size}
+    training = {"backend": backend, "phase": "train", "scenario": "", **fast}
+    inference = {"backend": backend, "phase": "infer", **fast}
     return [
-        f"training, {target.torch[0]}: {rate(ours):.0f} images/s; wanted {TRAINING:.0f}",
-        f"training, {target.jax[0]}: {rate(theirs):.0f} images/s, {rate(theirs) / rate(ours):.2f} of it; wanted {AGAINST_CUDA}",
-        f"inference, {target.torch[0]}: {rate(offline):.0f} images/s, {offline.get('share_of_ceiling')} of the arithmetic ceiling; "
-        f"wanted {UTILISATION}",
+        Line("training, images/s", training, wanted="4,500 on an H100, 5,500 on an H200"),
+        Line("training by JAX, images/s", training | {"backend": jax}, wanted="0.8 of PyTorch's"),
+        Line("training in fp32, images/s", training | {"precision": "fp32"}),
+        Line("offline inference, images/s", inference | {"scenario": "offline"}, wanted="25 % of the ceiling on an H100, 30 % on an H200"),
+        Line("offline inference in fp32, images/s", inference | {"scenario": "offline", "precision": "fp32"}),
+        Line("single-stream inference, images/s", inference | {"scenario": "single-stream"}),
+        Line("training on the host in fp32, images/s", {"backend": "cpu", "phase": "train", "scenario": "", "precision": "fp32", "size": target.size}),
+        Line("decoding on the host, megapixels/s", {"backend": "host", "phase": "preprocess", "size": target.size}, figure="megapixels_per_second"),
+    ]  # fmt: skip
+
+
+def table(out: Path, target: Target) -> tuple[list[str], list[str]]:
+    """Markdown lines, and the rows that have no figure. Only proven figures count; others are named as unproven."""
+    cases, ceilings = _measured(out)
+    lines = ["", "| what | figure | 95 % interval | trials | setting | wanted |", "|---|---|---|---|---|---|"]
+    empty = []
+    for line in table_lines(target):
+        found = [case for case in cases if all(str(case.get(name)) == value for name, value in line.chosen.items())]
+        best = max((case for case in found if case.get(line.figure)), key=lambda case: float(case[line.figure]["value"]), default=None)  # fmt: skip
+        if best is None:
+            empty.append(line.what)
+            lines.append(f"| {line.what} | none | | | | {line.wanted} |")
+            continue
+        figure, options = best[line.figure], best["options"]
+        interval = "" if figure.get("low") is None else f"{figure['low']:,.4g} to {figure['high']:,.4g}"
+        share = best.get("share_of_ceiling")
+        parts = [f"{figure['value']:,.4g}", "" if share is None else f"{100 * share:.0f} % of the ceiling"]
+        parts.append("" if best.get("valid") else "unproven")
+        setting = ", ".join(filter(None, [f"batch {best['batch_size']}", options]))
+        lines.append(f"| {line.what} | {', '.join(filter(None, parts))} | {interval} | {best.get('trials')} | {setting} | {line.wanted} |")  # fmt: skip
+    if not ceilings:
+        empty.append("ceilings")
+    lines += [f"| ceiling of {kind} | {rate:.3g} {unit} | | | {shape} | |" for kind, rate, unit, shape in ceilings]
+    return lines, empty
+
+
+UNITS = {"arithmetic": "FLOP/s", "memory": "bytes/s", "copy": "bytes/s"}
+
+
+def _measured(out: Path) -> tuple[list[Figures], list[tuple[str, float, str, str]]]:
+    """The report's measured cases and ceilings, from every record in the archives of ``out``."""
+    with tempfile.TemporaryDirectory(prefix="accelbench-table-") as folder:
+        for archive in sorted(out.glob("*.tar.gz")):
+            with tarfile.open(archive) as packed:
+                records = [
+                    member for member in packed.getmembers() if member.name.endswith("/record.json") and member.isfile()
+                ]
+                packed.extractall(folder, members=records, filter="data")
+        records_found = sorted(map(str, Path(folder).glob("*/runs/*/record.json")))
+        if not records_found:
+            return [], []
+        words = [sys.executable, "-m", "bench", "report", *records_found, "--format", "json"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=_environment(), check=False)
+    if done.returncode:
+        sys.exit(f"bench report cannot read what is in {out}: {done.stderr.strip()}")
+    report = json.loads(done.stdout)
+    ceilings = [
+        (f"{found['kind']}, {found['precision']}", float(found["rate"]), UNITS[found["kind"]], found["shape"])
+        for machine in report["ceilings"].values()
+        for found in machine
+        if math.isfinite(found["rate"])
     ]
+    return report["measured"], ceilings
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
