@@ -20,6 +20,9 @@ class Conditions:
     telemetry: dict[str, float | None] = field(default_factory=dict)  # by "gpu0.sm_mhz_min", with NVML's index
     disturbances: list[str] = field(default_factory=list)  # each makes the figure doubtful
     clock_limits: list[str] = field(default_factory=list)  # each is normal, or was set up
+    gpus: dict[str, str] = field(
+        default_factory=dict
+    )  # the trial's own: by "gpu:N" with NVML's index, the name in ``physical``
 
 
 @contextmanager
@@ -43,6 +46,7 @@ def watched(physical: Sequence[str]) -> Iterator[Conditions]:
         if sampler is not None:
             sampler.stop()
             found.telemetry |= telemetry_of(sampler.seen)
+            found.gpus |= {f"gpu:{index}": gpu.physical for index, gpu in sampler.seen.items() if gpu.physical is not None}
             for gpu in sampler.seen.values():
                 found.disturbances += slowdowns(gpu, disturbing=True) + intrusions(gpu)
                 found.clock_limits += slowdowns(gpu, disturbing=False)

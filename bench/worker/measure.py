@@ -64,14 +64,21 @@ class Bench:
             started = time.perf_counter()
             yield
             elapsed = time.perf_counter() - started
-            if counters:
-                self._count(spent(counters, read_counters()), elapsed)
+            joules = spent(counters, read_counters()) if counters else {}
+        if counters:
+            self._count(joules, elapsed)
         self.stages[name] = self.stages.get(name, 0.0) + elapsed
 
     def _count(self, joules: dict[str, float], seconds: float) -> None:
-        """The last timed stage is the one that counts, here and for the conditions: a pilot has several."""
+        """The last timed stage is the one that counts, here and for the conditions: a pilot has several.
+
+        A GPU's counter goes by NVML's index. It is kept under the name of the trial's device, and those of other GPUs are left out.
+        """
+        names = {name: self.conditions.gpus.get(name) if name.startswith("gpu:") else name for name in joules}
         self.energy = {
-            name: Energy(joules=found, seconds=seconds, idle_watts=self.idle.get(name)) for name, found in joules.items()
+            own: Energy(joules=joules[name], seconds=seconds, idle_watts=self.idle.get(name))
+            for name, own in names.items()
+            if own is not None
         }
 
     def alive(self) -> None:

@@ -61,6 +61,22 @@ def test_a_trial_keeps_what_was_seen(monkeypatch):
     assert found.clock_limits == ["gpu:0 had its clocks limited: software power cap in 2 of 2 looks"]
 
 
+@pytest.mark.parametrize(
+    ("visible", "physical", "joules"), [("", "gpu:0", 2.0), ("1", "gpu:0", 5.0), ("1,0", "gpu:1", 2.0), ("7", "gpu:0", None)]
+)
+def test_the_energy_is_that_of_the_trials_own_gpu(monkeypatch, visible, physical, joules):
+    """NVML counts all GPUs of the machine, CUDA those that it may see."""
+    counted = {0: scripted([1000, 3000]), 1: scripted([1000, 6000])}
+    fake_nvml.install(monkeypatch, gpus=2, nvmlDeviceGetTotalEnergyConsumption=lambda handle: counted[handle]())
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    one = bench(physical)
+    with one.stage(TIMED_STAGE):
+        pass
+    found = {name: energy.joules for name, energy in one.energy.items() if name.startswith("gpu:")}
+    assert found == ({} if joules is None else {physical: joules})
+
+
 def test_without_nvml_a_trial_keeps_nothing(monkeypatch):
     fake_nvml.uninstall(monkeypatch)
     one = bench()
