@@ -156,21 +156,33 @@ def _resume(values: dict[str, Any], where: list[Path]) -> Record:
 
 
 def _interrupted(interrupt: Interrupted, folder: Path | None) -> Record:
-    """Say what is left of the run, and exit; where its time was up and something was measured, that is its record."""
+    """Say what is left of the run, and exit. Returns its record where its time was up, or where it was just complete."""
     from bench.errors import NotComparableError
-    from bench.record.files import NAME, read_record
     from bench.run.session import TimeIsUpError
 
-    sealed = folder is not None and (folder / NAME).exists()
     out_of_time = isinstance(interrupt, TimeIsUpError)
+    record = None if folder is None else _sealed(folder)
+    if record is not None and record.complete:
+        return record
     again = f"; go on with: bench run --resume {folder}" if folder is not None and folder.exists() else ""
-    if out_of_time and not sealed:
+    if out_of_time and record is None:
         raise NotComparableError(f"the time limit was reached before any trial was finished{again}")
-    kept = f"; what was measured is sealed as incomplete in {folder}" if sealed else ""
+    kept = f"; what was measured is sealed as incomplete in {folder}" if record is not None else ""
     click.echo(f"bench: {'the time limit was reached' if out_of_time else 'interrupted'}{kept}{again}", err=True)
-    if not out_of_time or folder is None:
+    if not out_of_time or record is None:
         sys.exit(interrupt.code)
-    return read_record(folder)
+    return record
+
+
+def _sealed(folder: Path) -> Record | None:
+    """The run's record, if it has a whole one."""
+    from bench.errors import RecordError
+    from bench.record.files import read_record
+
+    try:
+        return read_record(folder)
+    except RecordError:
+        return None
 
 
 def _check_place(text: str) -> None:

@@ -235,11 +235,13 @@ def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], qui
                     progress.say(f"warning: {finding.name}: {finding.found}; remedy: {finding.remedy}")
             Runner(plan, journal, prepared, progress).run()
     except Interrupted:
-        journal, _ = Journal.open(journal.folder)  # a trial may have reached the disk in the moment of the signal
-        if any(trial.role == "trial" for trial in journal.trials):
-            seal(plan, journal, prepared, complete=False)
+        with _uninterrupted():
+            journal, _ = Journal.open(journal.folder)  # a trial may have reached the disk in the moment of the signal
+            if any(trial.role == "trial" for trial in journal.trials):
+                seal(plan, journal, prepared, complete=False)
         raise
-    return seal(plan, journal, prepared, complete=True)
+    with _uninterrupted():
+        return seal(plan, journal, prepared, complete=True)
 
 
 def is_complete(folder: Path) -> bool:
@@ -275,6 +277,16 @@ class TimeIsUpError(Interrupted):
 
     def __init__(self) -> None:
         super().__init__(int(ExitCode.SOME_FAILED))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that end a run come after the body: a record is sealed whole, and in no time."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
