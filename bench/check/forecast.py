@@ -22,6 +22,7 @@ from bench.errors import NotComparableError
 from bench.projection import Assumptions, Projection, project
 from bench.record.schema import Case, Forecast, Record
 from bench.report import build
+from bench.run.interruption import interruptible
 from bench.run.journal import Forecasted, Journal, Pilot
 from bench.run.lock import locked
 from bench.run.plan import Plan, PlannedCase, Wishes
@@ -29,7 +30,7 @@ from bench.run.process import run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
-from bench.run.session import interruptible, make_plan, prepare_plan, refuse_untrainable
+from bench.run.session import make_plan, prepare_plan, refuse_untrainable
 from bench.worker.answers import Prepared, Trained
 from bench.worker.jobs import Train
 from bench.worker.quality import DEVICE_BATCH, HOST_BATCH

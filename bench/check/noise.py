@@ -20,10 +20,11 @@ from bench.record.labels import ARMS
 from bench.record.schema import Trial
 from bench.run.arms import PairedCase, Pairs, start_arm
 from bench.run.folders import cache_folder
+from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
-from bench.run.session import interruptible, make_plan
+from bench.run.session import make_plan
 from bench.statistics import LOOKS, detectable_with, plan_looks, samples_per_trial, variation
 
 FEWEST = 4

@@ -21,10 +21,11 @@ from bench.record.labels import ARMS
 from bench.run.arms import Pairs, refuse_different_work, start_arm
 from bench.run.discovery import survey
 from bench.run.folders import made
+from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
-from bench.run.session import interruptible, make_plan
+from bench.run.session import make_plan
 
 
 def check_environments(

@@ -97,7 +97,7 @@ def command(**values: Any) -> None:
     """
     from bench.cli.report import check_writable
     from bench.errors import BenchError
-    from bench.run.session import interruptible
+    from bench.run.interruption import interruptible
 
     for place in (values["junit"], values["json_file"]):
         if place is not None:

@@ -56,7 +56,8 @@ def command(**values: Any) -> None:
     from bench.record.places import place_of, read_place
     from bench.report.pool import check_record
     from bench.run.again import plan_again
-    from bench.run.session import Interrupted, start_run
+    from bench.run.interruption import Interrupted
+    from bench.run.session import start_run
 
     if not 0 < values["within"] <= _LARGEST:
         raise UsageError(

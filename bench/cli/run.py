@@ -22,8 +22,8 @@ from bench.cli.options import (
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
+    from bench.run.interruption import Interrupted
     from bench.run.plan import Plan, Wishes
-    from bench.run.session import Interrupted
 
 
 @click.command(name="run")
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
 @click.option(
     "--time-limit",
     metavar="TIME",
-    help="End after so long (90s, 10m, 1h), preparation included; what was measured by then is sealed as incomplete.",
+    help="End after so long (90s, 10m, 1h), counted from the start; what was measured by then is sealed as incomplete.",
 )
 @click.option(
     "--resume",
@@ -115,7 +115,7 @@ def command(**values: Any) -> None:
     bench run --time-limit 10m --backend cuda
     bench run --resume bench-results/20260101-120000-abc123
     """
-    from bench.run.session import Interrupted, interruptible
+    from bench.run.interruption import Interrupted, interruptible
 
     _check_place(values["publish"])
     limit = None if values["time_limit"] is None else parse_duration(values["time_limit"], "--time-limit")
@@ -158,14 +158,15 @@ def _resume(values: dict[str, Any], where: list[Path]) -> Record:
 def _interrupted(interrupt: Interrupted, folder: Path | None) -> Record:
     """Say what is left of the run, and exit. Returns its record where its time was up, or where it was just complete."""
     from bench.errors import NotComparableError
-    from bench.run.session import TimeIsUpError
+    from bench.run.interruption import TimeIsUpError
 
     out_of_time = isinstance(interrupt, TimeIsUpError)
     record = None if folder is None else _sealed(folder)
     if record is not None and record.complete:
         return record
     again = f"; go on with: bench run --resume {folder}" if folder is not None and folder.exists() else ""
-    if out_of_time and record is None:
+    trials = () if record is None else [trial for trial in record.trials if trial.role == "trial"]
+    if out_of_time and not trials:
         raise NotComparableError(f"the time limit was reached before any trial was finished{again}")
     kept = f"; what was measured is sealed as incomplete in {folder}" if record is not None else ""
     click.echo(f"bench: {'the time limit was reached' if out_of_time else 'interrupted'}{kept}{again}", err=True)

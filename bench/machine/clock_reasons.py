@@ -10,9 +10,7 @@ class Reason(NamedTuple):
     """One reason why a GPU's clocks are not higher."""
 
     words: str
-    disturbs: (
-        bool  # whether it makes a figure doubtful; else the card works as usual under full load, or was set up like that
-    )
+    disturbs: bool  # whether it makes a figure doubtful; else the card works as usual, or was set up like that
 
 
 REASONS = {  # bit of NVML's mask (nvml.h: nvmlClocksEventReason…); GpuIdle, 0x001, is no reason during work

@@ -20,9 +20,7 @@ class Conditions:
     telemetry: dict[str, float | None] = field(default_factory=dict)  # by "gpu0.sm_mhz_min", with NVML's index
     disturbances: list[str] = field(default_factory=list)  # each makes the figure doubtful
     clock_limits: list[str] = field(default_factory=list)  # each is normal, or was set up
-    gpus: dict[str, str] = field(
-        default_factory=dict
-    )  # the trial's own: by "gpu:N" with NVML's index, the name in ``physical``
+    gpus: dict[str, str] = field(default_factory=dict)  # by "gpu:N" with NVML's index: the trial's device that it is
 
 
 @contextmanager

@@ -35,16 +35,22 @@ def sample_gpus() -> dict[str, float]:
 
     def one(nvml: Any, handle: Any) -> dict[str, float]:
         facts: dict[str, Callable[[], float]] = {
-            "sm_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
-            "memory_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
-            "watts": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
-            "celsius": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
             "throttle_reasons": lambda: float(clock_reasons(nvml, handle)),
             "memory_used": lambda: float(nvml.nvmlDeviceGetMemoryInfo(handle).used),
         }
-        return told_by(nvml, facts)
+        return told_by(nvml, dials(nvml, handle) | facts)
 
     return {f"gpu{index}.{name}": value for index, facts in enumerate(each_gpu(one)) for name, value in facts.items()}
+
+
+def dials(nvml: Any, handle: Any) -> dict[str, Callable[[], float]]:
+    """What moves while a GPU works: clocks (MHz), power (W) and temperature (C), each to be asked for."""
+    return {
+        "sm_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+        "memory_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
+        "watts": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
+        "celsius": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+    }
 
 
 def each_gpu(one: Callable[[Any, Any], T]) -> list[T]:

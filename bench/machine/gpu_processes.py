@@ -1,4 +1,4 @@
-"""Processes on a GPU that have nothing to do with the benchmark."""
+"""Tell the benchmark's own processes on a GPU from those of others."""
 
 from __future__ import annotations
 

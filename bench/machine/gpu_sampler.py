@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 from bench.machine.clock_reasons import REASONS, clock_reasons
-from bench.machine.gpu import open_nvml, text_of, told_by
+from bench.machine.gpu import dials, open_nvml, text_of, told_by
 from bench.machine.gpu_processes import Family, Others, others
 from bench.machine.visible_gpus import Gpu, nvml_index
 
@@ -21,7 +21,7 @@ PATIENCE = 5.0
 
 
 @dataclass
-class Seen:
+class Readings:
     """The readings of one GPU, look by look."""
 
     handle: Any
@@ -35,7 +35,7 @@ class Seen:
 class GpuSampler:
     """Looks at GPUs now, every half second, and at the end. Whatever goes wrong with NVML ends the looking, and nothing else."""
 
-    def __init__(self, nvml: Any, seen: Mapping[int, Seen]) -> None:
+    def __init__(self, nvml: Any, seen: Mapping[int, Readings]) -> None:
         self.seen = seen  # by NVML's index
         self._nvml = nvml
         self._family = Family()
@@ -52,6 +52,7 @@ class GpuSampler:
         if self._thread is not None:
             self._thread.join(PATIENCE)
             if self._thread.is_alive():
+                self.seen = {}  # the look under way may still fill what it has
                 return
         if not failed:
             self._look()
@@ -75,15 +76,9 @@ class GpuSampler:
             self._over.set()
         return any(told)
 
-    def _look_at(self, seen: Seen) -> bool:
+    def _look_at(self, seen: Readings) -> bool:
         nvml, handle = self._nvml, seen.handle
-        facts: dict[str, Callable[[], float]] = {
-            "sm_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
-            "memory_mhz": lambda: float(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
-            "watts": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
-            "celsius": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
-        }
-        values = told_by(nvml, facts)
+        values = told_by(nvml, dials(nvml, handle))
         reasons = told_by(nvml, {"mask": lambda: clock_reasons(nvml, handle)})
         running = told_by(nvml, {"list": lambda: list(nvml.nvmlDeviceGetComputeRunningProcesses(handle))})
         for name, value in values.items():
@@ -110,13 +105,13 @@ def start_sampler(physical: Sequence[str]) -> GpuSampler | None:
     return GpuSampler(nvml, seen)
 
 
-def _chosen(nvml: Any, physical: Sequence[str]) -> dict[int, Seen]:
+def _chosen(nvml: Any, physical: Sequence[str]) -> dict[int, Readings]:
     handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     gpus = [_identity(nvml, handle) for handle in handles]
     names = {nvml_index(name, gpus, os.environ): name for name in physical}
     if None in names:
-        return {index: Seen(handle, None) for index, handle in enumerate(handles)}
-    return {index: Seen(handles[index], name) for index, name in names.items() if index is not None}
+        return {index: Readings(handle, None) for index, handle in enumerate(handles)}
+    return {index: Readings(handles[index], name) for index, name in names.items() if index is not None}
 
 
 def _identity(nvml: Any, handle: Any) -> Gpu:
@@ -128,7 +123,7 @@ def _identity(nvml: Any, handle: Any) -> Gpu:
     return Gpu(**({"name": "", "uuid": ""} | told_by(nvml, facts)))
 
 
-def telemetry_of(seen: Mapping[int, Seen]) -> dict[str, float]:
+def telemetry_of(seen: Mapping[int, Readings]) -> dict[str, float]:
     """Return minimum, median and maximum of each reading, and how many looks there were, by ``gpuN.fact`` with NVML's index N."""
     found: dict[str, float] = {}
     for index, gpu in seen.items():
@@ -150,7 +145,7 @@ def telemetry_of(seen: Mapping[int, Seen]) -> dict[str, float]:
     return found
 
 
-def slowdowns(gpu: Seen, disturbing: bool) -> list[str]:
+def slowdowns(gpu: Readings, disturbing: bool) -> list[str]:
     """Return a sentence for each reason that held the clocks of a trial's GPU down, of those that disturb or of the others."""
     what = "was slowed down" if disturbing else "had its clocks limited"
     sentences = []
@@ -161,7 +156,7 @@ def slowdowns(gpu: Seen, disturbing: bool) -> list[str]:
     return sentences
 
 
-def intrusions(gpu: Seen) -> list[str]:
+def intrusions(gpu: Readings) -> list[str]:
     """Return a sentence on the processes of others that used a trial's GPU."""
     most = max((one.processes for one in gpu.others), default=0)
     if not most or gpu.physical is None:

@@ -48,25 +48,31 @@ def out_of_memory_kills() -> int:
     return kills
 
 
-def cgroup_folders(root: Path = ROOT) -> list[Path]:
-    """This process's cgroup and its parents, in the version 2 hierarchy and version 1's cpu controller."""
+def cgroup_folders(root: Path = ROOT, controller: str = "cpu") -> list[Path]:
+    """This process's cgroup and its parents, in the version 2 hierarchy and in version 1's of that controller."""
     tree = root / "sys/fs/cgroup"
     folders = []
     for line in file_text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        top = tree / "cpu" if controllers else tree
+        top = tree / controller if controllers else tree
         folder = top / path.lstrip("/")
         folders += [folder, *[parent for parent in folder.parents if top in (parent, *parent.parents)]]
     return folders or [tree]
 
 
-def available_memory() -> int:
-    """Bytes of memory that can still be used."""
+def available_memory(root: Path = ROOT) -> int:
+    """Bytes of memory that can still be used: the machine's, or what a cgroup (version 2 or 1) still allows."""
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    left = [int(psutil.virtual_memory().available)]
+    for folder in cgroup_folders(root, "memory"):
+        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            words = file_text(folder / limit), file_text(folder / used)
+            if all(word.isdecimal() for word in words):
+                left.append(max(0, int(words[0]) - int(words[1])))
+    return min(left)
 
 
 def facts() -> dict[str, str]:

@@ -28,7 +28,7 @@ MARKS = {  # mark: its sign, and what it means
     STILL_MOVING: ("↘", "still warming up: most trials became faster to their end; give --seconds more"),
     DISTURBED: (
         "†",
-        "disturbed: heat, power, a CPU limit or other processes slowed the device down in at least one trial; see below",
+        "disturbed: heat, power, a CPU limit or other processes may have slowed the device down in at least one trial; see below",
     ),
     ONE_TRIAL: ("¹", "one trial: no interval"),
     NOT_COLD: ("°", "no cold compilation was timed: the compile time is of a filled cache"),

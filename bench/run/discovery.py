@@ -102,7 +102,8 @@ def discover(
 ) -> Discovery:
     """Describe every plugin installed for the interpreter ``python``; probe all backends, or those named.
 
-    A plugin that takes long is named on standard error; one that is silent for ``stall`` seconds cannot be used. Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
+    A plugin that takes long is named on standard error. One that is silent for ``stall`` seconds cannot be used.
+    Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
     """
     interpreters = interpreters or {}
     wanted = None if probe is None else tuple(probe)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
 from bench.machine.host import usable_cores
+from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.process import work_together
-from bench.run.session import interruptible
 from bench.run.trainings import Entrant, Training, entered, prepared_for, trained_by
 from bench.worker.channel import Beat, Stage
 

@@ -116,7 +116,7 @@ def check_wishes(wishes: Wishes) -> None:
 
 
 def checked_stall(seconds: float) -> float:
-    """Raises UsageError for a time of silence that ends every worker, or none."""
+    """Return ``seconds``. Raises UsageError for a time of silence that ends every worker, or none."""
     if not 1 <= seconds <= 86400:
         raise UsageError(f"a stall timeout of {seconds:g} s is not possible; expected 1 second to a day")
     return seconds

@@ -205,7 +205,7 @@ class Worker:
                 return True
             if isinstance(event, Result | Failure):
                 self._answer = event
-            elif event is not None:
+            elif isinstance(event, Stage | Beat):
                 self._stage = event.name if isinstance(event, Stage) else self._stage
                 listen(event)
         return False

@@ -50,14 +50,18 @@ CEILINGS = Remembered("ceilings", msgspec.json.Decoder(dict[str, list[Ceiling]])
 CHOICES = Remembered("choices", msgspec.json.Decoder(dict[str, Choice]))
 
 
+METHOD = 2
+"""Of measuring ceilings and of searching: raised whenever either finds other figures than before, so that old ones are forgotten."""
+
+
 def ceiling_key(case: Case, devices: Sequence[DeviceFacts]) -> str:
     """Backend with its versions, device, precision and cores: what a ceiling belongs to."""
-    return f"{_backend(case, devices)} {case.devices[0]} {case.precision} {case.threads} cores, with memory"
+    return f"{_backend(case, devices)} {case.devices[0]} {case.precision} {case.threads} cores, method {METHOD}"
 
 
 def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
     """Case, workload digest, versions of backend and harness: what a choice belongs to."""
-    return f"{case.label} {digest} {_backend(case, devices)} {case.threads} cores accelbench {harness}"
+    return f"{case.label} {digest} {_backend(case, devices)} {case.threads} cores accelbench {harness}, method {METHOD}"
 
 
 def _backend(case: Case, devices: Sequence[DeviceFacts]) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -18,10 +15,11 @@ from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, 
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.files import NAME, read_record
-from bench.record.schema import Case, Machine, Record, Skip
-from bench.run.discovery import Discovery, discover
+from bench.record.schema import Case, Finding, Machine, Record, Skip
+from bench.run.discovery import discover
 from bench.run.folders import cache_folder, fresh_log, made
-from bench.run.journal import Journal
+from bench.run.interruption import Interrupted, interruptible, uninterrupted
+from bench.run.journal import Ceilings, Journal
 from bench.run.lock import locked
 from bench.run.plan import (
     Plan,
@@ -175,7 +173,7 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
         progress = Progress(0, quiet)
         progress.say("preparing images …")
         plan, prepared = prepare_plan(plan, _told(progress))
-        return _measure(plan, Journal.create(folder, plan), prepared, quiet)
+        return _measure(plan, Journal.create(folder, plan), prepared, quiet, plan.machine.findings)
 
 
 def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None, stall: float | None = None) -> Record:
@@ -187,19 +185,20 @@ def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None,
     _, plan = Journal.open(folder)
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         journal, plan = Journal.open(folder)  # another process may have resumed it while this one waited
-        machine = msgspec.json.decode(ask_worker(Identify()), type=Machine)
+        stall = plan.stall if stall is None else checked_stall(stall)
+        machine = msgspec.json.decode(ask_worker(Identify(), stall=stall), type=Machine)
         if machine.fingerprint != plan.machine.fingerprint:
             raise NotComparableError(
                 f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "
                 f"{machine.fingerprint}); resume it there, or start a new run here"
             )
-        plan = msgspec.structs.replace(plan, stall=plan.stall if stall is None else checked_stall(stall))
+        plan = msgspec.structs.replace(plan, stall=stall)
         found, prepared = prepare_plan(plan, lambda event: None)
         _refuse_other_software(plan, found, folder)
         if again is not None:
-            plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1])
+            plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1], machine=machine)
             journal = Journal.create(again, plan)
-        return _measure(plan, journal, prepared, quiet)
+        return _measure(plan, journal, prepared, quiet, machine.findings)
 
 
 def _refuse_other_software(plan: Plan, now: Plan, folder: Path) -> None:
@@ -227,20 +226,22 @@ def _say(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or "nothing"
 
 
-def _measure(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool) -> Record:
+def _measure(
+    plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool, findings: Sequence[Finding]
+) -> Record:
     try:
         with Progress(workers_to_come(plan, journal), quiet) as progress:
-            for finding in plan.machine.findings:
+            for finding in findings:
                 if finding.severity == "warning":
                     progress.say(f"warning: {finding.name}: {finding.found}; remedy: {finding.remedy}")
             Runner(plan, journal, prepared, progress).run()
     except Interrupted:
-        with _uninterrupted():
+        with uninterrupted():
             journal, _ = Journal.open(journal.folder)  # a trial may have reached the disk in the moment of the signal
-            if any(trial.role == "trial" for trial in journal.trials):
+            if journal.trials or any(isinstance(entry, Ceilings) for entry in journal.entries):
                 seal(plan, journal, prepared, complete=False)
         raise
-    with _uninterrupted():
+    with uninterrupted():
         return seal(plan, journal, prepared, complete=True)
 
 
@@ -262,58 +263,3 @@ def _told(progress: Progress) -> Listener:
             progress.say(f"  {event.done:,.0f} of {event.total:,.0f} {event.text}")
 
     return listen
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to end; ``code`` is the shell's convention for it."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__()
-        self.code = code
-
-
-class TimeIsUpError(Interrupted):
-    """The time that the user gave is over."""
-
-    def __init__(self) -> None:
-        super().__init__(int(ExitCode.SOME_FAILED))
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Signals that end a run come after the body: a record is sealed whole, and in no time."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def interruptible(limit: float | None = None) -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does, and so do ``limit`` seconds: the worker's group is ended and the journal kept."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(128 + number)
-
-    def time_is_up(number: int, frame: FrameType | None) -> None:
-        raise TimeIsUpError
-
-    handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop)
-    if limit is not None:
-        handlers[signal.SIGALRM] = time_is_up
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        if limit is not None:
-            signal.setitimer(signal.ITIMER_REAL, limit)
-        yield
-    finally:
-        if limit is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def discovered(interpreters: Mapping[str, str]) -> Discovery:
-    """Everything installed, all backends probed."""
-    return discover(None, interpreters)

@@ -21,7 +21,7 @@ from bench.contract import Workload
 from bench.oracle import Oracle
 from bench.spec import Weights, initial_weights, trainable
 from bench.verify.batches import Batch
-from bench.verify.side_by_side import side_by_side
+from bench.verify.parallel import in_parallel
 
 SAFETY = 8.0
 FLOAT64_TOLERANCE = 1e-10
@@ -93,7 +93,7 @@ def envelope_of_training(
         return found + [run.step(*batch) for batch in batches[1:]], after
 
     passes = [partial(trained, draw) for draw in range(draws)]
-    for found, after in side_by_side(passes, workload.network, len(batches[0][0])):
+    for found, after in in_parallel(passes, workload.network, len(batches[0][0])):
         spread = np.maximum(spread, np.abs(np.asarray(found) - losses))
         if first is not None:
             statistics += strayed_statistics(first, after).values()

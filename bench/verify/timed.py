@@ -24,7 +24,7 @@ from bench.verify import compare
 from bench.verify.batches import Batch, base_size, tile
 from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY, envelope_of_training
 from bench.verify.golden import Golden, batches_of, checked_golden
-from bench.verify.side_by_side import side_by_side
+from bench.verify.parallel import in_parallel
 
 IMAGES_CHECKED = 8
 DRAWS = 3
@@ -106,7 +106,7 @@ def allowed_in_predictions(
     if precision == "float64":
         return FLOAT64_TOLERANCE
     passes = [partial(oracle.predict, network, weights, images, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
-    drawn = side_by_side(passes, network, len(images))
+    drawn = in_parallel(passes, network, len(images))
     return max(SAFETY * max(float(np.abs(value - truth).max()) for value in drawn), FLOOR[precision])
 
 

@@ -33,7 +33,7 @@ from bench.record.schema import Check
 from bench.spec import SGD, Weights, decays, trainable
 from bench.verify.batches import Batch
 from bench.verify.envelope import resolved
-from bench.verify.side_by_side import side_by_side
+from bench.verify.parallel import in_parallel
 
 Array = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def check_updates(workload: Workload, walk: Walk, precision: str) -> Check:
     passes = [partial(_expected, workload, walk, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
     left = [  # of each tensor's gradient, draw by draw
         {tensor: _agreement(expected[tensor], drawn[tensor]) for tensor in judged}
-        for drawn in side_by_side(passes, workload.network, len(walk.batches[0][0]))
+        for drawn in in_parallel(passes, workload.network, len(walk.batches[0][0]))
     ]
     return _against_draws(check, agreements, left, {tensor: _by_chance(expected[tensor]) for tensor in judged})
 
@@ -130,7 +130,7 @@ def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = oracle.ex
         for weights, batch in zip(walk.weights, walk.batches, strict=False)
     ]
     if arithmetic is oracle.exact:
-        before, at = side_by_side(passes, workload.network, len(walk.batches[0][0]))
+        before, at = in_parallel(passes, workload.network, len(walk.batches[0][0]))
     else:  # a draw's disturbances come one after the other
         before, at = (one() for one in passes)
     if not isinstance(spec, SGD):

@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 
 from bench import oracle
 from bench.contract import Predictor, Progress, Trainer, Workload
+from bench.oracle import Arithmetic
 from bench.record.schema import Check
 from bench.spec import Weights, tensor_shapes, trainable
 from bench.verify.batches import Batch, Images, Labels, base_size
 from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY
 from bench.verify.golden import steps_and_images
-from bench.verify.side_by_side import side_by_side
+from bench.verify.parallel import in_parallel
 from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
 from bench.verify.updates import Walk, check_updates
 
@@ -139,7 +140,9 @@ def witness_training(
         checks.append(_every_step(subject, timed, min(quickest, timed.seconds)))
     if timed.ordinary is not None:
         few, ordinary = -(-timed.steps // SHORTER), timed.ordinary
-        checks.append(_side_by_side(lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1]))
+        checks.append(
+            _beside_ordinary(lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1])
+        )
     walk = subject.walk()
     with timed.busy():
         checks.append(check_updates(workload, walk, precision))
@@ -235,19 +238,21 @@ def _short_step(subject: _Subject, timed: Timed, quickest: float) -> tuple[float
 
 def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found: float, precision: str) -> Check:
     """A step's loss on an unforeseen batch, with the weights before it, against the oracle's."""
-    arguments = (workload.network, workload.loss, weights, *batch.few)
-    draws = 0 if precision == "float64" else MOST_DRAWS
-    arithmetics = [oracle.exact, *(oracle.rounded(precision, draw) for draw in range(draws))]
-    passes = [partial(oracle.training_loss, *arguments, arithmetic) for arithmetic in arithmetics]
-    losses = side_by_side(passes, workload.network, len(batch.images), 1 + DRAWS)
-    truth = next(losses)
+
+    def losses(arithmetics: Sequence[Arithmetic]) -> list[float]:
+        arguments = (workload.network, workload.loss, weights, *batch.few)
+        passes = [partial(oracle.training_loss, *arguments, arithmetic) for arithmetic in arithmetics]
+        return in_parallel(passes, workload.network, len(batch.images))
+
+    draws = [] if precision == "float64" else [oracle.rounded(precision, draw) for draw in range(MOST_DRAWS)]
+    truth, *drawn = losses([oracle.exact, *draws[:DRAWS]])
     distance = abs(found - truth)
-    floor = LOSS_FLOOR.get(precision, FLOAT64_TOLERANCE)
+    floor = LOSS_FLOOR[precision] if draws else FLOAT64_TOLERANCE
     allowed = floor * max(1.0, abs(truth))  # random labels on a trained net: a large loss
-    for draw, drawn in enumerate(losses, 1):
-        allowed = max(allowed, SAFETY * abs(drawn - truth))
-        if draw >= DRAWS and distance <= allowed:
-            break
+    while drawn:
+        allowed = max(allowed, *(SAFETY * abs(loss - truth) for loss in drawn))
+        draws = draws[DRAWS:]
+        drawn = losses(draws[:DRAWS]) if distance > allowed else []
     detail = "" if distance <= allowed else f"loss {found:.9g} on an unforeseen batch, the oracle says {truth:.9g}"
     return Check(name="witness loss", passed=not detail, found=distance, allowed=allowed, detail=detail)
 
@@ -297,7 +302,7 @@ def _every_step(subject: _Subject, timed: Timed, quickest: float) -> Check:
     )
 
 
-def _side_by_side(witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
+def _beside_ordinary(witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
     """Blocks of both kinds one after the other, the order reversed every time.
 
     On a machine that is busy nearly all the time a single quick block is luck, where it is idle nearly all the time a single
@@ -363,7 +368,7 @@ def witness_predictions(
             timed.beat()
             return elapsed
 
-        beside = [_side_by_side(lambda: run(short), usual)]
+        beside = [_beside_ordinary(lambda: run(short), usual)]
     with timed.busy():
         right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
     return [right, _as_slow(quickest, timed.seconds), *beside]

@@ -40,7 +40,7 @@ from bench.worker.channel import Channel, out_of_memory
 from bench.worker.jobs import MeasureCeiling
 from bench.worker.plugins import find_backend
 from bench.worker.search import check_ways, say_way
-from bench.worker.timing import in_flight, seconds_per_step
+from bench.worker.timing import run_pipelined, seconds_per_step
 
 SECONDS_PER_SHAPE = 0.3
 MOST_BATCH_BYTES = 256 * 2**20
@@ -151,7 +151,7 @@ def _seconds(backend: Backend, job: MeasureCeiling, workload: Workload, settings
     images = cycle(rng.integers(0, 256, (2, settings.batch_size, network.height, network.width, 3), dtype=np.uint8))
 
     def run(steps: int) -> None:
-        in_flight(lambda: predictor.run(predictor.stage(next(images))), predictor.wait, steps)
+        run_pipelined(lambda: predictor.run(predictor.stage(next(images))), predictor.wait, steps)
 
     run(2)
     return min(seconds_per_step(run, SECONDS_PER_SHAPE) for _ in range(2))

@@ -28,6 +28,10 @@ class Beat(msgspec.Struct, tag="beat"):
     text: str = ""
 
 
+class Alive(msgspec.Struct, tag="alive"):
+    """Work goes on, and there is nothing to say of it. Listeners never hear of it."""
+
+
 class Ready(msgspec.Struct, tag="ready"):
     """The worker waits for its turn: it works on when it gets a line on its standard input."""
 
@@ -46,7 +50,7 @@ class Result(msgspec.Struct, tag="result"):
     value: msgspec.Raw
 
 
-Event = Stage | Beat | Ready | Failure | Result
+Event = Stage | Beat | Alive | Ready | Failure | Result
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -61,7 +65,7 @@ class Channel:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._last_beat = 0.0
+        self._last_beat = self._last_sign = 0.0
         self._writing = threading.Lock()
         self.turns = threading.Semaphore(0)  # released once for every turn that the parent gives
 
@@ -80,15 +84,22 @@ class Channel:
         self.send(Stage(name))
 
     def beat(self, done: float, total: float = 0.0, text: str = "") -> None:
-        """Say that work goes on, at most twice a second."""
+        """Say how far the work is, at most twice a second unless there is a text."""
         now = time.monotonic()
-        if now - self._last_beat >= HEARTBEAT_SECONDS:
+        if text or now - self._last_beat >= HEARTBEAT_SECONDS:
             self._last_beat = now
             self.send(Beat(done, total, text))
 
+    def alive(self) -> None:
+        """Say that work goes on, at most twice a second."""
+        now = time.monotonic()
+        if now - self._last_sign >= HEARTBEAT_SECONDS:
+            self._last_sign = now
+            self.send(Alive())
+
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Beat by itself while the harness works on its own: the oracle is silent, and takes minutes on a slow machine.
+        """Give signs of life while the harness works on its own: the oracle is silent, and takes minutes on a slow machine.
 
         Never call a plugin inside: one that hangs would then seem to work.
         """
@@ -96,7 +107,7 @@ class Channel:
 
         def go_on() -> None:
             while not done.wait(HEARTBEAT_SECONDS):
-                self.beat(0)
+                self.alive()
 
         thread = threading.Thread(target=go_on, daemon=True)
         thread.start()

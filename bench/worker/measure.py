@@ -83,7 +83,7 @@ class Bench:
 
     def alive(self) -> None:
         """Work of unknown length goes on."""
-        self.channel.beat(0, 0)
+        self.channel.alive()
 
     def turn(self) -> None:
         """Before a sample, and before the checks: wait for a turn where another worker is alive too."""

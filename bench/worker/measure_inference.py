@@ -23,7 +23,7 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
-from bench.worker.timing import SAMPLE_SECONDS, Trace, in_flight, steadiness, time_one_by_one
+from bench.worker.timing import SAMPLE_SECONDS, Trace, run_pipelined, steadiness, time_one_by_one
 
 PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
@@ -53,7 +53,7 @@ class Rig:
 
     def run(self, batches: int) -> None:
         """Predict some batches, two in flight."""
-        in_flight(self.launch, self.wait, batches)
+        run_pipelined(self.launch, self.wait, batches)
 
 
 def measure_single_stream(bench: Bench) -> Measured:

@@ -16,7 +16,7 @@ from bench.worker.jobs import Blocks
 from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
-from bench.worker.timing import Timed, block_lengths, in_flight, steadiness, time_in_turns, time_pipelined
+from bench.worker.timing import Timed, block_lengths, run_pipelined, steadiness, time_in_turns, time_pipelined
 
 PILOT_SECONDS = 2.0
 
@@ -107,4 +107,4 @@ def pipelined_steps(trainer: Trainer, feed: Batches, steps: int) -> None:
     def launch() -> Pending:
         return trainer.run([trainer.stage(*feed.next()) for _ in range(next(lengths))])
 
-    in_flight(launch, trainer.wait, len(block_lengths(steps)))
+    run_pipelined(launch, trainer.wait, len(block_lengths(steps)))

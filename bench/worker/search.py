@@ -68,9 +68,8 @@ def search(job: Search, channel: Channel) -> Choice:
     if bench.on_host:
         with suppress(_Crowded):
             fit = _in_turns(bench, ways, failures)
-    if (
-        fit is None
-    ):  # an accelerator's memory is too dear for several ways at once, and where a host's ran out only now: while it is handled, an exception keeps alive what had been built
+    # Outside the except clause: while an exception is handled, it keeps alive what had been built.
+    if fit is None:
         failures.clear()
         fit = _one_by_one(bench, ways, failures)
     left_out = "; ".join(f"{way} left out: {reason}" for way, reason in failures.items())
@@ -175,5 +174,5 @@ def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
 
 
 def say_way(options: Options) -> str:
-    """``step=graph``."""
+    """Return a way in words, as in ``step=graph``."""
     return " ".join(f"{name}={value}" for name, value in options.items())

@@ -68,7 +68,7 @@ def time_pipelined(
     return timed
 
 
-def in_flight(launch: Callable[[], Any], wait: Callable[[Any], Any], count: int) -> list[Any]:
+def run_pipelined(launch: Callable[[], Any], wait: Callable[[Any], Any], count: int) -> list[Any]:
     """Run ``count`` launches, each enqueued before the one before it is waited for; what each gave back."""
     results = []
     pending = launch()

@@ -32,7 +32,7 @@ def train(job: Train, channel: Channel) -> Trained:
     cache = None if job.cache is None else Path(job.cache)
     settings = Settings(job.precision, workload.batch_size, job.threads, cache, job.options)
     on_host = any(device.id == job.device and device.physical == "host" for device in backend.probe().devices)
-    training = FullTraining(backend, workload, job.device, settings, data, on_host, tell, lambda: channel.beat(0))
+    training = FullTraining(backend, workload, job.device, settings, data, on_host, tell, channel.alive)
     channel.stage("compile")
     training.build()
     channel.stage("train")

@@ -6,7 +6,7 @@
     python tests/proof/gpu.py OUT --table                 the table from the archives that lie in OUT
     python tests/proof/gpu.py OUT --rehearse              the same steps on the host, at the smallest size
 
-OUT gets STEP.tar.gz from each step: its log, and the folder of its run with record, journal and workers' logs. A step that fails
+OUT gets STEP.tar.gz from each step (OUT/rehearsal of a rehearsal): its log, and the folder of its run with record, journal and workers' logs. A step that fails
 or runs out of time does not stop the others; what it measured by then is in its archive. docs/gpu-acceptance.md has more.
 """
 
@@ -99,7 +99,7 @@ class Step:
 
 
 def steps(target: Target) -> list[Step]:
-    """Every step, the most valuable first."""
+    """Return every step, the most valuable first."""
     backend, device = target.torch
     of_torch = ["--backend", backend, "--device", device]
     of_jax = ["--backend", target.jax[0], "--device", target.jax[1]]
@@ -132,11 +132,12 @@ def steps(target: Target) -> list[Step]:
              [run(*of_torch, *infer, *precise, *_options(fast[1:]))]),
         Step("jax-train", "the same training by JAX", 6, [run(*of_jax, *train, *precise, *batch)]),
         Step("host", "decoding and training on the machine's own cores, for days versus hours", 9,
-             [run("--backend", "cpu", "--phase", "preprocess", *train, "--precision", "fp32", "--no-search")]),
+             [run("--backend", "cpu", "--phase", "preprocess", *train, "--precision", "fp32")]),
+        Step("host-infer", "inference on the machine's own cores", 7, [run("--backend", "cpu", *infer, "--precision", "fp32")]),
         Step("conformance", "the kit on the GPU, PyTorch and JAX in one process", 6,
              [["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *conformance, "-k", target.tests]]),
-        Step("fp32", "training and inference in strict fp32, the precision that every device has", 7,
-             [run(*of_torch, *train, "--precision", "fp32", *batch, *_options(quick[:1])),
+        Step("fp32", "training and inference in strict fp32, at the host's batch size: what every device has", 7,
+             [run(*of_torch, *train, "--precision", "fp32", *_options(quick[:1])),
               run(*of_torch, *infer, "--precision", "fp32", *_options(quick[1:]))]),
         Step("ceilings", "what the device reaches in arithmetic, reading memory and copying", 5,
              [run(*of_torch, *train, *precise, "--trials", "1", "--no-search", size="tiny", ceilings=True)]),
@@ -170,15 +171,16 @@ def main() -> int:
         parser.error(
             f"unknown step '{unknown[0]}'; there are: {', '.join(names)}" if unknown else "say where the archives go: OUT"
         )
-    given.out.mkdir(parents=True, exist_ok=True)
+    out = given.out / "rehearsal" if given.rehearse else given.out
+    out.mkdir(parents=True, exist_ok=True)
     chosen = [step for step in known if not given.table and (step.name in given.step or not given.step)]
-    failed = [step.name for step in chosen if not carry_out(step, given.out)]
+    failed = [step.name for step in chosen if not carry_out(step, out)]
     if given.step and not given.table:
         print(f"failed: {', '.join(failed)}" if failed else "every command of the step ended well")
         return int(bool(failed))
-    lines, empty = table(given.out, target)
+    lines, empty, unproven = table(out, target)
     print("\n".join(lines))
-    for what, found in (("failed", failed), ("no figure", empty)):
+    for what, found in (("failed", failed), ("no figure", empty), ("unproven", unproven)):
         if found:
             print(f"{what}: {', '.join(found)}")
     return int(bool(failed or empty))
@@ -205,8 +207,8 @@ def carry_out(step: Step, out: Path) -> bool:
                 print(f"  {time.monotonic() - begun:4.0f} s  {_said(codes[-1])}: {' '.join(words)[:100]}", flush=True)
         finally:
             archive = out / f"{step.name}.tar.gz"
-            with tarfile.open(archive, "w:gz") as packed:
-                packed.add(place, step.name)
+            with tarfile.open(archive, "w:gz") as packed:  # without the programs that an interrupted run has compiled
+                packed.add(place, step.name, filter=lambda member: None if member.name.endswith("/compiled") else member)
     if any(code != "0" for code in codes):
         print(_last_words(archive), flush=True)
     return all(code in ENDED for code in codes)
@@ -283,14 +285,17 @@ def table_lines(target: Target) -> list[Line]:
     ]  # fmt: skip
 
 
-def table(out: Path, target: Target) -> tuple[list[str], list[str]]:
-    """Markdown lines, and the rows that have no figure. Only proven figures count; others are named as unproven."""
+def table(out: Path, target: Target) -> tuple[list[str], list[str], list[str]]:
+    """Return Markdown lines, the rows that have no figure, and those that have an unproven one only.
+
+    Each row holds the largest proven figure of its cases, or the largest at all where none was proven.
+    """
     cases, ceilings = _measured(out)
     lines = ["", "| what | figure | 95 % interval | trials | setting | wanted |", "|---|---|---|---|---|---|"]
-    empty = []
+    empty, unproven = [], []
     for line in table_lines(target):
         found = [case for case in cases if all(str(case.get(name)) == value for name, value in line.chosen.items())]
-        best = max((case for case in found if case.get(line.figure)), key=lambda case: float(case[line.figure]["value"]), default=None)  # fmt: skip
+        best = max((case for case in found if case.get(line.figure)), key=lambda case: (bool(case["valid"]), float(case[line.figure]["value"])), default=None)  # fmt: skip
         if best is None:
             empty.append(line.what)
             lines.append(f"| {line.what} | none | | | | {line.wanted} |")
@@ -299,13 +304,14 @@ def table(out: Path, target: Target) -> tuple[list[str], list[str]]:
         interval = "" if figure.get("low") is None else f"{figure['low']:,.4g} to {figure['high']:,.4g}"
         share = best.get("share_of_ceiling")
         parts = [f"{figure['value']:,.4g}", "" if share is None else f"{100 * share:.0f} % of the ceiling"]
-        parts.append("" if best.get("valid") else "unproven")
+        parts.append("" if best["valid"] else "unproven")
+        unproven += [] if best["valid"] else [line.what]
         setting = ", ".join(filter(None, [f"batch {best['batch_size']}", options]))
         lines.append(f"| {line.what} | {', '.join(filter(None, parts))} | {interval} | {best.get('trials')} | {setting} | {line.wanted} |")  # fmt: skip
     if not ceilings:
         empty.append("ceilings")
     lines += [f"| ceiling of {kind} | {rate:.3g} {unit} | | | {shape} | |" for kind, rate, unit, shape in ceilings]
-    return lines, empty
+    return lines, empty, unproven
 
 
 UNITS = {"arithmetic": "FLOP/s", "memory": "bytes/s", "copy": "bytes/s"}

@@ -138,3 +138,19 @@ def test_listing_is_interrupted_at_once_while_a_plugin_hangs(tmp_path, site):
     for worker in workers:
         wait_for_the_end(worker)
     assert "Traceback" not in (tmp_path / "output").read_text()
+
+
+def test_a_run_that_is_interrupted_after_its_pilot_keeps_it(tmp_path, site):
+    process = start_bench([*TRAIN, "--trials", "2", *held_after(0, tmp_path), "--time-limit", "24h"], tmp_path, site)
+    worker = psutil.Process(wait_until_held(tmp_path))
+    process.send_signal(signal.SIGALRM)
+    assert process.wait(PATIENCE) == 4
+    wait_for_the_end(worker)
+    assert "the time limit was reached before any trial was finished" in (tmp_path / "output").read_text()
+    assert [trial.role for trial in the_record(tmp_path).trials] == ["pilot"]
+    reported = bench(["report", str(the_run(tmp_path))], tmp_path, site)
+    assert reported.returncode == 4
+    assert "nothing was measured in 1 record" in reported.stderr
+    done = bench(["run", "--resume", str(the_run(tmp_path)), "--quiet"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert trials_of(the_record(tmp_path)) == [0, 1]

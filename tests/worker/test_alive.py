@@ -13,7 +13,7 @@ import pytest
 from backends.cpu import CpuBackend
 from bench.oracle import model
 from bench.record.schema import Case
-from bench.worker.channel import Beat, Channel, Event
+from bench.worker.channel import Alive, Beat, Channel, Event
 from bench.worker.jobs import Blocks, DataSpec, Measure, PluginRef, Prepare, Verify
 from bench.worker.measure import measure
 from bench.worker.prepare import prepare
@@ -30,11 +30,21 @@ def pipe():
     os.close(writing)
 
 
-def test_busy_beats_by_itself(pipe):
+def test_busy_gives_signs_of_life_by_itself(pipe):
     reading, writing = pipe
     with Channel(writing).busy():
         line = os.read(reading, 1000).splitlines()[0]  # waits for as long as it takes
-    assert isinstance(msgspec.json.decode(line, type=Event), Beat)
+    assert isinstance(msgspec.json.decode(line, type=Event), Alive)
+
+
+def test_a_sign_of_life_swallows_no_news(pipe):
+    reading, writing = pipe
+    channel = Channel(writing)
+    for epoch in range(1, 4):
+        channel.alive()
+        channel.beat(epoch, 3, f"epoch {epoch}")
+    said = [msgspec.json.decode(line, type=Event) for line in os.read(reading, 10_000).splitlines()]
+    assert [event.text for event in said if isinstance(event, Beat)] == ["epoch 1", "epoch 2", "epoch 3"]
 
 
 class Watched(Channel):

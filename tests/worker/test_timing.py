@@ -14,8 +14,8 @@ from bench.worker.timing import (
     SAMPLE_SECONDS,
     block_lengths,
     choose_blocks,
-    in_flight,
     moving,
+    run_pipelined,
     seconds_per_step,
     time_one_by_one,
     time_pipelined,
@@ -151,5 +151,5 @@ def test_two_launches_are_in_flight(count):
         flying -= 1
         return number
 
-    assert in_flight(launch, wait, count) == list(range(1, count + 1))
+    assert run_pipelined(launch, wait, count) == list(range(1, count + 1))
     assert most == min(count, 2)
