@@ -48,6 +48,9 @@ TRIES, DISTURBED_SECONDS, PATIENCE_SECONDS = 40, 3.0, 20.0
 """Another process may disturb some blocks: what looks too slow is tried again so often, and for at least as long as such a
 disturbance may last, but not beyond patience, before it is judged, since one undisturbed block is enough."""
 
+DISTURBED_PATIENCE_SECONDS = 60.0
+"""Patience while other processes are seen to use the machine: what takes turns with them may be slow for as long as they work."""
+
 SHORTER = 8
 SLOWER_SIDE_BY_SIDE = 1.3
 """How much longer a witness block may take than an ordinary one beside it, one after the other, so that a busy machine hits both. A backend that tells the two apart and does less on ordinary batches shows here."""
@@ -70,6 +73,7 @@ class Timed:
     ordinary: Callable[[], Batch] | None = None  # the next batch of those that were timed
     beat: Callable[[], None] = lambda: None  # called after each block: checking may take a while
     busy: Callable[[], AbstractContextManager[None]] = nullcontext  # entered while the oracle computes
+    disturbed: Callable[[], bool] = lambda: False  # whether others have used this machine since it was last asked
 
 
 @dataclass(frozen=True)
@@ -134,14 +138,14 @@ def witness_training(
                 checks.append(witness_loss(workload, before, block[0], float(progress.losses[0]), precision))
             checks.append(_witness_number(progress.witness, after, precision))
     checks.append(next((check for check in moved if not check.passed), moved[0]))
-    quickest = _tried_again(min(seconds), SLOWER_THAN_TIMED * timed.seconds, lambda: subject.run(timed.steps)[2])
+    quickest = _tried_again(timed, min(seconds), lambda: subject.run(timed.steps)[2])
     checks.append(_as_slow(quickest, timed.seconds))
     if timed.steps > 1:
         checks.append(_every_step(subject, timed, min(quickest, timed.seconds)))
     if timed.ordinary is not None:
         few, ordinary = -(-timed.steps // SHORTER), timed.ordinary
         checks.append(
-            _beside_ordinary(lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1])
+            _beside_ordinary(timed, lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1])
         )
     walk = subject.walk()
     with timed.busy():
@@ -184,10 +188,10 @@ class _Subject:
         return Walk((weights[0], weights[1], weights[2]), (batches[0], batches[1]), first)
 
 
-def _tried_again(quickest: float, enough: float, run: Callable[[], float]) -> float:
-    """The quickest block: ``quickest``, or where that is more than ``enough`` seconds, what patience finds."""
-    patience = _Patience()
-    while quickest > enough and patience.left():
+def _tried_again(timed: Timed, quickest: float, run: Callable[[], float]) -> float:
+    """Return the seconds of the quickest block: ``quickest``, or where that is too much for what was timed, what patience finds."""
+    patience = _Patience(timed.disturbed)
+    while quickest > SLOWER_THAN_TIMED * timed.seconds and patience.left():
         quickest = min(quickest, run())
     return quickest
 
@@ -195,15 +199,19 @@ def _tried_again(quickest: float, enough: float, run: Callable[[], float]) -> fl
 class _Patience:
     """Whether what looks slow is to be tried once more."""
 
-    def __init__(self) -> None:
+    def __init__(self, disturbed: Callable[[], bool]) -> None:
         self._tries = 0
         self._started = time.perf_counter()
+        self._disturbed = disturbed
+        disturbed()  # from now on
 
     def left(self) -> bool:
         """Called before each try but the first few."""
         self._tries += 1
         spent = time.perf_counter() - self._started
-        return spent <= PATIENCE_SECONDS and (self._tries <= TRIES or spent <= DISTURBED_SECONDS)
+        if spent <= PATIENCE_SECONDS and (self._tries <= TRIES or spent <= DISTURBED_SECONDS):
+            return True
+        return spent <= DISTURBED_PATIENCE_SECONDS and self._disturbed()
 
 
 def _step_bounds(quickest: float, timed: Timed) -> tuple[float, float]:
@@ -224,7 +232,7 @@ def _short_step(subject: _Subject, timed: Timed, quickest: float) -> tuple[float
     blocks: list[float] = []
     singles: list[float] = []
     step, bounds = math.inf, _step_bounds(quickest, timed)
-    patience = _Patience()
+    patience = _Patience(timed.disturbed)
     while len(blocks) < BLOCKS or (not bounds[0] <= step <= bounds[1] and patience.left()):
         blocks.append(subject.run(few)[2])
         if few > 1:
@@ -302,7 +310,7 @@ def _every_step(subject: _Subject, timed: Timed, quickest: float) -> Check:
     )
 
 
-def _beside_ordinary(witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
+def _beside_ordinary(timed: Timed, witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
     """Blocks of both kinds one after the other, the order reversed every time.
 
     On a machine that is busy nearly all the time a single quick block is luck, where it is idle nearly all the time a single
@@ -311,7 +319,7 @@ def _beside_ordinary(witness: Callable[[], float], ordinary: Callable[[], float]
     ones: list[float] = []
     others: list[float] = []
     ratio = math.inf
-    patience = _Patience()
+    patience = _Patience(timed.disturbed)
     while len(ones) < BLOCKS or (ratio > SLOWER_SIDE_BY_SIDE and patience.left()):
         for run, seconds in ((witness, ones), (ordinary, others))[:: -1 if len(ones) % 2 else 1]:
             seconds.append(run())
@@ -352,7 +360,7 @@ def witness_predictions(
         timed.beat()
         return elapsed
 
-    quickest = _tried_again(run(), SLOWER_THAN_TIMED * timed.seconds, run)
+    quickest = _tried_again(timed, run(), run)
     picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(IMAGES_CHECKED)]
     images = [batches[batch][row] for batch, row in picked]
     predictions = [answers[batch][row] for batch, row in picked]
@@ -368,7 +376,7 @@ def witness_predictions(
             timed.beat()
             return elapsed
 
-        beside = [_beside_ordinary(lambda: run(short), usual)]
+        beside = [_beside_ordinary(timed, lambda: run(short), usual)]
     with timed.busy():
         right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
     return [right, _as_slow(quickest, timed.seconds), *beside]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Predictor
+from bench.machine.other_work import OtherWork
 from bench.record.schema import Check
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import Timed, witness_predictions
@@ -207,6 +208,7 @@ def _finish(bench: Bench, rig: Rig, measured: Measured, answers: Answers) -> Mea
             ordinary=rig.feed.next,
             beat=bench.alive,
             busy=bench.channel.busy,
+            disturbed=OtherWork().busy,
         )
         with bench.channel.busy():
             weights = load_calibrated(bench.folder)

@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from bench.contract import TEST, TRAIN
+from bench.machine.other_work import OtherWork
 from bench.record.schema import Check, Evaluation
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import Timed, witness_training
@@ -66,6 +67,13 @@ def _witness(bench: Bench, training: FullTraining) -> list[Check]:
     steps = training.steps_per_block
     seconds = steps * median(training.step_seconds)
     timed = Timed(
-        training.workload.batch_size, steps, seconds, training.steps, lambda: next(later), bench.alive, bench.channel.busy
+        training.workload.batch_size,
+        steps,
+        seconds,
+        training.steps,
+        lambda: next(later),
+        bench.alive,
+        bench.channel.busy,
+        OtherWork().busy,
     )
     return witness_training(training.trainer, training.workload, bench.job.case.precision, timed)

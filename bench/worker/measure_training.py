@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from bench.contract import Pending, Progress, Trainer
+from bench.machine.other_work import OtherWork
 from bench.spec import initial_weights
 from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import Timed as Seen
@@ -65,7 +66,7 @@ def measure_training(bench: Bench) -> Measured:
         else:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
-            seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, bench.alive, channel.busy)
+            seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, bench.alive, channel.busy, OtherWork().busy)
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured

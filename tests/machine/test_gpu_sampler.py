@@ -195,7 +195,7 @@ def test_a_driver_that_hangs_does_not_hang_the_trial(monkeypatch):
     with watched(["gpu:0"]) as conditions:
         assert hanging.wait(60)
     released.set()
-    assert conditions.telemetry["gpu0.looks"] == 1
+    assert conditions.telemetry == {}, "a look that still goes on may change what was seen"
 
 
 def test_an_error_of_the_trial_ends_the_sampler_and_goes_on(monkeypatch):

@@ -150,13 +150,18 @@ class Sleeping:
         return self.inner.run(batches)
 
 
-def witness(monkeypatch: pytest.MonkeyPatch, delays: Callable[[int], float], timed: float) -> tuple[dict, int]:
+def witness(
+    monkeypatch: pytest.MonkeyPatch,
+    delays: Callable[[int], float],
+    timed: float,
+    disturbed: Callable[[], bool] = lambda: False,
+) -> tuple[dict, int]:
     """Which checks pass for a trainer whose block number b takes delays(b) per step, on a clock of the test's own."""
     clock = [0.0]
     monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
     inner = ReferenceBackend().trainer(RESIDUAL, initial_weights(RESIDUAL.network, 7), "reference", SETTINGS)
     trainer = Sleeping(inner, delays, clock)
-    seen = Timed(batch_size=16, steps=8, seconds=timed, done=0)
+    seen = Timed(batch_size=16, steps=8, seconds=timed, done=0, disturbed=disturbed)
     checks = witness_training(trainer, RESIDUAL, "float64", seen, np.random.default_rng(3))
     return {check.name: check.passed for check in checks}, trainer.block
 
@@ -185,6 +190,15 @@ def test_a_machine_that_was_busy_while_timing_is_given_time(monkeypatch: pytest.
     """Timed blocks and the first witness blocks were ten times slower than the trainer is on an idle machine."""
     passed, _ = witness(monkeypatch, lambda block: 1.0 if block < 3 else 0.1, timed=8.0)
     assert all(passed.values())
+
+
+@pytest.mark.parametrize("disturbed", [True, False])
+def test_a_trainer_is_given_longer_while_others_use_the_machine(monkeypatch: pytest.MonkeyPatch, disturbed: bool):
+    """Half a minute of slow blocks after the timed ones."""
+    passed, _ = witness(monkeypatch, lambda block: 1.0 if block < 4 else 0.3, timed=0.8, disturbed=lambda: disturbed)
+    assert not passed["checked blocks as quick as timed ones"], "three times as slow to the end"
+    passed, _ = witness(monkeypatch, lambda block: 0.4 if block < 12 else 0.1, timed=0.8, disturbed=lambda: disturbed)
+    assert passed["checked blocks as quick as timed ones"] is disturbed
 
 
 @pytest.mark.parametrize(("quick_ordinary", "passes"), [(1, True), (2, True), (1000, False)])
@@ -335,7 +349,7 @@ def test_a_loss_outside_few_draws_is_held_against_more(monkeypatch):
     assert judged(1.0) == (Check(name="witness loss", passed=True, found=0.0, allowed=1e-5), DRAWS)
     few, many = judged(1.005), judged(1.01)
     assert few[0].passed
-    assert few[1] == DRAWS + 1
+    assert few[1] == 2 * DRAWS
     assert not many[0].passed
     assert many[1] == MOST_DRAWS
 
