@@ -81,7 +81,8 @@ def bench() -> None:
     bench report                days versus hours, from every record under bench-results
 
     Exit codes: 0 fine; 1 internal error; 2 wrong use or bad input; 3 inconclusive; 4 not comparable, or nothing could
-    be measured; 5 regressed; 6 some cases failed, the rest is recorded.
+    be measured; 5 regressed; 6 some cases failed, or the time limit came first: the rest is recorded; 130 or 143
+    interrupted by Ctrl-C or SIGTERM.
     """
 
 

@@ -80,7 +80,8 @@ def command(**values: Any) -> None:
     try:
         new = start_run(plan, folder, values["wait"], values["quiet"])
     except Interrupted as interrupt:
-        click.echo(f"bench: interrupted; what was measured is kept, go on with: bench run --resume {folder}", err=True)
+        kept = f"; what was measured is kept, go on with: bench run --resume {folder}" if folder.exists() else ""
+        click.echo(f"bench: interrupted{kept}", err=True)
         sys.exit(interrupt.code)
     lines, code = _verdicts(old, new, values["within"])
     write("".join(f"{line}\n" for line in lines), None)

@@ -117,16 +117,27 @@ def command(**values: Any) -> None:
     """
     from bench.run.interruption import Interrupted, interruptible
 
+    _refuse_nothing("resume", "publish")
     _check_place(values["publish"])
     limit = None if values["time_limit"] is None else parse_duration(values["time_limit"], "--time-limit")
+    limit = None if values["dry_run"] else limit
     where: list[Path] = []  # the run's folder, once it is known
     try:
         with interruptible(limit):
-            record = _resume(values, where) if values["resume"] else _start(values, where)
+            record = _start(values, where) if values["resume"] is None else _resume(values, where)
     except Interrupted as interrupt:
         record = _interrupted(interrupt, where[0] if where else None)
     if record is not None:
         _finish(record, where[0], values["publish"])
+
+
+def _refuse_nothing(*names: str) -> None:
+    """Raises UsageError for an option that is given without a value, as by a variable of the shell that is not set."""
+    from bench.errors import UsageError
+
+    for name in names:
+        if _given(name) and not click.get_current_context().params[name]:
+            raise UsageError(f"--{name} is given without a value; expected a place")
 
 
 def _start(values: dict[str, Any], where: list[Path]) -> Record | None:
@@ -143,10 +154,12 @@ def _start(values: dict[str, Any], where: list[Path]) -> Record | None:
 
 def _resume(values: dict[str, Any], where: list[Path]) -> Record:
     """What is left of a run, or a complete one once more."""
+    from bench.record.files import NAME
     from bench.run.session import is_complete, new_identity, resume_run
 
     _refuse_other_options()
     folder = Path(values["resume"])
+    folder = folder.parent if folder.name == NAME and folder.is_file() else folder
     again = folder.resolve().parent / new_identity()[0] if is_complete(folder) else None
     if again is not None and not values["quiet"]:
         click.echo(f"bench: the run in {folder} is complete; measuring its plan again, into {again}", err=True)
@@ -199,7 +212,11 @@ def _refuse_other_options() -> None:
 
     context = click.get_current_context()
     allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout"}
-    given = [name for name in context.params if name not in allowed and _given(name)]
+    given = [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name not in allowed and _given(str(option.name))
+    ]
     if given:
         raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(sorted(given))}")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, RecordError, UsageError
-from bench.record.files import NAME, decode_record, find_records, read_record, sealed
+from bench.record.files import NAME, decode_record, find_records, read_record, sealed, write_record
 from bench.record.schema import Record
 
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def write_place(record: Record, folder: Place) -> Place:
             target.parent.mkdir(parents=True, exist_ok=True)
             _write_once(sealed(record), target)
         except FileExistsError:
+            if _supersedes(record, target):
+                write_record(record, target)
+                return target
             return _same(record, target)
         except OSError as error:
             raise RecordError(f"cannot write {target}: {error.strerror}") from None
@@ -105,6 +108,9 @@ def write_place(record: Record, folder: Place) -> Place:
     there = Remote(f"{stem}{double}{re.sub('/{2,}', '/', rest) if stem != 'file' else rest}/{name}/{NAME}")
     with _reaching(there) as (files, path):
         if files.exists(path):
+            if _supersedes(record, there):
+                files.pipe_file(path, sealed(record))
+                return there
             return _same(record, there)
         files.makedirs(path.rpartition("/")[0], exist_ok=True)
         try:
@@ -143,6 +149,12 @@ def check_place(folder: Place) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = "is not writable" if there.is_dir() else "is no folder"
         raise RecordError(f"cannot publish to {folder}: {there} {why}")
+
+
+def _supersedes(record: Record, place: Place) -> bool:
+    """Whether a record is the finished run whose incomplete record lies at ``place``."""
+    there = read_place(place)
+    return record.complete and not there.complete and (there.id, there.created) == (record.id, record.created)
 
 
 def _same(record: Record, place: Place) -> Place:

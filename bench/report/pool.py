@@ -81,18 +81,30 @@ class Pool:
 
 
 def pool(records: Iterable[Record], group_by: str = "") -> Pool:
-    """Pool records; one that comes twice counts once. Raises RecordError for one that contradicts itself.
+    """Return the pooled records; one that comes twice counts once, and of a run that was finished later its whole record.
 
+    Raises RecordError for one that contradicts itself.
     With ``group_by`` the trials are also gathered by that label's values, over machines.
     """
     pooled = Pool(group_by=group_by)
+    incomplete = []
     for record in records:
-        if record.id in pooled.records:
-            _refuse_namesake(pooled, record)
-            pooled.repeated += 1
+        if record.complete:
+            _add_once(pooled, record)
         else:
-            _add(pooled, record)
+            incomplete.append(record)
+    for record in incomplete:
+        if record.id not in pooled.records or not pooled.records[record.id].complete:
+            _add_once(pooled, record)
     return pooled
+
+
+def _add_once(pooled: Pool, record: Record) -> None:
+    if record.id in pooled.records:
+        _refuse_namesake(pooled, record)
+        pooled.repeated += 1
+    else:
+        _add(pooled, record)
 
 
 def _refuse_namesake(pooled: Pool, record: Record) -> None:

@@ -48,7 +48,9 @@ def interruptible(limit: float | None = None) -> Iterator[None]:
     handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop)
     if limit is not None:
         handlers[signal.SIGALRM] = time_is_up
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    # What whoever started this had it ignore stays ignored: nohup, and a shell that starts it in the background.
+    heeded = {number: handler for number, handler in handlers.items() if signal.getsignal(number) is not signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number, handler in heeded.items()}
     try:
         if limit is not None:
             signal.setitimer(signal.ITIMER_REAL, limit)

@@ -75,6 +75,16 @@ class Forecasted(msgspec.Struct, frozen=True, kw_only=True, tag="forecast"):
 Entry = Pilot | Chosen | Done | Ceilings | Skipped | Forecasted
 
 
+def read_plan(folder: Path) -> Plan:
+    """Return the plan of the run in ``folder``. Raises RecordError where there is none that can be carried out."""
+    try:
+        return checked(msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan))
+    except OSError as error:
+        raise RecordError(f"{folder} holds no run to resume ({error.strerror}); expected a {PLAN} in it") from None
+    except DAMAGE as error:
+        raise RecordError(f"{folder / PLAN} is damaged: {error}; start a new run") from None
+
+
 class Journal:
     """A run's folder while it is being measured."""
 
@@ -100,14 +110,15 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path) -> tuple[Journal, Plan]:
-        """An interrupted run. Raises RecordError where there is none; a torn last line is forgotten."""
+        """Return an interrupted run, to be gone on with by whoever holds its locks; a torn last line is cut off.
+
+        Raises RecordError where there is none, or where it is damaged.
+        """
+        plan = read_plan(folder)
         try:
-            plan = checked(msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan))
             content = (folder / JOURNAL).read_bytes() if (folder / JOURNAL).exists() else b""
         except OSError as error:
-            raise RecordError(f"{folder} holds no run to resume ({error.strerror}); expected a {PLAN} in it") from None
-        except DAMAGE as error:
-            raise RecordError(f"{folder / PLAN} is damaged: {error}; start a new run") from None
+            raise RecordError(f"cannot read {folder / JOURNAL}: {error.strerror}") from None
         journal = cls(folder)
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):

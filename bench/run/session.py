@@ -19,7 +19,7 @@ from bench.record.schema import Case, Finding, Machine, Record, Skip
 from bench.run.discovery import discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
-from bench.run.journal import Ceilings, Journal
+from bench.run.journal import Ceilings, Journal, read_plan
 from bench.run.lock import locked
 from bench.run.plan import (
     Plan,
@@ -56,6 +56,8 @@ def ask_worker(
     outcome = run_worker(Launch(job, log, worker_environment(usable_cores(), {}), python, stall), listen)
     if outcome.status == "ok":
         return outcome.value
+    if outcome.status == "stalled":
+        raise UsageError(f"a worker has {outcome.reason}; if this machine is only slow, give --stall-timeout more")
     if outcome.failure is not None and outcome.failure.kind == "usage":
         kind = NotComparableError if outcome.failure.exit_code == ExitCode.NOT_COMPARABLE else UsageError
         raise kind(outcome.reason)
@@ -182,9 +184,11 @@ def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None,
     ``again``: measure the run's plan once more instead, into this new folder. ``stall``: another limit of silence than planned.
     Raises NotComparableError on another machine than the one it began on.
     """
-    _, plan = Journal.open(folder)
+    plan = read_plan(folder)
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
-        journal, plan = Journal.open(folder)  # another process may have resumed it while this one waited
+        # Only now: another process may have gone on with it while this one waited.
+        journal, plan = Journal.open(folder) if again is None else (Journal(folder), plan)
+        _refuse_lost_trials(journal)
         stall = plan.stall if stall is None else checked_stall(stall)
         machine = msgspec.json.decode(ask_worker(Identify(), stall=stall), type=Machine)
         if machine.fingerprint != plan.machine.fingerprint:
@@ -199,6 +203,19 @@ def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None,
             plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1], machine=machine)
             journal = Journal.create(again, plan)
         return _measure(plan, journal, prepared, quiet, machine.findings)
+
+
+def _refuse_lost_trials(journal: Journal) -> None:
+    """Raises RecordError where the incomplete record that would be replaced holds trials that its journal has lost."""
+    try:
+        sealed = read_record(journal.folder)
+    except RecordError:
+        return
+    if not sealed.complete and len(sealed.trials) > len(journal.trials):
+        raise RecordError(
+            f"the record in {journal.folder} holds {len(sealed.trials)} trials and its journal {len(journal.trials)}: the journal has "
+            f"lost some; move {NAME} elsewhere to go on without them"
+        )
 
 
 def _refuse_other_software(plan: Plan, now: Plan, folder: Path) -> None:
@@ -237,12 +254,20 @@ def _measure(
             Runner(plan, journal, prepared, progress).run()
     except Interrupted:
         with uninterrupted():
-            journal, _ = Journal.open(journal.folder)  # a trial may have reached the disk in the moment of the signal
-            if journal.trials or any(isinstance(entry, Ceilings) for entry in journal.entries):
-                seal(plan, journal, prepared, complete=False)
+            _seal_what_there_is(plan, journal.folder, prepared)
         raise
     with uninterrupted():
         return seal(plan, journal, prepared, complete=True)
+
+
+def _seal_what_there_is(plan: Plan, folder: Path, prepared: Mapping[str, Prepared]) -> None:
+    """Seal an interrupted run if it has measured anything. What stands in the way is said: the interruption counts for more."""
+    try:
+        journal, _ = Journal.open(folder)  # a trial may have reached the disk in the moment of the signal
+        if journal.trials or any(isinstance(entry, Ceilings) for entry in journal.entries):
+            seal(plan, journal, prepared, complete=False)
+    except (BenchError, OSError) as error:
+        print(f"bench: what was measured is not sealed: {error}", file=sys.stderr, flush=True)
 
 
 def is_complete(folder: Path) -> bool:

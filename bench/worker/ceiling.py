@@ -11,7 +11,7 @@ import gc
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Literal
 
 import numpy as np
@@ -39,7 +39,7 @@ from bench.worker.answers import Reached
 from bench.worker.channel import Channel, out_of_memory
 from bench.worker.jobs import MeasureCeiling
 from bench.worker.plugins import find_backend
-from bench.worker.search import check_ways, say_way
+from bench.worker.search import MOST_WAYS, check_ways, say_way
 from bench.worker.timing import run_pipelined, seconds_per_step
 
 SECONDS_PER_SHAPE = 0.3
@@ -130,7 +130,7 @@ def _quickest(backend: Backend, job: MeasureCeiling, shape: _Shape, batch_size: 
     offered = getattr(backend, "alternatives", None)
     ways: Sequence[Mapping[str, str]] = []
     if offered is not None and shape.kind == "memory":
-        ways = list(offered(workload, "infer", settings))
+        ways = list(islice(offered(workload, "infer", settings), MOST_WAYS + 1))
         check_ways(ways)
     best = _seconds(backend, job, workload, settings), ""
     for way in ways[1:]:

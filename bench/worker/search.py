@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -58,7 +59,9 @@ def search(job: Search, channel: Channel) -> Choice:
     """The options that make the case fastest, without those of the usual way, and a note of what was tried, or nothing."""
     bench = set_up(job, channel)
     offered = getattr(bench.backend, "alternatives", None)
-    ways: Sequence[Options] = [] if offered is None else list(offered(bench.workload, job.case.phase, bench.settings))
+    ways: Sequence[Options] = (
+        [] if offered is None else list(islice(offered(bench.workload, job.case.phase, bench.settings), MOST_WAYS + 1))
+    )
     if len(ways) < 2:
         return Choice({}, "")
     check_ways(ways)

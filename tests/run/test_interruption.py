@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from bench.cli import bench as group
 from bench.cli.options import STALL_SECONDS as offered
 from bench.record.files import read_record
 from bench.record.schema import Record
+from bench.report.pool import pool
 from bench.run import discovery
+from bench.run.interruption import interruptible
 from bench.run.process import STALL_SECONDS
 from tests.run.test_faults import TRAIN, held_after, the_record, the_run, wait_for_the_end, wait_until_held
 from tests.support.site import bench, install, start_bench
@@ -52,22 +55,32 @@ def test_an_interrupted_run_is_sealed_and_reported(tmp_path, site, number, code)
 
 def test_a_run_whose_time_is_up_is_sealed_then_finished_in_place_and_then_measured_again(tmp_path, site):
     """The alarm is sent by hand, so that no machine is too slow for the trials before it."""
-    code, said = interrupted(tmp_path, site, signal.SIGALRM, "--time-limit", "24h")
+    shared = tmp_path / "shared"
+    code, said = interrupted(tmp_path, site, signal.SIGALRM, "--time-limit", "24h", "--publish", str(shared))
     assert code == 6
     assert "the time limit was reached; what was measured is sealed as incomplete" in said
     assert "Sealed after an interruption" in said
     run = the_run(tmp_path)
     partial, before = read_record(run), (run / "journal.jsonl").read_bytes()
     assert not partial.complete
-    done = bench(["run", "--resume", str(run), "--quiet", "--time-limit", "1h"], tmp_path, site)
+    kept = (run / "journal.jsonl").read_bytes()
+    (run / "journal.jsonl").write_bytes(kept[: kept[:-1].rfind(b"\n") + 1])
+    done = bench(["run", "--resume", str(run)], tmp_path, site)
+    assert done.returncode == 2
+    assert "holds 3 trials and its journal 2: the journal has lost some" in done.stderr
+    (run / "journal.jsonl").write_bytes(kept)
+    done = bench(["run", "--resume", str(run), "--quiet", "--time-limit", "1h", "--publish", str(shared)], tmp_path, site)
     assert done.returncode == 0, done.stderr
     assert (run / "journal.jsonl").read_bytes().startswith(before), "finished trials are not measured again"
     whole = read_record(run)
     assert whole.complete
     assert (whole.id, whole.created) == (partial.id, partial.created)
     assert trials_of(whole) == list(range(5))
+    assert read_record(shared / run.name) == whole, "what was published incomplete is replaced by the finished run"
+    assert {record.complete for record in pool([partial, whole, partial]).records.values()} == {True}
     sealed = (run / "record.json").read_bytes()
-    done = bench(["run", "--resume", str(run)], tmp_path, site)
+    (run / "journal.jsonl").write_text("damaged")  # only the plan is needed now
+    done = bench(["run", "--resume", str(run / "record.json")], tmp_path, site)
     assert done.returncode == 0, done.stderr
     assert f"the run in {run} is complete; measuring its plan again" in done.stderr
     assert (run / "record.json").read_bytes() == sealed
@@ -83,6 +96,47 @@ def test_no_time_for_a_single_trial_is_nothing_measured(tmp_path, site):
     assert done.returncode == 4
     assert "the time limit was reached before any trial was finished" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--resume", ""], "--resume is given without a value"),
+        (["--publish", ""], "--publish is given without a value"),
+        (["--resume", "somewhere", "--dry-run"], "leave out --dry-run"),
+        (["--resume", "nowhere"], "nowhere holds no run to resume"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path, words, said):
+    done = bench(["run", *words], tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_plan_needs_no_time(tmp_path, site):
+    done = bench([*TRAIN, "--dry-run", "--time-limit", "0.01s"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_whose_folder_has_gone_is_interrupted_all_the_same(tmp_path, site):
+    process = start_bench([*TRAIN, "--trials", "2", *held_after(1, tmp_path)], tmp_path, site)
+    worker = psutil.Process(wait_until_held(tmp_path))
+    shutil.rmtree(the_run(tmp_path))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    wait_for_the_end(worker)
+    assert "what was measured is not sealed" in (tmp_path / "output").read_text()
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As for what nohup starts, or a shell in the background."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) not in {signal.SIG_IGN, signal.SIG_DFL}
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("limit", ["soon", "0", "-5m", "25h", "1e3"])
