@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import signal
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +18,10 @@ from bench.cli import bench
 from bench.record.files import write_record
 from bench.record.schema import Record
 from tests.proof import gpu, gpu_wheels
+from tests.proof.gpu_table import table
 from tests.support.records import FAILED, Script, infer, preprocess, record, single_stream, train
+from tests.support.site import environment
+from tests.support.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[1]
 TARGETS = [gpu.GPU, gpu.HOST]
@@ -62,23 +69,108 @@ def test_the_table_has_each_figure_and_names_what_is_missing(tmp_path):
         Script(preprocess(), 500.0),
     ]
     archived(tmp_path, "train", record("20261127-100000-aaaaaa", scripts))
-    lines, empty, unproven = gpu.table(tmp_path, target)
-    assert unproven == ["offline inference, images/s", "offline inference in fp32, images/s"]
+    lines, empty, marked = table(tmp_path, gpu.rows(target))
+    assert marked == ["offline inference, images/s", "offline inference in fp32, images/s"]
     assert empty == ["single-stream inference, images/s"]
     rows = {line.split(" | ")[0].strip("| "): line for line in lines}
-    assert "0.8 of PyTorch's" in rows["training by JAX, images/s"]
     assert "unproven" in rows["offline inference, images/s"]
     assert "unproven" not in rows["training, images/s"], "a proven figure counts before an unproven one that is larger"
     assert "150" not in rows["training, images/s"]
     assert any(name.startswith("ceiling of arithmetic") for name in rows)
     archived(tmp_path, "infer", record("20261127-110000-bbbbbb", [Script(single_stream(), 50.0)]))
-    assert gpu.table(tmp_path, target)[1] == []
+    assert table(tmp_path, gpu.rows(target))[1] == []
 
 
 def test_without_an_archive_every_row_is_empty(tmp_path):
-    lines, empty, _ = gpu.table(tmp_path, gpu.GPU)
-    assert len(empty) == len(gpu.table_lines(gpu.GPU)) + 1
+    lines, empty, _ = table(tmp_path, gpu.rows(gpu.GPU))
+    assert len(empty) == len(gpu.rows(gpu.GPU)) + 1
     assert all(" none " in line for line in lines[3:])
+
+
+def test_a_step_that_is_repeated_replaces_no_archive(tmp_path):
+    place, out = tmp_path / "work" / "step", tmp_path / "out"
+    (place / "runs" / "one" / "compiled").mkdir(parents=True)
+    (place / "runs" / "one" / "record.json").write_text("{}")
+    out.mkdir()
+    assert [gpu.pack(place, out).name for _ in range(3)] == ["step.tar.gz", "step-2.tar.gz", "step-3.tar.gz"]
+    with tarfile.open(out / "step.tar.gz") as packed:
+        names = packed.getnames()
+    assert "step/runs/one/record.json" in names
+    assert not any("compiled" in name for name in names)
+
+
+@pytest.mark.parametrize("content", [b"no archive", b"", b"\x1f\x8b\x08\x00"])
+def test_what_is_no_archive_is_left_out_of_the_table(tmp_path, capsys, content):
+    archived(tmp_path, "train", record("20261127-100000-aaaaaa", [Script(train(), 100.0)]))
+    (tmp_path / "broken.tar.gz").write_bytes(content)
+    (tmp_path / "folder.tar.gz").mkdir()
+    lines, _, _ = table(tmp_path, gpu.rows(replace(gpu.HOST, size="small")))
+    assert any(line.startswith("| training, images/s |") and " none " not in line for line in lines)
+    said = capsys.readouterr().err
+    assert "broken.tar.gz is left out" in said
+    assert "folder.tar.gz is left out" in said
+
+
+def test_an_archive_that_reaches_outside_writes_nothing_there(tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    with tarfile.open(out / "evil.tar.gz", "w:gz") as packed:
+        packed.add(__file__, "../../../evil/runs/x/record.json")
+    table(out, gpu.rows(gpu.GPU))
+    assert "evil.tar.gz is left out" in capsys.readouterr().err
+    assert not list(tmp_path.glob("**/evil"))
+
+
+def accepted(*words: str, **more) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "tests" / "proof" / "gpu.py"), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{file}"], "cannot write to"),
+        (["{nowhere}", "--table"], "is no folder"),
+        (["{nowhere}", "--step", "cuda-tarin"], "unknown step 'cuda-tarin'; there are: cuda-train,"),
+        ([], "say where the archives go"),
+    ],
+)
+def test_what_cannot_be_accepted_is_said(tmp_path, words, said):
+    (tmp_path / "file").touch()
+    words = [word.format(file=tmp_path / "file", nowhere=tmp_path / "nowhere") for word in words]
+    process = accepted(*words)
+    text = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 2
+    assert said in " ".join(text.split())
+    assert "Traceback" not in text
+
+
+def test_a_step_that_is_stopped_is_packed_with_what_it_sealed(tmp_path):
+    own = environment(tmp_path)
+    process = accepted(str(tmp_path / "out"), "--rehearse", "--step", "host", env=own)
+    wait_for(lambda: list((tmp_path / "tmp").glob("accelbench-step-*/host/runs/*/journal.jsonl")))
+    process.send_signal(signal.SIGTERM)
+    text = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 143, text
+    assert "stopped; what was measured is in" in text
+    assert "Traceback" not in text
+    with tarfile.open(tmp_path / "out" / "rehearsal" / "host.tar.gz") as packed:
+        names = packed.getnames()
+    assert any(name.endswith("/record.json") for name in names)
+    assert not list((tmp_path / "tmp").glob("accelbench-step-*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), (b"\xff\xfe\x00", "it is no text"), (b"\n---\n", "names no package")]
+)
+def test_a_list_of_packages_that_is_none_is_refused(tmp_path, capsys, content, said):
+    file = tmp_path / "image.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SystemExit) as left:
+        gpu_wheels.there(file, argparse.ArgumentParser())
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 FOUND = {

@@ -124,7 +124,7 @@ def command(**values: Any) -> None:
     where: list[Path] = []  # the run's folder, once it is known
     try:
         with interruptible(limit):
-            record = _start(values, where) if values["resume"] is None else _resume(values, where)
+            record = _start(values, where, limit) if values["resume"] is None else _resume(values, where)
     except Interrupted as interrupt:
         record = _interrupted(interrupt, where[0] if where else None)
     if record is not None:
@@ -140,14 +140,18 @@ def _refuse_nothing(*names: str) -> None:
             raise UsageError(f"--{name} is given without a value; expected a place")
 
 
-def _start(values: dict[str, Any], where: list[Path]) -> Record | None:
+def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Record | None:
     """A new run; nothing where only its plan was wanted."""
+    from bench.run.runner import expected_seconds
     from bench.run.session import start_run
 
     plan = _plan(values)
     if values["dry_run"]:
         _print_plan(plan)
         return None
+    expected = expected_seconds(plan)
+    if limit is not None and expected > limit and not values["quiet"]:
+        click.echo(f"bench: the plan takes about {expected / 60:.1f} minutes; the time limit will come first", err=True)
     where.append(Path(values["output"]) / plan.id)
     return start_run(plan, where[0], values["wait"], values["quiet"])
 

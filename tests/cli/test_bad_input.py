@@ -55,7 +55,7 @@ def one_sentence(done, code=2):
         ([*RUN, "--images", "0"], "--images 0 is not possible"),
         ([*RUN, "--interpreter", "misbehaving=/no/python"], "there is no such interpreter"),
         (["run", "--resume", "nowhere"], "nowhere holds no run to resume"),
-        (["run", "--resume", "nowhere", "--size", "tiny"], "leave out sizes"),
+        (["run", "--resume", "nowhere", "--size", "tiny"], "leave out --size"),
         (["verify", "--backend", "nobody"], "unknown backend 'nobody'"),
         (["train", "--backend", "misbehaving", "--seeds", "0"], "0 seeds"),
         (["train", *FEW], "training needs at least one batch of 16 images; the training part holds "),

@@ -13,8 +13,6 @@ or runs out of time does not stop the others; what it measured by then is in its
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import signal
 import subprocess
@@ -22,13 +20,17 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
-LIMIT_SECONDS, SEALING_SECONDS, FAREWELL_SECONDS = 570.0, 30.0, 20.0
+sys.path.insert(0, str(ROOT))
+
+from tests.proof.gpu_table import Row, environment, table  # noqa: E402  # found wherever this file is run from
+
+LIMIT_SECONDS, SEALING_SECONDS, FAREWELL_SECONDS = 560.0, 30.0, 30.0
 LEAST_SECONDS = 5.0  # of what is left of a step: less is too little for another command
 
 
@@ -172,18 +174,89 @@ def main() -> int:
             f"unknown step '{unknown[0]}'; there are: {', '.join(names)}" if unknown else "say where the archives go: OUT"
         )
     out = given.out / "rehearsal" if given.rehearse else given.out
-    out.mkdir(parents=True, exist_ok=True)
+    refusal = _refusal(out, given.table)
+    if refusal:
+        parser.error(refusal)
     chosen = [step for step in known if not given.table and (step.name in given.step or not given.step)]
-    failed = [step.name for step in chosen if not carry_out(step, out)]
+    try:
+        with heeding_signals():
+            failed = [step.name for step in chosen if not carry_out(step, out, given.rehearse)]
+    except Stopped as stop:
+        print(f"stopped; what was measured is in {out}", flush=True)
+        return stop.code
     if given.step and not given.table:
         print(f"failed: {', '.join(failed)}" if failed else "every command of the step ended well")
         return int(bool(failed))
-    lines, empty, unproven = table(out, target)
+    lines, empty, marked = table(out, rows(target))
     print("\n".join(lines))
-    for what, found in (("failed", failed), ("no figure", empty), ("unproven", unproven)):
+    for what, found in (("failed", failed), ("no figure", empty), ("marked", marked)):
         if found:
-            print(f"{what}: {', '.join(found)}")
+            print(f"{what}: {'; '.join(found)}")
     return int(bool(failed or empty))
+
+
+def _refusal(out: Path, read_only: bool) -> str:
+    """Why archives cannot be put into ``out``, or not be read from it; empty where they can."""
+    if read_only:
+        return "" if out.is_dir() else f"{out} is no folder; expected one with the archives of steps"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        return f"cannot write to {out}: {error.strerror}; choose another folder"
+    return ""
+
+
+def rows(target: Target) -> list[Row]:
+    """Return the rows of the table, in order."""
+    backend, jax = target.torch[0], target.jax[0]
+    fast = {"precision": target.precision, "size": target.size}
+    training = {"backend": backend, "phase": "train", "scenario": "", **fast}
+    inference = {"backend": backend, "phase": "infer", **fast}
+    on_host = {"backend": "cpu", "phase": "train", "scenario": "", "precision": "fp32", "size": target.size}
+    decoding = {"backend": "host", "phase": "preprocess", "size": target.size}
+    wanted = WANTED if target is GPU else {}
+    return [
+        Row("training, images/s", training, wanted.get("training", "")),
+        Row("training by JAX, images/s", training | {"backend": jax}, wanted.get("jax", "")),
+        Row("training in fp32, images/s", training | {"precision": "fp32"}),
+        Row("offline inference, images/s", inference | {"scenario": "offline"}, wanted.get("inference", "")),
+        Row("offline inference in fp32, images/s", inference | {"scenario": "offline", "precision": "fp32"}),
+        Row("single-stream inference, images/s", inference | {"scenario": "single-stream"}),
+        Row("training on the host in fp32, images/s", on_host),
+        Row("decoding on the host, megapixels/s", decoding, figure="megapixels_per_second"),
+    ]
+
+
+WANTED = {
+    "training": "4,500 on an H100, 5,500 on an H200",
+    "jax": "0.8 of PyTorch's",
+    "inference": "25 % of the ceiling on an H100, 30 % on an H200",
+}
+
+
+class Stopped(BaseException):
+    """A signal ends the acceptance run; ``code`` is the shell's convention for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+@contextmanager
+def heeding_signals() -> Iterator[None]:
+    """Signals that end a program raise Stopped, so that the step in progress is packed."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped(number)
+
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def listing(known: Sequence[Step]) -> str:
@@ -192,11 +265,11 @@ def listing(known: Sequence[Step]) -> str:
     return "\n".join(["| step | what it tells | expected minutes |", "|---|---|---|", *rows])
 
 
-def carry_out(step: Step, out: Path) -> bool:
+def carry_out(step: Step, out: Path, rehearsal: bool = False) -> bool:
     """Run a step's commands within its limit and put what they leave into one archive; whether all of them ended with figures."""
     begun = time.monotonic()
     codes: list[str] = []
-    print(f"{step.name}: {step.tells}; expected {step.minutes:g} min", flush=True)
+    print(f"{step.name}: {step.tells}{'' if rehearsal else f'; expected {step.minutes:g} min'}", flush=True)
     with tempfile.TemporaryDirectory(prefix="accelbench-step-") as folder:
         place = Path(folder) / step.name
         place.mkdir()
@@ -204,14 +277,22 @@ def carry_out(step: Step, out: Path) -> bool:
             for words in step.commands:
                 left = LIMIT_SECONDS - (time.monotonic() - begun)
                 codes.append("not begun" if left < LEAST_SECONDS else _command(words, place, left))
-                print(f"  {time.monotonic() - begun:4.0f} s  {_said(codes[-1])}: {' '.join(words)[:100]}", flush=True)
+                print(f"  {time.monotonic() - begun:4.0f} s  {_said(codes[-1])}: {' '.join(words)}", flush=True)
         finally:
-            archive = out / f"{step.name}.tar.gz"
-            with tarfile.open(archive, "w:gz") as packed:  # without the programs that an interrupted run has compiled
-                packed.add(place, step.name, filter=lambda member: None if member.name.endswith("/compiled") else member)
+            archive = pack(place, out)
     if any(code != "0" for code in codes):
         print(_last_words(archive), flush=True)
     return all(code in ENDED for code in codes)
+
+
+def pack(place: Path, out: Path) -> Path:
+    """Put what a step left into an archive of its own, beside those that are there; none is ever replaced."""
+    names = (f"{place.name}{'' if number == 1 else f'-{number}'}.tar.gz" for number in range(1, sys.maxsize))
+    archive = next(out / name for name in names if not (out / name).exists())
+    part = out / f"{archive.name}.part"
+    with tarfile.open(part, "w:gz") as packed:  # without the programs that an interrupted run has compiled
+        packed.add(place, place.name, filter=lambda member: None if member.name.endswith("/compiled") else member)
+    return part.rename(archive)
 
 
 ENDED = {"0": "ended well", "6": "ended; not everything was finished and proven"}
@@ -231,19 +312,30 @@ def _command(words: Sequence[str], place: Path, seconds: float) -> str:
         log.write(f"$ python {' '.join(words)}\n")
         log.flush()
         child = subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=_environment()
+            [sys.executable, *words],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,  # a Ctrl-C is ours alone, and passed on
         )
-        for patience, number in ((seconds, signal.SIGINT), (FAREWELL_SECONDS, signal.SIGKILL)):
-            try:
-                return str(child.wait(patience))
-            except subprocess.TimeoutExpired:
-                child.send_signal(number)
-        child.wait()
-    return "out of time"
+        try:
+            return str(child.wait(seconds))
+        except subprocess.TimeoutExpired:
+            return "out of time"
+        finally:  # also where we are stopped: a run seals what it has
+            _end(child)
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Interrupt a command that still runs, and wait until it has sealed what it has; then kill its group."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(FAREWELL_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _last_words(archive: Path, lines: int = 12) -> str:
@@ -252,95 +344,6 @@ def _last_words(archive: Path, lines: int = 12) -> str:
         file = None if log is None else packed.extractfile(log)
         text = "" if file is None else file.read().decode(errors="replace")
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
-
-
-Figures = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the table: a case's figure, and what it is held against."""
-
-    what: str
-    chosen: Mapping[str, str]  # fields of the report's measured cases
-    wanted: str = ""
-    figure: str = "images_per_second"
-
-
-def table_lines(target: Target) -> list[Line]:
-    """The rows, in order."""
-    backend, jax = target.torch[0], target.jax[0]
-    fast = {"precision": target.precision, "size": target.size}
-    training = {"backend": backend, "phase": "train", "scenario": "", **fast}
-    inference = {"backend": backend, "phase": "infer", **fast}
-    return [
-        Line("training, images/s", training, wanted="4,500 on an H100, 5,500 on an H200"),
-        Line("training by JAX, images/s", training | {"backend": jax}, wanted="0.8 of PyTorch's"),
-        Line("training in fp32, images/s", training | {"precision": "fp32"}),
-        Line("offline inference, images/s", inference | {"scenario": "offline"}, wanted="25 % of the ceiling on an H100, 30 % on an H200"),
-        Line("offline inference in fp32, images/s", inference | {"scenario": "offline", "precision": "fp32"}),
-        Line("single-stream inference, images/s", inference | {"scenario": "single-stream"}),
-        Line("training on the host in fp32, images/s", {"backend": "cpu", "phase": "train", "scenario": "", "precision": "fp32", "size": target.size}),
-        Line("decoding on the host, megapixels/s", {"backend": "host", "phase": "preprocess", "size": target.size}, figure="megapixels_per_second"),
-    ]  # fmt: skip
-
-
-def table(out: Path, target: Target) -> tuple[list[str], list[str], list[str]]:
-    """Return Markdown lines, the rows that have no figure, and those that have an unproven one only.
-
-    Each row holds the largest proven figure of its cases, or the largest at all where none was proven.
-    """
-    cases, ceilings = _measured(out)
-    lines = ["", "| what | figure | 95 % interval | trials | setting | wanted |", "|---|---|---|---|---|---|"]
-    empty, unproven = [], []
-    for line in table_lines(target):
-        found = [case for case in cases if all(str(case.get(name)) == value for name, value in line.chosen.items())]
-        best = max((case for case in found if case.get(line.figure)), key=lambda case: (bool(case["valid"]), float(case[line.figure]["value"])), default=None)  # fmt: skip
-        if best is None:
-            empty.append(line.what)
-            lines.append(f"| {line.what} | none | | | | {line.wanted} |")
-            continue
-        figure, options = best[line.figure], best["options"]
-        interval = "" if figure.get("low") is None else f"{figure['low']:,.4g} to {figure['high']:,.4g}"
-        share = best.get("share_of_ceiling")
-        parts = [f"{figure['value']:,.4g}", "" if share is None else f"{100 * share:.0f} % of the ceiling"]
-        parts.append("" if best["valid"] else "unproven")
-        unproven += [] if best["valid"] else [line.what]
-        setting = ", ".join(filter(None, [f"batch {best['batch_size']}", options]))
-        lines.append(f"| {line.what} | {', '.join(filter(None, parts))} | {interval} | {best.get('trials')} | {setting} | {line.wanted} |")  # fmt: skip
-    if not ceilings:
-        empty.append("ceilings")
-    lines += [f"| ceiling of {kind} | {rate:.3g} {unit} | | | {shape} | |" for kind, rate, unit, shape in ceilings]
-    return lines, empty, unproven
-
-
-UNITS = {"arithmetic": "FLOP/s", "memory": "bytes/s", "copy": "bytes/s"}
-
-
-def _measured(out: Path) -> tuple[list[Figures], list[tuple[str, float, str, str]]]:
-    """The report's measured cases and ceilings, from every record in the archives of ``out``."""
-    with tempfile.TemporaryDirectory(prefix="accelbench-table-") as folder:
-        for archive in sorted(out.glob("*.tar.gz")):
-            with tarfile.open(archive) as packed:
-                records = [
-                    member for member in packed.getmembers() if member.name.endswith("/record.json") and member.isfile()
-                ]
-                packed.extractall(folder, members=records, filter="data")
-        records_found = sorted(map(str, Path(folder).glob("*/runs/*/record.json")))
-        if not records_found:
-            return [], []
-        words = [sys.executable, "-m", "bench", "report", *records_found, "--format", "json"]
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=_environment(), check=False)
-    if done.returncode:
-        sys.exit(f"bench report cannot read what is in {out}: {done.stderr.strip()}")
-    report = json.loads(done.stdout)
-    ceilings = [
-        (f"{found['kind']}, {found['precision']}", float(found["rate"]), UNITS[found["kind"]], found["shape"])
-        for machine in report["ceilings"].values()
-        for found in machine
-        if math.isfinite(found["rate"])
-    ]
-    return report["measured"], ceilings
 
 
 if __name__ == "__main__":

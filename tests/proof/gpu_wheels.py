@@ -23,8 +23,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+try:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+except ImportError:
+    sys.exit("gpu_wheels.py needs the package packaging: run it by 'make gpu-wheels'")
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("torch", "jax", "data", "pytest")
@@ -38,13 +41,16 @@ def main() -> None:
     """Resolve, leave out what is there, download, share out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--python", default="3.12", help="Of the other machine.")
+    parser.add_argument("--python", default="3.12", metavar="X.Y", help="Of the other machine. Default: 3.12.")
     parser.add_argument("--present", type=Path, help="Packages of the other machine, one a line, with or without ==VERSION.")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="Leave this one out (repeatable).")
     given = parser.parse_args()
+    if not re.fullmatch(r"3\.\d{1,2}", given.python):
+        parser.error(f"--python {given.python:.20} is no version of Python; expected one as 3.12")
+    image = None if given.present is None else there(given.present, parser)
     needed = [one for one in requirements(tomllib.loads((ROOT / "pyproject.toml").read_text())) if one.name not in THERE]
     found = resolved(needed, given.python)
-    present = closure(found, THERE) if given.present is None else listed(given.present.read_text())
+    present = closure(found, THERE) if image is None else image
     left_out = {canonicalize_name(name) for name in given.without}
     lacking = {name: version for name, version in missing(found, needed, present).items() if name not in left_out}
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +61,21 @@ def main() -> None:
             for file in files:
                 (place / file.name).write_bytes(file.read_bytes())
             size = sum(file.stat().st_size for file in files) / 2**20
-            print(f"{place}: {size:.1f} MB: {', '.join(file.name.split('-')[0] for file in files)}")
+            print(f"{place}: {size:.1f} MiB: {', '.join(file.name.split('-')[0] for file in files)}")
+    print(f"for Python {given.python} on Linux, x86-64; --python X.Y makes those of another")
+
+
+def there(file: Path, parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Return the packages that a list names. Exits with one sentence where it names none."""
+    try:
+        found = listed(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"cannot read --present {file}: {getattr(error, 'strerror', None) or 'it is no text'}")
+    if not found:
+        parser.error(
+            f"--present {file} names no package; expected lines as 'numpy==2.5.2', as 'pip list --format=freeze' prints them"
+        )
+    return found
 
 
 def requirements(project: Mapping[str, Any]) -> list[Requirement]:
@@ -160,7 +180,8 @@ def pip(*words: str) -> None:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"pip {words[0]} failed: {done.stderr.strip()}")
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        sys.exit(f"pip {words[0]} failed: {last}; is there a wheel of everything for that --python?")
 
 
 if __name__ == "__main__":
