@@ -61,3 +61,26 @@ def test_a_backends_own_variables_win():
     assert environment["OMP_NUM_THREADS"] == "1"
     assert environment["MKL_NUM_THREADS"] == "3"
     assert environment["XLA_FLAGS"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("line", "folder", "limit", "used"),
+    [
+        ("0::/job/inner", "job", "memory.max", "memory.current"),
+        ("4:memory:/job/inner", "memory/job", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_memory_is_what_a_cgroup_on_the_way_up_still_allows(tmp_path, line, folder, limit, used):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"9:cpu:/elsewhere\n{line}\n")
+    place = tmp_path / "sys/fs/cgroup" / folder
+    (place / "inner").mkdir(parents=True)
+    unlimited = host.available_memory(tmp_path)
+    (place / limit).write_text("3000\n")
+    (place / used).write_text("1000\n")
+    assert host.available_memory(tmp_path) == 2000
+    (place / used).write_text("5000\n")
+    assert host.available_memory(tmp_path) == 0
+    (place / limit).write_text("max\n")
+    assert host.available_memory(tmp_path) > unlimited / 2
