@@ -27,7 +27,7 @@ class TimeIsUpError(Interrupted):
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Signals that end a run come after the body: a record is sealed whole, and in no time."""
+    """Hold signals that end a run back until the body is done, so that a record is sealed whole."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM})
     try:
         yield
@@ -37,7 +37,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def interruptible(limit: float | None = None) -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does, and so do ``limit`` seconds: the worker's group is ended and the journal kept."""
+    """Raise Interrupted on Ctrl-C, SIGTERM and SIGHUP, and TimeIsUpError after ``limit`` seconds: workers end, the journal is kept."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(128 + number)
