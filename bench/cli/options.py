@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.run.limits import STALL_SECONDS
+
 if TYPE_CHECKING:
     from bench.worker.jobs import DataSpec
 
@@ -51,8 +53,6 @@ plugin_options = _all(
     interpreter_option,
 )
 """How a plugin is run."""
-
-STALL_SECONDS = 600.0  # that of bench.run.process, which help must not import; a test holds the two equal
 
 stall_option = click.option(
     "--stall-timeout",

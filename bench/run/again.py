@@ -13,8 +13,8 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
+from bench.run.limits import STALL_SECONDS
 from bench.run.plan import Plan, PlannedCase, checked_stall, device_facts
-from bench.run.process import STALL_SECONDS
 from bench.run.session import ask_worker, new_identity
 from bench.worker.jobs import DataSpec, Identify
 

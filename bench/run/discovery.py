@@ -17,7 +17,8 @@ from bench.entry_points import find_plugins
 from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.run.process import STALL_SECONDS, Launch, Outcome, run_worker, work_together
+from bench.run.limits import STALL_SECONDS
+from bench.run.process import Launch, Outcome, run_worker, work_together
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import PROTOCOL, Describe, PluginRef, Survey

@@ -12,7 +12,7 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, DeviceFacts, Machine, Phase, Scenario, Skip
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
-from bench.run.process import STALL_SECONDS
+from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec, PluginRef
 

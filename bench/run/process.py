@@ -29,15 +29,13 @@ from bench.errors import UsageError
 from bench.machine.environment import inherited_environment
 from bench.machine.host import out_of_memory_kills
 from bench.record.schema import Status
+from bench.run.limits import STALL_SECONDS
 from bench.worker.channel import Beat, Event, Failure, Ready, Result, Stage
 from bench.worker.jobs import Job
 
 TICK = 1.0
 LOG_LIMIT = 8 * 2**20
 LOG_TAIL = 2000
-STALL_SECONDS = 600.0
-"""How long any worker may be silent. Frameworks on a cold network disk take minutes to import."""
-
 FAREWELL_SECONDS = 2.0
 
 CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}

@@ -20,6 +20,7 @@ from bench.run.discovery import discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
 from bench.run.journal import Ceilings, Journal, read_plan
+from bench.run.limits import STALL_SECONDS
 from bench.run.lock import locked
 from bench.run.plan import (
     Plan,
@@ -33,7 +34,7 @@ from bench.run.plan import (
     plan_cases,
 )
 from bench.run.privacy import private_command
-from bench.run.process import STALL_SECONDS, Launch, run_worker
+from bench.run.process import Launch, run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal

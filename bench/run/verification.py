@@ -13,8 +13,9 @@ from bench.machine.host import usable_cores
 from bench.record.schema import Check
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
+from bench.run.limits import STALL_SECONDS
 from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
-from bench.run.process import STALL_SECONDS, Launch, run_worker
+from bench.run.process import Launch, run_worker
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo, Verified
 from bench.worker.channel import Beat

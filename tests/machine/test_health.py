@@ -10,19 +10,12 @@ import pytest
 from bench.machine import gpu, health
 from bench.machine.health import findings
 from tests.support import fake_nvml
+from tests.support.roots import write
 
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "each_gpu", lambda look: [])
-
-
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def names(root: Path) -> set[str]:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bench.machine import conditions
 from bench.machine.conditions import watched
 from bench.machine.host_throttling import HostThrottling, host_disturbances, read_host_throttling
+from tests.support.roots import write
 
 CORE = "sys/devices/system/cpu/cpu{}/thermal_throttle/core_throttle_count"
-
-
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def test_a_machine_that_tells_nothing_slows_nothing_down(tmp_path):

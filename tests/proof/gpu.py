@@ -25,10 +25,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.proof.gpu_table import Row, environment, table  # noqa: E402  # found wherever this file is run from
+from tests.proof.gpu_table import ROOT, Row, environment, table
 
 LIMIT_SECONDS, SEALING_SECONDS, FAREWELL_SECONDS = 560.0, 30.0, 30.0
 LEAST_SECONDS = 5.0  # of what is left of a step: less is too little for another command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ from bench.worker import search as searching
 from bench.worker.answers import Choice, Measured
 from bench.worker.jobs import MeasureCeiling, PluginRef
 from bench.worker.search import check_ways
-from bench.worker.timing import Trace
+from bench.worker.timing import Trace, seconds_per_step
 from tests.support.site import bench
 
 RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--precision", "float64"]
@@ -102,7 +103,11 @@ def test_a_batch_size_is_chosen_by_timed_seconds_alone(monkeypatch: pytest.Monke
 
 
 class Ways(ReferenceBackend):
-    """Offers a way that is much quicker than the usual one, and one that fails."""
+    """Offers a way that is ten times quicker than the usual one by a clock of its own, and one that fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = [0.0]
 
     def alternatives(self, workload: Workload, phase: str, settings: Settings) -> list[dict[str, str]]:
         return [{}, {"way": "broken"}, {"way": "quick"}]
@@ -112,18 +117,23 @@ class Ways(ReferenceBackend):
         if way == "broken":
             raise RuntimeError("no such kernel")
         inner = super().predictor(workload, weights, device, settings)
-        if not way:
-            run = inner.run
-            inner.run = lambda staged: time.sleep(0.05) or run(staged)
+        run = inner.run
+
+        def timed(staged: Any) -> Any:
+            self.clock[0] += 0.1 if way else 1.0
+            return run(staged)
+
+        inner.run = timed
         return inner
 
 
 def test_memory_is_read_in_the_quickest_way(monkeypatch: pytest.MonkeyPatch):
     network = Network(4, 4, 2, sequential(flat=Flatten(), head=Dense(48, 2)))
     shapes = [ceiling._Shape("small", kind, network, (1,)) for kind in ("memory", "arithmetic")]
-    monkeypatch.setattr(ceiling, "SECONDS_PER_SHAPE", 0.01)
+    backend = Ways()
+    monkeypatch.setattr(ceiling, "seconds_per_step", partial(seconds_per_step, clock=lambda: backend.clock[0]))
     monkeypatch.setattr(ceiling, "_shapes", lambda kind: shapes)
-    monkeypatch.setattr(ceiling, "find_backend", lambda *_: Ways())
+    monkeypatch.setattr(ceiling, "find_backend", lambda *_: backend)
     job = MeasureCeiling(backend=PluginRef("ways", "ways"), name="ways", device="reference", precision="fp32", threads=1)
     memory, arithmetic = ceiling.measure_ceiling(job, SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None))
     assert memory.shape == "small, batch 1, ways, way=quick"
