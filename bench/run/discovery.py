@@ -25,7 +25,7 @@ from bench.worker.jobs import PROTOCOL, Describe, PluginRef, Survey
 
 USUAL_SIZE = "small"
 AT_ONCE = 2
-"""Plugins described at the same time: importing frameworks side by side on a cold disk takes longer than one after another."""
+"""Plugins described at the same time: each keeps a core busy while it imports a framework."""
 
 SLOW_SECONDS = 10.0
 """After so long the user is told which plugin is being waited for."""

@@ -72,13 +72,6 @@ def _ignore(event: Stage | Beat) -> None:
     """Nobody listens."""
 
 
-ListenerOfMany = Callable[[int, Stage | Beat], None]
-
-
-def _ignore_many(place: int, event: Stage | Beat) -> None:
-    """Nobody listens."""
-
-
 def run_worker(launch: Launch, listen: Listener = _ignore) -> Outcome:
     """Run one job in a fresh interpreter, in an empty folder, as the head of its own process group.
 
@@ -231,11 +224,11 @@ def work_in_turns(launches: Sequence[Launch], listen: Listener = _ignore) -> lis
 
 
 def work_together(
-    launches: Sequence[Launch], listen: ListenerOfMany = _ignore_many, most: int | None = None, tick: float = TICK
+    launches: Sequence[Launch], listen: Callable[[int, Stage | Beat], None], most: int | None = None, tick: float = TICK
 ) -> Generator[tuple[int, Outcome] | None, None, None]:
-    """Workers that run at the same time, ``most`` of them at most: the place in ``launches`` and the outcome of each as it ends.
+    """Run workers at the same time, ``most`` of them at most. Yields the place in ``launches`` and the outcome of each as it ends.
 
-    Yields None whenever a worker has spoken, and once in ``tick`` seconds at least. Closing the iterator ends the workers.
+    Yields None too whenever a worker has spoken, and once in ``tick`` seconds at least. Closing the iterator ends the workers.
     """
     waiting = deque(enumerate(launches))
     going: dict[Worker, int] = {}

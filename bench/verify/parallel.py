@@ -16,14 +16,14 @@ from bench.spec import Network, training_elements
 T = TypeVar("T")
 
 WORTH_A_THREAD = 2_000_000
-"""Activations read and written in a pass; one of fewer is over before a thread has started."""
+"""Activations read and written in a pass. Smaller passes take turns; where the border lies is a choice and was not measured."""
 
 BYTES_PER_ELEMENT = 16
 """Of memory for each activation read and written. A ResNet-50 at 224x224 has 64 million of them for each image; a pass over four
 images took 2.7 GiB, which is 11 bytes for each."""
 
-
 MOST_AT_ONCE = 8
+"""Passes, however many cores there are: no check needs more of them."""
 
 
 def in_parallel(passes: Sequence[Callable[[], T]], network: Network, images: int) -> list[T]:
