@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import msgspec
+
 from bench.errors import PluginError
-from bench.worker.jobs import PluginRef
 
 GROUP = "bench"
+
+
+class PluginRef(msgspec.Struct, frozen=True):
+    """An entry point of the group ``bench``."""
+
+    name: str
+    module: str
+    distribution: str = ""
 
 
 def find_plugins() -> list[PluginRef]:

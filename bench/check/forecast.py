@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from bench.analysis.build import build
 from bench.datasets import Dataset
 from bench.errors import NotComparableError
 from bench.projection import Assumptions, Projection, project
 from bench.record.schema import Case, Forecast, Record
-from bench.report import build
 from bench.run.interruption import interruptible
 from bench.run.journal import Forecasted, Journal, Pilot
 from bench.run.lock import locked

@@ -55,8 +55,8 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
 def read_group(name: str) -> list[Record]:
     """Every record at a place, copies once. Raises RecordError for one that cannot be read, and where there is none."""
     from bench.errors import RecordError
+    from bench.record.consistency import check_record
     from bench.record.places import place_of, read_place, records_at
-    from bench.report.pool import check_record
 
     place = place_of(name)
     found = records_at(place)
@@ -76,7 +76,7 @@ def rendered(result: Comparison, style: str, title: str) -> str:
         return as_json(result)
     if style == "junit":
         return as_junit(result, f"bench {title.lower()}")
-    from bench.report.markdown import markdown_page
-    from bench.report.terminal import terminal_page
+    from bench.text.markdown import markdown_page
+    from bench.text.terminal import terminal_page
 
     return (markdown_page if style == "markdown" else terminal_page)(sections(result, title))

@@ -56,8 +56,8 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 def _text(line: Line) -> str:
     """The label, a sparkline of times, and a sentence per change."""
     from bench.comparison.model import percent
-    from bench.report.text import clean
     from bench.statistics import FEWEST_RECORDS
+    from bench.text.words import clean
 
     values = [point.log_time for point in line.points]
     low, high = min(values), max(values)

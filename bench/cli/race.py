@@ -13,7 +13,7 @@ import click
 from bench.cli.options import stall_option
 
 if TYPE_CHECKING:
-    from bench.report.model import Report
+    from bench.analysis.model import Report
     from bench.run.trainings import Training
 
 _FRAMES_PER_SECOND = 12
@@ -69,12 +69,12 @@ def command(**values: Any) -> None:
 
 
 def _replay(values: dict[str, Any]) -> None:
+    from bench.analysis.build import build
     from bench.cli.report import read_named, tell
     from bench.datasets import adapted, find_dataset
     from bench.durations import duration
     from bench.errors import NotComparableError
     from bench.projection.assumptions import Assumptions
-    from bench.report import build
 
     assumptions = Assumptions(
         dataset=adapted(find_dataset(values["dataset"]), values["images"]),
@@ -162,9 +162,9 @@ def _live(values: dict[str, Any]) -> int:
     from bench.cli.report import tell
     from bench.durations import duration
     from bench.errors import UsageError
-    from bench.report.text import plural
     from bench.run.live import race
     from bench.run.plan import Wishes
+    from bench.text.words import plural
     from bench.worker.jobs import DataSpec
 
     images = _LIVE_IMAGES if values["images"] is None else values["images"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from bench.analysis.model import Report
     from bench.projection.assumptions import Assumptions
     from bench.record.places import Place
     from bench.record.schema import Record
-    from bench.report import Report
 
 FORMATS = ("terminal", "markdown", "html", "png", "svg", "csv", "json", "pytest-benchmark")
 PICTURES = ("png", "svg")
@@ -87,12 +87,13 @@ def command(
     accelerator is needed. A record that cannot be read is refused when it is named, and left out with a warning when it
     was found in a folder.
     """
+    from bench.analysis.build import build
     from bench.datasets import adapted, find_dataset
     from bench.errors import UsageError
     from bench.projection.assumptions import Assumptions
     from bench.projection.prices import parse_price, read_prices
-    from bench.report import build, render
     from bench.report.charts.pictures import find_chart, picture
+    from bench.report.formats import render
 
     assumptions = Assumptions(
         dataset=adapted(find_dataset(dataset), images, megapixels),
@@ -136,7 +137,7 @@ def command(
 
 
 def _chart_list(report: Report) -> str:
-    from bench.report.charts import charts
+    from bench.report.charts.pictures import charts
 
     return "".join(f"{chart.name}: {chart.title}\n" for chart in charts(report))
 
@@ -145,9 +146,8 @@ def _write_with_pictures(report: Report, output: Path) -> None:
     """Markdown, and every picture that it shows as an SVG file beside it."""
     from bench.errors import UsageError
     from bench.files import is_special
-    from bench.report.charts import charts
-    from bench.report.charts.pictures import picture
-    from bench.report.markdown import markdown_with_pictures
+    from bench.report.charts.pictures import charts, picture
+    from bench.report.formats import markdown_with_pictures
 
     check_writable(output)
     if is_special(output):
@@ -161,8 +161,8 @@ def _write_with_pictures(report: Report, output: Path) -> None:
 
 def _page(records: Sequence[str], assumptions: Assumptions, group_by: str, attach: bool) -> str:
     """The page; with ``attach`` as many of the records in it as it can carry."""
-    from bench.report import build
-    from bench.report.page import Attachments, HtmlReporter
+    from bench.analysis.build import build
+    from bench.report.page.page import Attachments, HtmlReporter
 
     if not attach:
         return HtmlReporter().render(build(read_named(records), assumptions, group_by))
@@ -201,7 +201,7 @@ def read_named(named: Sequence[str]) -> Iterator[Record]:
 def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
     """The records that can be read; the others, and runs without one, are named on standard error."""
     from bench.errors import RecordError
-    from bench.report.text import clean
+    from bench.text.words import clean
 
     unfinished: list[Place] = []
     if isinstance(folder, Path):
@@ -220,8 +220,8 @@ def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
 
 
 def _one(place: Place) -> Record:
+    from bench.record.consistency import check_record
     from bench.record.places import read_place
-    from bench.report.pool import check_record
 
     record = read_place(place)
     check_record(record)

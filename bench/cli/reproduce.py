@@ -12,9 +12,8 @@ import click
 from bench.cli.options import data_options, data_spec, interpreters, stall_option
 
 if TYPE_CHECKING:
+    from bench.analysis.model import CaseKey, MeasuredCase, Report
     from bench.record.schema import Record
-    from bench.report import Report
-    from bench.report.model import CaseKey, MeasuredCase
 
 _LARGEST = 1000.0
 
@@ -53,8 +52,8 @@ def command(**values: Any) -> None:
     """
     from bench.cli.report import write
     from bench.errors import UsageError
+    from bench.record.consistency import check_record
     from bench.record.places import place_of, read_place
-    from bench.report.pool import check_record
     from bench.run.again import plan_again
     from bench.run.interruption import Interrupted
     from bench.run.session import start_run
@@ -110,8 +109,9 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
     """A sentence per case, and the exit code. Welch's interval over trials."""
     import math
 
+    from bench.analysis.build import build
     from bench.errors import ExitCode
-    from bench.report import build, cells
+    from bench.report import cells
     from bench.statistics import CONFIDENCE, welch
 
     before, after = (_by_case(build([record])) for record in (old, new))

@@ -70,7 +70,7 @@ def list_(style: str, **values: Any) -> None:
     """A line per record, the newest last."""
     import json
 
-    from bench.report.text import clean, processor
+    from bench.text.words import clean, processor
 
     lines = [_line(place, record) for place, record in _chosen(values)]
     lines.sort(key=lambda line: (line["created"], line["id"]))
@@ -114,7 +114,7 @@ def validate(**values: Any) -> None:
     import sys
 
     from bench.errors import RecordError
-    from bench.report.text import clean
+    from bench.text.words import clean
 
     broken = whole = 0
     for place, found in _read(values["places"]):
@@ -223,7 +223,7 @@ def _selection(values: dict[str, Any]) -> Selection:
 def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
     """The records that are asked for, copies once. Raises RecordError where there is none."""
     from bench.errors import RecordError
-    from bench.report.text import clean
+    from bench.text.words import clean
 
     selection = _selection(values)
     found: dict[str, tuple[Place, Record]] = {}
@@ -244,8 +244,8 @@ def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
 def _read(places: tuple[str, ...]) -> Iterator[tuple[Place, Record | str]]:
     """Every record with its place; of one that cannot be read, why."""
     from bench.errors import RecordError
+    from bench.record.consistency import check_record
     from bench.record.places import place_of, read_place, records_at
-    from bench.report.pool import check_record
 
     for word in places or (DEFAULT_FOLDER,):
         place = place_of(word)

@@ -318,9 +318,10 @@ def _print_plan(plan: Plan) -> None:
 
 def _finish(record: Record, folder: Path, publish: str) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
+    from bench.analysis.build import build
     from bench.cli.report import write
     from bench.errors import ExitCode, NotComparableError
-    from bench.report import build, render
+    from bench.report.formats import render
     from bench.run.results import verdict
 
     code = verdict(record)

@@ -9,9 +9,9 @@ import msgspec
 
 from bench.comparison.model import CaseComparison, Comparison, StageChange, percent
 from bench.durations import UNKNOWN, duration, size
-from bench.report.sections import Section, Table
-from bench.report.text import clean
 from bench.statistics import TO_BE_FOUND, TOLERATED, Verdict
+from bench.text.sections import Section, Table
+from bench.text.words import clean
 
 FORMAT = 1
 

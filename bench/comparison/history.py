@@ -12,8 +12,8 @@ from bench.comparison.facts import case_key
 from bench.comparison.trials import log_time_of, usable
 from bench.record.labels import CHECK
 from bench.record.schema import Record
-from bench.report.text import short
 from bench.statistics import TOLERATED, NoFigure, change_points
+from bench.text.words import short
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.pool import log_time_to
 from bench.record.schema import Case, Trial
-from bench.report.pool import log_time_to
 from bench.statistics import (
     Effect,
     Verdict,

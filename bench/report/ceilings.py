@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.durations import number
 from bench.report import cells
-from bench.report.model import MeasuredCase, Report
-from bench.report.sections import cut
-from bench.report.text import plural
+from bench.text.sections import cut
+from bench.text.words import plural
 
 BINDS_FROM = 0.5
 """A ceiling of which less is reached does not bind."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bench.analysis.model import MARKS, Group, MeasuredCase, Report, Setting
 from bench.durations import UNKNOWN, number, spread
 from bench.projection import Members
 from bench.record.schema import Machine
-from bench.report.model import MARKS, Group, MeasuredCase, Report, Setting
-from bench.report.text import clean, plural, processor, short
 from bench.statistics import Estimate
-
-NO_BREAK = "\N{NO-BREAK SPACE}"
+from bench.text.sections import NO_BREAK
+from bench.text.words import clean, plural, processor, short
 
 
 def device(case: MeasuredCase, machine: Machine) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.model import Group, Report, Row
 from bench.durations import UNKNOWN
 from bench.projection import Assumptions, Price
 from bench.report import cells
-from bench.report.model import Group, Report, Row
 from bench.report.notes import row_labels
-from bench.report.sections import Section, Table, cut
-from bench.report.text import clean
 from bench.statistics import Estimate
+from bench.text.sections import Section, Table, cut
+from bench.text.words import clean
 
 _HOUR = 3600.0
 _MOST_NAMES = 4

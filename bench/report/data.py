@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
+from bench.analysis.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
 from bench.projection import Assumptions
 from bench.record.forecasts import covered, error
 from bench.report.ceilings import bound_by
 from bench.report.costs import break_even_price, cost
-from bench.report.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
 from bench.report.quality import seconds
-from bench.report.text import spreadsheet
 from bench.statistics import Estimate
+from bench.text.words import spreadsheet
 
 Fields = dict[str, Any]
 FORMAT = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.analysis.model import MARKS, Remark, Report
 from bench.projection.assumptions import MODEL
 from bench.report import cells
 from bench.report.ceilings import binding_lines
@@ -13,12 +14,11 @@ from bench.report.forecasts import forecast_section
 from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, disturbance_lines, finding_lines, machine_lines, record_lines
 from bench.report.measured import input_taxes, measured
-from bench.report.model import MARKS, Remark, Report
 from bench.report.nodes import node_sections
 from bench.report.notes import not_projected
 from bench.report.quality import time_to_quality
-from bench.report.sections import Section, cut
-from bench.report.text import clean, first_line
+from bench.text.sections import Section, cut
+from bench.text.words import clean, first_line
 
 ASSUMPTIONS = "Assumptions"
 

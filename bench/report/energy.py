@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.durations import UNKNOWN, number
 from bench.report import cells
-from bench.report.model import MeasuredCase, Report
 from bench.report.notes import row_labels
-from bench.report.sections import Section, Table, cut
+from bench.text.sections import Section, Table, cut
 
 _MILLION = 1e6
 TRAINING = "Energy of one training, projected"

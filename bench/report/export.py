@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.build import build
 from bench.errors import NotComparableError, UsageError
 from bench.files import replacing
 from bench.record.schema import Record
-from bench.report.builder import build
 from bench.report.data import flat_rows
-from bench.report.text import spreadsheet
+from bench.text.words import spreadsheet
 
 
 def write_table(records: Sequence[Record], output: Path) -> int:

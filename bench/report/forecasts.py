@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.record.forecasts import Account, account
 from bench.record.schema import Forecast
 from bench.report import cells
-from bench.report.model import MeasuredCase, Report
-from bench.report.sections import Section, Table, cut
+from bench.text.sections import Section, Table, cut
 
 
 def forecast_section(report: Report) -> Section:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.analysis.model import Group, Report, Row, Setting, SpeedUp
 from bench.durations import UNKNOWN, duration
 from bench.report import cells
-from bench.report.model import Group, Report, Row, Setting, SpeedUp
 from bench.report.notes import row_labels, row_notes, row_suffixes
-from bench.report.sections import Section, Table, cut
+from bench.text.sections import Section, Table, cut
 
 
 def headline(group: Group, report: Report) -> Section:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 
+from bench.analysis.model import Report
 from bench.durations import number, size
 from bench.record.schema import Machine
 from bench.report import cells
-from bench.report.model import Report
-from bench.report.text import clean, plural, short
+from bench.text.words import clean, plural, short
 
 _FACTS = ("governor", "python", "libc")  # of Machine.facts, the ones worth a place on a page
 _NAMES = {"copy": "copying"}

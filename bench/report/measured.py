@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.durations import UNKNOWN, duration, number, size
 from bench.report import cells
 from bench.report.ceilings import nearest, percent
-from bench.report.model import MeasuredCase, Report
-from bench.report.sections import LONGEST_LIST, Section, Table
-from bench.report.text import clean, short
 from bench.statistics import CONFIDENCE, PERCENTILES, welch
+from bench.text.sections import LONGEST_LIST, Section, Table
+from bench.text.words import clean, short
 
 
 def measured(report: Report) -> list[Section]:

@@ -6,24 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from bench.analysis.model import CaseKey, Report
 from bench.durations import number
 from bench.report import cells
-from bench.report.model import CaseKey, Report
-from bench.report.sections import Section, Table
-from bench.report.text import clean, plural, processor
 from bench.statistics import log_rate
 from bench.statistics.outliers import FEWEST, LEVEL, outliers
+from bench.text.sections import Section, Table
+from bench.text.words import clean, plural, processor
 
 MOST_TABLES = 40
-UNLABELLED = "(no label)"
 
 Nodes = Mapping[CaseKey, Mapping[str, Sequence[float]]]
 """By case, machine and software apart: ln(seconds per item) of every proven trial, by the label's value."""
-
-
-def apart(key: CaseKey, hardware: str) -> CaseKey:
-    """What alike machines have in common: everything but which one it was, ``hardware`` being the device's name."""
-    return key._replace(machine=hardware, stack=key.stack._replace(environment=""))
 
 
 def node_sections(report: Report) -> list[Section]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.analysis.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
+from bench.analysis.rows import X86
 from bench.projection import Assumptions
 from bench.report import cells
-from bench.report.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
-from bench.report.rows import X86
-from bench.report.text import clean, short
+from bench.text.words import clean, short
 
 
 def row_suffixes(group: Group) -> list[str]:

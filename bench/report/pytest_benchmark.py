@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.errors import UsageError
 from bench.record.schema import Machine
 from bench.report import cells
-from bench.report.model import MeasuredCase, Report
-from bench.report.text import clean, plural
+from bench.text.words import clean, plural
 
 VERSION = "5.0.0"
 """Of pytest-benchmark's file format."""

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from statistics import mean
 
+from bench.analysis.model import Course, MeasuredCase, Report
 from bench.durations import UNKNOWN, duration
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
-from bench.report.model import Course, MeasuredCase, Report
-from bench.report.sections import Section, Table, cut
-from bench.report.text import clean, plural
 from bench.statistics import Estimate
+from bench.text.sections import Section, Table, cut
+from bench.text.words import clean, plural
 
 
 def time_to_quality(report: Report) -> list[Section]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.entry_points import find_plugins
+from bench.entry_points import PluginRef, find_plugins
 from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
@@ -21,7 +21,7 @@ from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome, run_worker, work_together
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Beat, Stage
-from bench.worker.jobs import PROTOCOL, Describe, PluginRef, Survey
+from bench.worker.jobs import PROTOCOL, Describe, Survey
 
 USUAL_SIZE = "small"
 AT_ONCE = 2

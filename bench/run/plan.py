@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from bench.entry_points import PluginRef
 from bench.errors import NoDeviceError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
@@ -14,7 +15,7 @@ from bench.record.schema import Case, DeviceFacts, Machine, Phase, Scenario, Ski
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
 from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
-from bench.worker.jobs import DataSpec, PluginRef
+from bench.worker.jobs import DataSpec
 
 PRECISIONS = ("float64", "fp32", "tf32", "bf16")
 PHASES: tuple[Phase, ...] = ("preprocess", "train", "infer")

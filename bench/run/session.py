@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench import __version__
+from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
@@ -40,7 +41,7 @@ from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
 from bench.worker.answers import Prepared
 from bench.worker.channel import Beat, Stage
-from bench.worker.jobs import DataSpec, Identify, Job, PluginRef, Prepare
+from bench.worker.jobs import DataSpec, Identify, Job, Prepare
 
 Listener = Callable[[Stage | Beat], None]
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from bench.entry_points import PluginRef
 from bench.record.schema import Check, DataFacts, Energy, Evaluation, WorkloadFacts
-from bench.worker.jobs import Blocks, PluginRef
+from bench.worker.jobs import Blocks
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):

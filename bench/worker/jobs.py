@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.entry_points import PluginRef
 from bench.record.schema import Case
-
-
-class PluginRef(msgspec.Struct, frozen=True):
-    """An entry point of the group ``bench``."""
-
-    name: str
-    module: str
-    distribution: str = ""
 
 
 class DataSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import bench
+from bench.entry_points import PluginRef
 from bench.machine.gpu import sample_gpus
 from bench.machine.host import hashed
-from bench.worker.jobs import PluginRef
 
 
 def peak_memory() -> int:

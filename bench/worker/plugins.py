@@ -10,9 +10,8 @@ from typing import Any
 import pluggy
 
 from bench.contract import Backend, Hooks, Workload
-from bench.entry_points import GROUP
+from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
-from bench.worker.jobs import PluginRef
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.cli import report as cli
 from bench.record.files import NAME, write_record
-from bench.report import BUILT_IN
+from bench.report.formats import BUILT_IN
 from tests.support import records as fake
 
 

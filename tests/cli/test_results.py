@@ -10,13 +10,13 @@ import msgspec
 import pandas
 import pytest
 
+from bench.analysis.build import build
 from bench.cli import main
 from bench.errors import RecordError
 from bench.record.files import NAME, read_record, sealed, write_record
 from bench.record.places import Remote, check_place, place_of, read_place, records_at, write_place
 from bench.record.redact import redacted
 from bench.record.schema import Finding, Record, Skip
-from bench.report import build
 from tests.support import records as fake
 
 

@@ -14,9 +14,9 @@ from bench.comparison.model import gravest
 from bench.comparison.trials import turns
 from bench.errors import ExitCode, NotComparableError
 from bench.record.schema import Record, Skip
-from bench.report.markdown import markdown_page
-from bench.report.terminal import terminal_page
 from bench.statistics import Verdict
+from bench.text.markdown import markdown_page
+from bench.text.terminal import terminal_page
 from tests.support import records as fake
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench.report import build, render
+from bench.analysis.build import build
 from bench.report.ceilings import binding_lines, bound_by, nearest
+from bench.report.formats import render
 from tests.support import records as fake
 
 TRAIN = fake.Script(fake.train("cuda", "cuda:0"), 40_000)

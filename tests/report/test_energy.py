@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from bench.analysis.build import build
 from bench.projection import Assumptions
 from bench.record.schema import Energy, Record
-from bench.report import build, render
 from bench.report.cells import energy
+from bench.report.formats import render
 from tests.support import records as fake
 
 HOST = {

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.analysis.build import build
 from bench.errors import RecordError
 from bench.record.files import NAME, decode_record, sealed, write_record
 from bench.record.schema import Energy, Forecast, Record
-from bench.report import build, render
-from bench.report.charts import charts
-from bench.report.charts.pictures import picture
+from bench.report.charts.pictures import charts, picture
+from bench.report.formats import render
 from tests.cli.test_results import run
 from tests.support import records as fake
 

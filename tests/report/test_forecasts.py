@@ -8,10 +8,11 @@ import math
 import msgspec
 import pytest
 
+from bench.analysis.build import build
 from bench.errors import RecordError
 from bench.record.schema import Forecast, Record
-from bench.report import build, render
-from bench.report.charts import charts
+from bench.report.charts.pictures import charts
+from bench.report.formats import render
 from tests.support import records as fake
 
 

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.analysis.build import build
 from bench.datasets import DATASETS
 from bench.errors import UsageError
+from bench.projection import Assumptions
 from bench.record.schema import Check, Skip
-from bench.report import BUILT_IN, Assumptions, build, render
-from bench.report.text import clean, first_line, markdown, processor, spreadsheet
+from bench.report.formats import BUILT_IN, render
+from bench.text.words import clean, first_line, markdown, processor, spreadsheet
 from tests.support import records as fake
 
 FORMATS = [reporter.name for reporter in BUILT_IN]

@@ -17,23 +17,24 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.analysis.build import build
+from bench.analysis.model import Report
 from bench.cli import main
 from bench.datasets import DATASETS, adapted, find_dataset
 from bench.projection import Assumptions, Price
 from bench.projection.assumptions import MODEL
 from bench.record.files import NAME, find_records, read_record, write_record
 from bench.record.schema import Energy, Evaluation, Forecast, Record
-from bench.report import build, render
 from bench.report.cells import energy, estimated
 from bench.report.charts.times import headlines, pipeline_rows, pipelines, sentence, stages, subject
 from bench.report.costs import cost_cells, cost_notes, price_source
 from bench.report.document import assumption_lines
+from bench.report.formats import render
 from bench.report.headline import headline
-from bench.report.model import Report
 from bench.report.notes import row_labels
-from bench.report.page import Attachments, HtmlReporter
-from bench.report.sections import cut
-from bench.report.text import markdown
+from bench.report.page.page import Attachments, HtmlReporter
+from bench.text.sections import cut
+from bench.text.words import markdown
 from tests.support import records as fake
 from tests.support.browser import Visit, browser, needs_browser, patient
 

@@ -7,13 +7,12 @@ import struct
 
 import pytest
 
+from bench.analysis.build import build
 from bench.cli import main
 from bench.errors import UsageError
 from bench.record.files import NAME, write_record
-from bench.report import build
-from bench.report.charts import charts
 from bench.report.charts.chart import DARK, LIGHT
-from bench.report.charts.pictures import find_chart, picture
+from bench.report.charts.pictures import charts, find_chart, picture
 from tests.report.test_page import hostile, two_machines, with_trainings_to_quality
 from tests.support import records as fake
 

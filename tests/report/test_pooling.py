@@ -6,10 +6,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from bench.errors import NotComparableError, RecordError
-from bench.record.schema import Check
-from bench.report import build
-from bench.report.model import (
+from bench.analysis.build import build
+from bench.analysis.model import (
     ABOVE_CEILING,
     DISTURBED,
     LOWERINGS,
@@ -21,7 +19,9 @@ from bench.report.model import (
     UNCHECKED,
     UNPROVEN,
 )
-from bench.report.pool import pool
+from bench.analysis.pool import pool
+from bench.errors import NotComparableError, RecordError
+from bench.record.schema import Check
 from tests.support import records as fake
 
 TRAIN = fake.Script(fake.train(), 75.0)

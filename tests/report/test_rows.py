@@ -5,9 +5,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from bench.analysis.build import build
 from bench.datasets import DATASETS
 from bench.errors import UsageError
-from bench.report import Assumptions, build
+from bench.projection import Assumptions
 from tests.support import records as fake
 
 

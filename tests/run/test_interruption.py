@@ -12,11 +12,11 @@ import click
 import psutil
 import pytest
 
+from bench.analysis.pool import pool
 from bench.cli import COMMANDS
 from bench.cli import bench as group
 from bench.record.files import read_record
 from bench.record.schema import Record
-from bench.report.pool import pool
 from bench.run import discovery, process
 from bench.run.interruption import interruptible
 from bench.run.limits import STALL_SECONDS

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.entry_points import PluginRef
 from bench.errors import NotComparableError, UsageError
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload
 from bench.run.plan import Wishes, choose_backends, plan_cases
 from bench.run.privacy import private_command
 from bench.run.runner import trial_order
 from bench.worker.answers import BackendInfo, DeviceInfo, WorkloadInfo
-from bench.worker.jobs import PluginRef
 
 
 def device(name, precisions=("float64", "fp32"), kind="cpu", trains=True):

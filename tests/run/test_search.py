@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench.contract import Settings, Workload
+from bench.entry_points import PluginRef
 from bench.errors import PluginError
 from bench.record.files import read_record
 from bench.record.schema import Record
@@ -21,7 +22,7 @@ from bench.testing.reference import ReferenceBackend
 from bench.worker import ceiling, measure_inference
 from bench.worker import search as searching
 from bench.worker.answers import Choice, Measured
-from bench.worker.jobs import MeasureCeiling, PluginRef
+from bench.worker.jobs import MeasureCeiling
 from bench.worker.search import check_ways
 from bench.worker.timing import Trace, seconds_per_step
 from tests.support.site import bench

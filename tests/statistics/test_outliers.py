@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.analysis.build import build
 from bench.errors import UsageError
-from bench.report import build, render
+from bench.report.formats import render
 from bench.statistics.outliers import LEVEL, outliers
 from tests.support import records as fake
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from backends.cpu import CpuBackend
+from bench.entry_points import PluginRef
 from bench.oracle import model
 from bench.record.schema import Case
 from bench.worker.channel import Alive, Beat, Channel, Event
-from bench.worker.jobs import Blocks, DataSpec, Measure, PluginRef, Prepare, Verify
+from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare, Verify
 from bench.worker.measure import measure
 from bench.worker.prepare import prepare
 from bench.worker.verify import verify_case

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.durations import duration, number
 from bench.record.forecasts import covered, error
 from bench.record.schema import Forecast
@@ -13,8 +14,7 @@ from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, digits, lanes_spec, of_all
 from bench.report.charts.rates import by_network, tagged
 from bench.report.forecasts import by_case
-from bench.report.model import MeasuredCase, Report
-from bench.report.sections import Table
+from bench.text.sections import NO_BREAK, Table
 
 MOST_WARM_UPS = 8
 _LANE = 36
@@ -44,7 +44,7 @@ def forecasts(report: Report) -> Iterator[Chart]:
         )
         title = "% above or below; whiskers: 95 % interval"
         yield Chart(
-            tagged("forecasts", names), of_all(f"Forecasts held to account: {name}", min(len(lanes), MOST_LANES), len(lanes)), alt.replace(cells.NO_BREAK, " "),
+            tagged("forecasts", names), of_all(f"Forecasts held to account: {name}", min(len(lanes), MOST_LANES), len(lanes)), alt.replace(NO_BREAK, " "),
             lanes_spec(lanes[:MOST_LANES], alt, title, scale={"type": "linear", "nice": True}),
             Table(("case", "epochs", "predicted", "from", "to", "taken", "error"), tuple(rows), frozenset(range(1, 7))), "belief",
         )  # fmt: skip
@@ -139,4 +139,4 @@ def warm_ups(report: Report) -> Iterator[Chart]:
             ),
             frozenset({0, 1}),
         )
-        yield Chart(tagged("warm-up", names), f"Warm-up: {name}", alt.replace(cells.NO_BREAK, " "), spec, table, "belief")
+        yield Chart(tagged("warm-up", names), f"Warm-up: {name}", alt.replace(NO_BREAK, " "), spec, table, "belief")

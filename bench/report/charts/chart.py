@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report.sections import Table
+from bench.text.sections import Table
 
 Spec = dict[str, Any]
 

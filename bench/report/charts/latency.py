@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.analysis.model import Report
 from bench.durations import duration, number
 from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, of_all, shapes
 from bench.report.charts.rates import by_network, tagged
-from bench.report.model import Report
-from bench.report.sections import Table
 from bench.statistics import PERCENTILES
+from bench.text.sections import NO_BREAK, Table
 
 _MOST_CURVES = 12
 _LOG_TIME = {"type": "log", "nice": False, "padding": 10}
@@ -64,7 +64,7 @@ def latency(report: Report) -> Iterator[Chart]:
         columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
         title = f"Latency of one image: {name}; points: p50, p90 and p99, each the mean over trials"
         yield Chart(
-            tagged("latency", names), of_all(title, min(len(cases), _MOST_CURVES), len(cases)), alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("latency", names), of_all(title, min(len(cases), _MOST_CURVES), len(cases)), alt.replace(NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({1, 2, 3})), "inference",
         )  # fmt: skip
 
@@ -111,6 +111,6 @@ def throughput(report: Report) -> Iterator[Chart]:
         columns = ("device and precision", "scenario", "images/s", "time of one batch")
         title = of_all(f"Throughput against latency: {name}", min(len(cases), MOST_LANES), len(cases))
         yield Chart(
-            tagged("throughput", names), title, alt.replace(cells.NO_BREAK, " "), spec,
+            tagged("throughput", names), title, alt.replace(NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({2, 3})), "inference",
         )  # fmt: skip

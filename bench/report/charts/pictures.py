@@ -1,14 +1,25 @@
-"""A chart as PNG or SVG, drawn by vl-convert (Vega-Lite without a browser)."""
+"""Every chart of a report, and one as PNG or SVG, drawn by vl-convert (Vega-Lite without a browser)."""
 
 from __future__ import annotations
 
+from bench.analysis.model import Report
 from bench.errors import UsageError
-from bench.report.charts import charts
+from bench.report.charts.belief import forecasts, spread, warm_ups
 from bench.report.charts.chart import LIGHT, Chart, painted
-from bench.report.model import Report
+from bench.report.charts.latency import latency, throughput
+from bench.report.charts.quality import quality
+from bench.report.charts.rates import batches, ceilings, pays_off, training
+from bench.report.charts.times import headlines, pipelines
 
 _SCALE = 2.0
 """Of a PNG: sharp on dense screens."""
+
+
+def charts(report: Report) -> list[Chart]:
+    """Every picture that the report has data for, in the order of the page."""
+    found = [*headlines(report), *pipelines(report), *training(report), *batches(report), *pays_off(report)]
+    found += [*ceilings(report), *quality(report), *latency(report), *throughput(report)]
+    return [*found, *forecasts(report), *spread(report), *warm_ups(report)]
 
 
 def find_chart(report: Report, name: str) -> Chart:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.durations import duration
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
 from bench.report.charts.chart import Chart, Spec, base, colours, dashes
 from bench.report.charts.rates import tagged
-from bench.report.model import MeasuredCase, Report
-from bench.report.sections import Table
+from bench.text.sections import Table
 
 
 def quality(report: Report) -> Iterator[Chart]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from bench.analysis.model import MeasuredCase, Report
 from bench.durations import number
 from bench.report import cells
 from bench.report.ceilings import nearest
 from bench.report.charts.chart import Chart, Lane, Spec, base, colours, dashes, lanes_spec, of_all, shapes
 from bench.report.charts.times import shown
-from bench.report.model import MeasuredCase, Report
-from bench.report.sections import Table
-from bench.report.text import clean
+from bench.text.sections import NO_BREAK, Table
+from bench.text.words import clean
 
 _MOST_SERIES = 12
 _PHASES = {"train": "training", "infer": "inference"}
@@ -44,7 +44,7 @@ def training(report: Report) -> Iterator[Chart]:
         yield Chart(
             tagged("training", names),
             of_all(f"Training rate: {name}", len(lanes), len(everything)),
-            alt.replace(cells.NO_BREAK, " "),
+            alt.replace(NO_BREAK, " "),
             spec,
             _lane_table(everything, "images/s"),
             "training",

@@ -6,14 +6,14 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.model import Group, Report, Row
 from bench.durations import duration
 from bench.projection import Assumptions
 from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec, of_all
 from bench.report.costs import cost, paid
-from bench.report.model import Group, Report, Row
 from bench.report.notes import row_labels
-from bench.report.sections import Table
+from bench.text.sections import NO_BREAK, Table
 
 MOST_PIPELINES = 8
 
@@ -52,7 +52,7 @@ def headlines(report: Report) -> Iterator[Chart]:
         yield Chart(
             f"headline{slug(group, report)}",
             of_all(f"One training of {name}, {report.assumptions.dataset.title}", len(lanes), len(behind)),
-            alt.replace(cells.NO_BREAK, " "),
+            alt.replace(NO_BREAK, " "),
             lanes_spec(lanes, alt, "time of one training, log scale; whiskers: 95 % interval", TIME_AXIS),
             Table(("device", "one training"), tuple((lane.name, lane.text) for lane in behind), frozenset({1})),
             "headline",

@@ -13,15 +13,16 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from bench.analysis.model import CaseKey, Course, RecordLine, Stack, Trace
 from bench.errors import RecordError
+from bench.record.consistency import check_record
 from bench.record.quality import goal, seconds_to, target_text
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
-from bench.report.model import CaseKey, Course, RecordLine, Stack, Trace
-from bench.report.nodes import UNLABELLED, apart
-from bench.report.text import clean, first_line, plural
 from bench.statistics import NoFigure, log_time
+from bench.text.words import clean, first_line, plural
 
 MEGA = 1e6
+UNLABELLED = "(no label)"
 _MOST_POINTS = 120
 _LONGEST_STAGE = 1e9  # seconds; more is no stage
 
@@ -127,23 +128,6 @@ def _print(record: Record) -> tuple[object, ...]:
     )
 
 
-def check_record(record: Record) -> None:
-    """Raises RecordError where a trial or a forecast belongs to no case, which the schema alone cannot see."""
-    for what, entries in (("trial", record.trials), ("forecast", record.forecasts)):
-        wrong = next((entry.case for entry in entries if not 0 <= entry.case < len(record.cases)), None)
-        if wrong is not None:
-            name = clean(record.id, 60)
-            raise RecordError(f"record {name} has a {what} of case {wrong}, but only {plural(len(record.cases), 'case')}")
-    _refuse_twins(record)
-
-
-def _refuse_twins(record: Record) -> None:
-    seen = Counter((trial.case, trial.role, trial.number) for trial in record.trials)
-    twice = next((place for place, count in seen.items() if count > 1), None)
-    if twice is not None:
-        raise RecordError(f"record {clean(record.id, 60)} has {twice[1]} {twice[2]} of case {twice[0]} more than once")
-
-
 def _add(pooled: Pool, record: Record) -> None:
     check_record(record)
     keys = _tallies(pooled, record)
@@ -192,6 +176,11 @@ def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
         device = tally.device.name if tally.device is not None and tally.device.kind != "cpu" else ""
         hardware = device or f"{pooled.machines[tally.key.machine].cpu}, {tally.key.threads} cores"
         pooled.nodes.setdefault(apart(tally.key, hardware), {}).setdefault(value, []).append(figure.log)
+
+
+def apart(key: CaseKey, hardware: str) -> CaseKey:
+    """What alike machines have in common: everything but which one it was, ``hardware`` being the device's name."""
+    return key._replace(machine=hardware, stack=key.stack._replace(environment=""))
 
 
 def _tallies(pooled: Pool, record: Record) -> list[Tally]:

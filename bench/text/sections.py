@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Between words that belong on one line; terminals get a space."""
+
 LONGEST_LIST = 20
 """Lists longer than this are cut, and say so; csv and json hold everything."""
 

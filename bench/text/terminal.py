@@ -7,27 +7,11 @@ import textwrap
 from collections.abc import Sequence
 
 from bench.durations import UNKNOWN
-from bench.report.cells import NO_BREAK
-from bench.report.document import document
-from bench.report.model import Report
-from bench.report.sections import Section, Table
+from bench.text.sections import NO_BREAK, Section, Table
 
 _GAP = 2  # columns between two cells
 _NARROWEST = 6  # to which a column may be squeezed
 _WIDEST_PAGE = 140
-
-
-class TerminalReporter:
-    """Tables for people; ``width`` None takes the terminal's, or 110 where there is none."""
-
-    name = "terminal"
-
-    def __init__(self, width: int | None = None) -> None:
-        self.width = width
-
-    def render(self, report: Report) -> str:
-        """The report as text, no line longer than the width where words allow."""
-        return terminal_page(document(report), self.width)
 
 
 def terminal_page(sections: Sequence[Section], width: int | None = None) -> str:

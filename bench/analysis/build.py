@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.analysis.cases import measured_cases
+from bench.analysis.model import CaseKey, MeasuredCase, Remark, Report
+from bench.analysis.pool import Pool, pool
+from bench.analysis.rows import groups
 from bench.errors import NotComparableError, UsageError
 from bench.projection import Assumptions
 from bench.record.schema import Ceiling, Record
-from bench.report.cases import measured_cases
-from bench.report.model import CaseKey, MeasuredCase, Remark, Report
-from bench.report.pool import Pool, pool
-from bench.report.rows import groups
-from bench.report.text import clean, plural
+from bench.text.words import clean, plural
 
 
 def build(records: Iterable[Record], assumptions: Assumptions | None = None, group_by: str = "") -> Report:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from bench.analysis.model import Group, MeasuredCase, Row, Setting, SpeedUp
 from bench.errors import UsageError
 from bench.projection import Assumptions, Decoding, Measured, break_even, find_price, project, speed_up
 from bench.record.schema import Machine
-from bench.report.model import Group, MeasuredCase, Row, Setting, SpeedUp
-from bench.report.text import clean
+from bench.text.words import clean
 
 X86 = ("x86_64", "amd64", "x86", "i386", "i686")
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.record.schema import Ceiling, Energy, WorkloadFacts
-from bench.report.model import (
+from bench.analysis.model import (
     ABOVE_CEILING,
     DISTURBED,
     LOWERINGS,
@@ -23,7 +22,8 @@ from bench.report.model import (
     MeasuredCase,
     Power,
 )
-from bench.report.pool import Figure, Pool, Tally
+from bench.analysis.pool import Figure, Pool, Tally
+from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.spec import OPERAND_BYTES
 from bench.statistics import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
 

@@ -1,0 +1,1 @@
+"""From records to figures: trials pooled into cases, cases into rows of devices. No words, no pictures."""

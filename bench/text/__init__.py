@@ -1,0 +1,1 @@
+"""Words, tables and sections as text for a terminal and as Markdown."""
