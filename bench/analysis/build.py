@@ -29,7 +29,7 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None, gro
     selected = _selected(everything, assumptions)
     if not any(case.log is not None or case.courses for case in selected):
         raise NotComparableError(_nothing(pooled, selected))
-    cases = tuple(case for case in selected if case.key.scenario != "to-quality")
+    cases = tuple(case for case in selected if not case.key.how.to_target)
     synthetic = {fingerprint for fingerprint, (made, _) in pooled.data.items() if made}
     known = {case.key: case for case in cases}
     return Report(
@@ -46,7 +46,7 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None, gro
         group_by=group_by,
         nodes={key: nodes for key, nodes in pooled.nodes.items() if _chosen(key, assumptions)},
         forecasts=tuple((known[key], found) for key, found in pooled.forecasts if key in known),
-        to_quality=tuple(case for case in selected if case.key.scenario == "to-quality"),
+        to_quality=tuple(case for case in selected if case.key.how.to_target),
     )
 
 

@@ -23,6 +23,7 @@ from bench.analysis.model import (
     Power,
 )
 from bench.analysis.pool import Figure, Pool, Tally
+from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.spec import OPERAND_BYTES
 from bench.statistics import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
@@ -32,7 +33,6 @@ PLAUSIBLE = 1.1
 
 _SHARES = np.concatenate([np.linspace(0, 0.9, 46), np.linspace(0.905, 0.99, 18), np.linspace(0.991, 1, 10)])
 
-PHASES = ("preprocess", "train", "infer")
 _START_UP = ("import", "build", "first_step")
 
 
@@ -184,12 +184,12 @@ def _ceilings(
     Every image has to reach the device, at one byte per pixel and channel, whatever is computed with it there.
     """
     facts, device, key = tally.facts, tally.device, tally.key
-    if device is None or facts is None or log is None or tally.case.scenario == "to-quality":
+    if device is None or facts is None or log is None or key.how.to_target:
         return None, None, None, None
     arithmetic, memory, copying = (
         pooled.ceilings.get((key.machine, device.physical, key.precision, kind)) for kind in ("arithmetic", "memory", "copy")
     )
-    operations = {"train": facts.training_flops, "infer": facts.forward_flops}.get(key.phase, 0)
+    operations = {"trainer": facts.training_flops, "predictor": facts.forward_flops}.get(key.how.builds, 0)
     return (
         arithmetic,
         _share(log.rate * operations, arithmetic),
@@ -209,8 +209,8 @@ def _bytes_per_image(key: CaseKey, facts: WorkloadFacts) -> float:
     Weights are read once a batch; in training once more on the way back, and their gradients are written. The optimizer's
     reading and writing is not counted, as its operations are not.
     """
-    elements = {"train": facts.training_elements, "infer": facts.forward_elements}.get(key.phase, 0)
-    passes = 3 if key.phase == "train" else 1
+    elements = {"trainer": facts.training_elements, "predictor": facts.forward_elements}.get(key.how.builds, 0)
+    passes = 3 if key.how.builds == "trainer" else 1
     size = OPERAND_BYTES.get(key.precision, 0)
     return size * (elements + passes * facts.parameters / key.batch_size) if elements > 0 and key.batch_size > 0 else 0.0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.projection import Assumptions, BreakEven, Measured, Price, Projection
+from bench.record.scenarios import Scenario, scenario
 from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Machine, WorkloadFacts
 from bench.statistics import Estimate, LogRate, Percentile
 
@@ -64,6 +65,11 @@ class CaseKey(NamedTuple):
     threads: int
     processes: int
     options: str
+
+    @property
+    def how(self) -> Scenario:
+        """Everything the harness knows of its scenario."""
+        return scenario(self.phase, self.scenario)
 
 
 class Course(NamedTuple):

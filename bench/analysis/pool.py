@@ -151,7 +151,7 @@ def _add(pooled: Pool, record: Record) -> None:
         tally.records.add(record.id)
         before = len(tally.figures)
         _add_trial(pooled, tally, trial)
-        if pooled.group_by and len(tally.figures) > before and tally.case.scenario != "to-quality":
+        if pooled.group_by and len(tally.figures) > before and not tally.case.how.to_target:
             _add_to_node(pooled, tally, record.labels.get(pooled.group_by, UNLABELLED))
 
 
@@ -204,7 +204,7 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
             workload=case.workload,
             size=case.size,
             digest="" if facts is None else facts.digest,
-            data=images.get((case.workload, case.size), "") if _depends_on_data(case) else "",
+            data=images.get((case.workload, case.size), "") if case.how.images_matter else "",
             backend=case.backend,
             devices=case.devices,
             phase=case.phase,
@@ -219,11 +219,6 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
         )
         found.append(pooled.tallies.setdefault(key, Tally(key, case, facts, device)))
     return found
-
-
-def _depends_on_data(case: Case) -> bool:
-    """Whether its time depends on which images they are."""
-    return case.phase == "preprocess" or case.scenario in {"from-files", "to-quality"}
 
 
 def _images(record: Record) -> dict[tuple[str, str], str]:
@@ -263,7 +258,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     if not any(known.trace for known in tally.figures):
         figure = figure._replace(trace=_trace(tally.case, trial))
     tally.figures.append(figure)
-    if tally.case.scenario == "to-quality":
+    if tally.case.how.to_target:
         seconds = seconds_to(tally.case.targets, trial.curve)
         tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
     tally.lowerings.add(trial.lowering)
@@ -296,7 +291,7 @@ def _figure(case: Case, trial: Trial) -> Figure:
 
 def _trace(case: Case, trial: Trial) -> Trace | None:
     """A trial's samples, thinned to medians of neighbours where there are very many."""
-    if case.scenario == "to-quality" or len(trial.samples) < 2:
+    if case.how.to_target or len(trial.samples) < 2:
         return None
     items = np.array(
         [pixels / MEGA for pixels in trial.pixels_per_sample] or [max(trial.images_per_sample, 1)], dtype=np.float64

@@ -19,9 +19,7 @@ def groups(
     cases: Sequence[MeasuredCase], machines: dict[str, Machine], synthetic: set[str], assumptions: Assumptions
 ) -> tuple[Group, ...]:
     """One group per workload, size and digest. Raises UsageError where the reference asked for was not measured."""
-    trained = sorted(
-        (case for case in cases if case.key.phase == "train" and not case.key.scenario and case.valid), key=_group_key
-    )
+    trained = sorted((case for case in cases if case.key.how.projected == "training" and case.valid), key=_group_key)
     found = []
     for (workload, size, digest), members in groupby(trained, key=_group_key):
         trains = list(members)
@@ -56,9 +54,9 @@ def _rows(
     infers: dict[tuple[object, ...], list[MeasuredCase]] = {}
     decodes: dict[str, list[MeasuredCase]] = {}
     for case in partners:
-        if case.key.scenario == "offline":
+        if case.key.how.projected == "evaluation":
             infers.setdefault((*_device_key(case), case.key.digest), []).append(case)
-        elif case.key.phase == "preprocess":
+        elif case.key.how.projected == "decoding":
             decodes.setdefault(case.key.machine, []).append(case)
     rows = []
     for _, members in groupby(sorted(trains, key=_device_key), key=_device_key):

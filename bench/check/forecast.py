@@ -56,7 +56,7 @@ def forecasts(
         for facts in prepared.values():
             refuse_untrainable(facts)
         pilots: list[Pilot] = []
-        trainings = sum(planned.case.phase == "train" for planned in plan.cases)
+        trainings = sum(planned.case.how.projected == "training" for planned in plan.cases)
         compiled = Path(stack.enter_context(TemporaryDirectory(prefix="bench-compiled-")))
         for number in range(count):
             numbered = msgspec.structs.replace(plan, id=f"{plan.id}-{number:02d}", seed=wishes.seed + number)
@@ -73,7 +73,7 @@ def forecasts(
                 if broken is not None:
                     raise NotComparableError(f"{plan.cases[broken.case].case.label} cannot be measured: {broken.reason}")
                 for index, planned in enumerate(numbered.cases):
-                    if planned.case.phase == "train":
+                    if planned.case.how.projected == "training":
                         forecast = _held_to_account(index, runner, record, wishes.epochs)
                         journal.add(Forecasted(forecast=forecast))
                         yield planned.case, forecast
@@ -86,10 +86,10 @@ def _with_evaluations(plan: Plan) -> Plan:
     kinds = {(device.backend, device.id): device.physical for device in plan.devices}
     for planned in plan.cases:
         case = planned.case
-        if case.scenario == "offline":
+        if case.how.projected == "evaluation":
             size = HOST_BATCH if kinds[case.backend, case.devices[0]] == "host" else DEVICE_BATCH
             case = msgspec.structs.replace(case, batch_size=size)
-        if case.scenario in {"", "offline"}:
+        if case.how.projected:
             cases.append(msgspec.structs.replace(planned, case=case, candidates=(), search=False))
     return msgspec.structs.replace(plan, cases=cases)
 
@@ -101,7 +101,7 @@ def _held_to_account(index: int, runner: Runner, record: Record, epochs: int | N
     epochs = epochs or prepared.workload.epochs
     trained = _train(planned, f"case{index:02d}-training", runner, prepared, epochs)
     steps = trained.images // case.batch_size
-    evaluations = [other.case for other in runner.plan.cases if other.case.phase == "infer"]
+    evaluations = [other.case for other in runner.plan.cases if other.case.how.projected == "evaluation"]
     batch = next(other.batch_size for other in evaluations if (other.backend, other.devices) == (case.backend, case.devices))
     validation = -(-trained.validation_images // batch) * batch
     work = Dataset(

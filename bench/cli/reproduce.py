@@ -118,7 +118,7 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
     low_bound, high_bound = math.log1p(-min(within, 99.9) / 100), math.log1p(within / 100)
     lines, found = [], []
     for key, recorded in before.items():
-        phase = " ".join(part for part in (recorded.key.phase, recorded.key.scenario) if part)
+        phase = recorded.key.how.title
         name = f"{cells.place(recorded)} {recorded.key.workload}-{recorded.key.size} {phase} {cells.setting(recorded)}"
         repeated = after.get(key)
         if repeated is None or not (recorded.valid and repeated.valid):

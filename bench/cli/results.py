@@ -263,9 +263,8 @@ def _read(places: tuple[str, ...]) -> Iterator[tuple[Place, Record | str]]:
 
 
 def _line(place: Place, record: Record) -> dict[str, Any]:
-    to_quality = {True: " to quality", False: ""}
     measured = sorted(
-        {f"{case.backend} {case.workload}-{case.size}{to_quality[case.scenario == 'to-quality']}" for case in record.cases}
+        {f"{case.backend} {case.workload}-{case.size}{' to quality' if case.how.to_target else ''}" for case in record.cases}
     )
     if record.forecasts:
         measured.append(f"{len(record.forecasts):,} forecasts")

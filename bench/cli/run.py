@@ -237,7 +237,8 @@ def _plan(values: dict[str, Any]) -> Plan:
 
 
 def _wishes(values: dict[str, Any]) -> Wishes:
-    from bench.run.plan import PHASES, Wishes
+    from bench.record.scenarios import PHASES
+    from bench.run.plan import Wishes
 
     quick, until_quality = values["quick"], values["until_quality"]
     _refuse_unfit(values)
@@ -259,8 +260,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         stall=values["stall_timeout"],
         ceilings=not (values["no_ceilings"] or quick or until_quality),
         search=not (values["no_search"] or quick),
-        from_files=values["source"] == "files",
-        until_quality=until_quality,
+        scenarios=[*(["from-files"] if values["source"] == "files" else []), *(["to-quality"] if until_quality else [])],
         epochs=values["epochs"],
         targets=_targets(values["target_words"]),
         labels=_labels(values["notes"]),

@@ -35,7 +35,7 @@ def case_key(case: Case, vary: Collection[str] = ()) -> CaseKey:
     """Cases with one key are held against each other."""
     options = ",".join(f"{name}={value}" for name, value in sorted(case.options.items()))
     place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.threads))
-    batch = "" if case.phase == "preprocess" else str(case.batch_size)
+    batch = str(case.batch_size) if case.how.batch else ""
     what = (case.workload, case.size, case.phase, case.scenario, goal(case), case.precision, batch)
     return (*what, str(case.processes), options, *place)
 

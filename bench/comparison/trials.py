@@ -79,7 +79,7 @@ def paired(case: Case, base: Sequence[Trial], candidate: Sequence[Trial]) -> Pai
     found = Paired([], [])
     for one, two in matched(base, candidate):
         blocks = turns(case, one), turns(case, two)
-        if case.scenario == "single-stream":  # of as many queries, the slower side's last turns had no neighbour
+        if case.how.per_query:  # of as many queries, the slower side's last turns had no neighbour
             shorter = min(map(len, blocks))
             blocks = blocks[0][:shorter], blocks[1][:shorter]
         found.differences.append(pair_difference(*blocks))
@@ -95,7 +95,7 @@ def matched(base: Sequence[Trial], candidate: Sequence[Trial]) -> Iterator[tuple
 
 def turns(case: Case, trial: Trial) -> list[float]:
     """Seconds of each steady turn: a sample, or in single-stream the mean query of each turn."""
-    if case.scenario != "single-stream":
+    if not case.how.per_query:
         return steady(trial)
     found: list[float] = []
     begun, spent = 0, 0.0

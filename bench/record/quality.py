@@ -20,7 +20,7 @@ def seconds_to(targets: Mapping[str, float], curve: Sequence[Evaluation]) -> flo
 
 def goal(case: Case) -> str:
     """What a training goes to, and in how many epochs at most; nothing for other cases."""
-    if case.scenario != "to-quality":
+    if not case.how.to_target:
         return ""
     return f"to {target_text(case.targets)} in at most {case.epochs} epochs"
 

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.record.scenarios import Scenario, scenario
+
 VERSION = 1
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -17,10 +19,6 @@ Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """A count of things that there must be."""
 
-Phase = Literal["preprocess", "train", "infer"]
-Scenario = Literal["", "from-files", "to-quality", "single-stream", "offline"]
-"""Of training: from arrays in memory, from image files decoded on the way, or to the workload's quality target; the others of
-inference."""
 Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid"]
 
 
@@ -31,8 +29,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[str, ...]
     workload: str
     size: str
-    phase: Phase
-    scenario: Scenario = ""
+    phase: str
+    scenario: str = ""  # with the phase a row of ``bench.record.scenarios``
     precision: str = ""  # "" for preprocess
     batch_size: Whole = 1
     threads: Positive = 1  # host cores given to the worker
@@ -43,11 +41,20 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     targets: dict[str, float] = {}  # of to-quality: measures on the validation images, all to be reached
     chosen: str = ""  # how batch size and options were chosen, where pilots chose them: "pilot over 1, 8, 32"
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a phase and scenario that nobody knows: they must never pass for another."""
+        scenario(self.phase, self.scenario)
+
+    @property
+    def how(self) -> Scenario:
+        """Everything the harness knows of its scenario."""
+        return scenario(self.phase, self.scenario)
+
     @property
     def label(self) -> str:
         """A short name for people: ``cpu cpu melanoma-small train fp32 batch 32``."""
         parts = [self.backend, *self.devices, f"{self.workload}-{self.size}", self.phase, self.scenario, self.precision]
-        tail = f"{self.threads} cores" if self.phase == "preprocess" else f"batch {self.batch_size}"
+        tail = f"batch {self.batch_size}" if self.how.batch else f"{self.threads} cores"
         options = [f"{name}={value}" for name, value in sorted(self.options.items())]
         return " ".join([p for p in parts if p] + [tail, *options])
 

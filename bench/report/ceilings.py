@@ -70,7 +70,7 @@ def _devices(report: Report) -> tuple[str, ...]:
         if bound is not None:
             reached = ", ".join(f"{percent(share)} of {name}" for name, share in shares(case).items())
             caches = " (from caches, in part)" if (case.of_memory or 0.0) > IN_CACHES else ""
-            phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
+            phase = case.key.how.title
             end = UNBOUND if bound == NONE else f"{bound} binds."
             place = cells.with_machine(cells.place(case), case, report)
             lines.append(f"{place}, {phase}, {cells.setting(case)}: {reached}{caches}: {end}")
@@ -79,7 +79,7 @@ def _devices(report: Report) -> tuple[str, ...]:
 
 def _cores(report: Report) -> Iterator[str]:
     """Decoding with several cores, held against as many times what one core does."""
-    decoding = [case for case in report.measured if case.key.phase == "preprocess" and case.log is not None]
+    decoding = [case for case in report.measured if case.key.how.projected == "decoding" and case.log is not None]
     one = {_alike(case): case.log.rate for case in decoding if case.log is not None and case.key.threads == 1}
     for case in decoding:
         cores, single = case.key.threads, one.get(_alike(case))

@@ -48,7 +48,7 @@ def place(case: MeasuredCase) -> str:
 
 def setting(case: MeasuredCase) -> str:
     """``fp32, batch 32``; for preprocessing ``2 cores``."""
-    if case.key.phase == "preprocess":
+    if not case.key.how.batch:
         return plural(case.key.threads, "core")
     parts = [clean(case.key.precision, 20), f"batch {case.key.batch_size:,}", clean(case.key.options, 60)]
     return ", ".join(part for part in parts if part)

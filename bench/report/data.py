@@ -12,6 +12,7 @@ import msgspec
 from bench.analysis.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
 from bench.projection import Assumptions
 from bench.record.forecasts import covered, error
+from bench.record.scenarios import IMAGES, MEGAPIXELS
 from bench.report.ceilings import bound_by
 from bench.report.costs import break_even_price, cost
 from bench.report.quality import seconds
@@ -190,8 +191,8 @@ def _to_quality(case: MeasuredCase) -> Fields:
 
 
 def _measured(case: MeasuredCase) -> Fields:
-    unit = "megapixels_per_second" if case.key.phase == "preprocess" else "images_per_second"
-    rates: dict[str, Fields | None] = {"images_per_second": None, "megapixels_per_second": None, unit: _estimate(case.rate)}
+    rates: dict[str, Fields | None] = {unit.field: None for unit in (IMAGES, MEGAPIXELS)}
+    rates[case.key.how.unit.field] = _estimate(case.rate)
     return {
         **_case_fields(case.key),
         "device_name": "" if case.device is None else case.device.name,

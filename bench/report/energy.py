@@ -53,12 +53,11 @@ def _case(case: MeasuredCase, report: Report) -> tuple[str, ...]:
     assert case.power is not None
     assert case.log is not None
     joules = case.power.draw.rate / case.log.rate
-    unit = "a megapixel" if case.key.phase == "preprocess" else "an image"
     idle = UNKNOWN if case.power.idle_watts is None else f"{number(case.power.idle_watts)} W"
     return (
-        cells.at_machine(case, report), " ".join(part for part in (case.key.phase, case.key.scenario) if part),
+        cells.at_machine(case, report), case.key.how.title,
         cells.setting(case), cells.estimated(case.power.draw.estimate(), lambda watts: f"{number(watts)} W"), idle,
-        f"{cells.energy(joules)} {unit}", cells.energy(_MILLION * joules),
+        f"{cells.energy(joules)} {case.key.how.unit.one}", cells.energy(_MILLION * joules),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from bench.analysis.model import MeasuredCase, Report
 from bench.durations import UNKNOWN, duration, number, size
+from bench.record.scenarios import MEGAPIXELS
 from bench.report import cells
 from bench.report.ceilings import nearest, percent
 from bench.statistics import CONFIDENCE, PERCENTILES, welch
@@ -47,7 +48,7 @@ def _case(case: MeasuredCase) -> tuple[str, ...]:
     memory += [f"device {cells.whole(size(case.device_memory))}"] if case.device_memory else []
     return (
         cells.place(case),
-        " ".join(part for part in (case.key.phase, case.key.scenario) if part),
+        case.key.how.title,
         cells.setting(case),
         _rate(case),
         f"{case.trials:,}" + (f" (+{case.failed:,} failed)" if case.failed else ""),
@@ -62,7 +63,7 @@ def _case(case: MeasuredCase) -> tuple[str, ...]:
 def _rate(case: MeasuredCase) -> str:
     if case.log is None:
         return f"no figure: {clean(case.no_figure, 100)}"
-    megapixels = case.key.phase == "preprocess"
+    megapixels = case.key.how.unit is MEGAPIXELS
     rate = cells.estimated(case.rate, lambda value: f"{number(value)} MP/s" if megapixels else number(value))
     signs = cells.signs(case)
     return f"{rate} {signs}" if signs else rate
@@ -90,7 +91,7 @@ def input_taxes(report: Report) -> list[str]:
     """What training from image files costs against the same training from arrays in memory."""
     lines = []
     for case in report.measured:
-        if case.key.scenario != "from-files" or case.log is None:
+        if not case.key.how.reads_files or case.key.how.on_host or case.log is None:
             continue
         alike = case.key._replace(scenario="", data="")
         twin = next((other for other in report.measured if other.key == alike and other.log is not None), None)

@@ -40,7 +40,7 @@ def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> 
     rates = [log_rate(nodes[name]) for name in names]
     middle = median(rate.mean for rate in rates)
     far = set(outliers([rate.mean for rate in rates]))
-    unit = "MP/s" if key.phase == "preprocess" else "images/s"
+    unit = key.how.unit.per_second
     rows = []
     for place in sorted(range(len(names)), key=lambda place: rates[place].mean):
         rate = rates[place]
@@ -52,7 +52,7 @@ def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> 
             )
         )  # fmt: skip
     what = [key.backend, "+".join(key.devices), f"{key.workload} {key.size}", key.phase, key.scenario, key.precision]
-    size = plural(key.threads, "core") if key.phase == "preprocess" else f"batch {key.batch_size:,}"
+    size = f"batch {key.batch_size:,}" if key.how.batch else plural(key.threads, "core")
     title = f"By {clean(label, 40)}: " + " ".join(clean(part, 40) for part in [*dict.fromkeys(what), size] if part)
     title += f", {processor(clean(key.machine, 60))}" if key.machine else ""
     return Section(

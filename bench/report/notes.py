@@ -83,7 +83,7 @@ def not_projected(report: Report) -> list[str]:
     projected = {setting.train.key for group in report.groups for row in group.rows for setting in row.settings}
     lines = []
     for case in report.measured:
-        if case.key.phase == "train" and not case.key.scenario and case.key not in projected:
+        if case.key.how.projected == "training" and case.key not in projected:
             machine = report.machines[case.key.machine]
             lines.append(f"{cells.side(case, machine)}, {clean(case.key.size, 40)}: {_why(case)}.")
     return lines

@@ -82,7 +82,7 @@ def _benchmark(case: MeasuredCase) -> dict[str, Any]:
         "fullname": f"accelbench::{name}",
         "params": None,
         "param": None,
-        "extra_info": {"marks": list(case.marks), "valid": case.valid, "unit": "s/megapixel" if case.key.phase == "preprocess" else "s/image"},
+        "extra_info": {"marks": list(case.marks), "valid": case.valid, "unit": f"s/{case.key.how.unit.name}"},
         "options": {
             "disable_gc": False, "timer": "perf_counter", "min_rounds": len(case.log_times), "max_time": 0.0, "min_time": 0.0,
             "warmup": False,

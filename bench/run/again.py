@@ -72,7 +72,7 @@ def _lacking(case: Case, found: Discovery) -> str:
     sizes = {(workload.info.name, workload.info.size) for workload in found.workloads}
     if (case.workload, case.size) not in sizes:
         return f"the workload {case.workload}-{case.size} is not installed"
-    if case.phase == "preprocess":
+    if case.how.on_host:
         return ""
     backend = next((backend for backend in found.backends if backend.info.name == case.backend), None)
     if backend is None:
@@ -94,7 +94,7 @@ def _lacking(case: Case, found: Discovery) -> str:
 
 def _planned(case: Case, found: Discovery) -> PlannedCase:
     workload = found.workload(case.workload, case.size)
-    backend = None if case.phase == "preprocess" else found.backend(case.backend)
+    backend = None if case.how.on_host else found.backend(case.backend)
     own = {} if backend is None else backend.info.environment
     physical = ""
     if backend is not None:

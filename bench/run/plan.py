@@ -11,14 +11,14 @@ from bench.entry_points import PluginRef
 from bench.errors import NoDeviceError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.record.schema import Case, DeviceFacts, Machine, Phase, Scenario, Skip
+from bench.record.scenarios import PHASES, Scenario, asked_for
+from bench.record.schema import Case, DeviceFacts, Machine, Skip
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
 from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec
 
 PRECISIONS = ("float64", "fp32", "tf32", "bf16")
-PHASES: tuple[Phase, ...] = ("preprocess", "train", "infer")
 MEASURES = ("auc", "accuracy")
 
 # Offline batch sizes a pilot tries, in rising order while they get faster.
@@ -46,9 +46,8 @@ class Wishes:
     stall: float = STALL_SECONDS
     ceilings: bool = True
     search: bool = False
-    from_files: bool = False  # also train from image files
-    until_quality: bool = False  # train to the target, and nothing else
-    epochs: int | None = None  # of such a training, at most
+    scenarios: Sequence[str] = ()  # beyond the usual ones of each phase
+    epochs: int | None = None  # of a training to its target, at most
     targets: dict[str, float] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
@@ -160,21 +159,22 @@ def plan_cases(
     """Every combination asked for that the devices can run, and the others with their reasons."""
     cases: list[PlannedCase] = []
     skips: list[Skip] = []
+    rows = asked_for(wishes.phases, wishes.scenarios)
     for workload in workloads:
-        if "preprocess" in wishes.phases:
-            cases += _preprocess(wishes, workload)
+        for row in rows:
+            cases += _host_cases(row, wishes, workload) if row.on_host else []
         for backend in backends:
             for device in backend.info.devices:
                 if wishes.devices and device.id not in wishes.devices:
                     continue
-                more, skipped = _device_cases(wishes, backend, device, workload)
+                more, skipped = _device_cases(rows, wishes, backend, device, workload)
                 cases += more
                 skips += skipped
     return cases, skips
 
 
-def _preprocess(wishes: Wishes, workload: FoundWorkload) -> list[PlannedCase]:
-    """Decoding on one core, and on all that may be used."""
+def _host_cases(row: Scenario, wishes: Wishes, workload: FoundWorkload) -> list[PlannedCase]:
+    """On one core, on half of them, and on all that may be used."""
     cores = wishes.threads or usable_cores()
     planned = []
     for threads in sorted({1, max(1, cores // 2), cores}):
@@ -183,7 +183,8 @@ def _preprocess(wishes: Wishes, workload: FoundWorkload) -> list[PlannedCase]:
             devices=("cpu",),
             workload=workload.info.name,
             size=workload.info.size,
-            phase="preprocess",
+            phase=row.phase,
+            scenario=row.name,
             threads=threads,
             environment=worker_environment(threads, {}),
         )
@@ -192,7 +193,7 @@ def _preprocess(wishes: Wishes, workload: FoundWorkload) -> list[PlannedCase]:
 
 
 def _device_cases(
-    wishes: Wishes, backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload
+    rows: Sequence[Scenario], wishes: Wishes, backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload
 ) -> tuple[list[PlannedCase], list[Skip]]:
     threads = wishes.threads or usable_cores()
     environment = worker_environment(threads, backend.info.environment)
@@ -202,21 +203,25 @@ def _device_cases(
             have = ", ".join(device.precisions)
             skips.append(Skip(what=f"{device.id} {precision}", reason=f"the device has {have}, not {precision}"))
             continue
-        for shape in _shapes(wishes, device, workload, precision):
-            if shape.phase == "train" and not device.trains:
-                skips.append(Skip(what=f"{device.id} train", reason="the device runs inference only"))
+        for row in rows:
+            # Latency is asked of the precision everything is compared in, unless another was asked for by name.
+            if row.on_host or not (row.every_precision or precision == "fp32" or wishes.precisions):
                 continue
+            if row.builds == "trainer" and not device.trains:
+                skips.append(Skip(what=f"{device.id} {row.phase}", reason="the device runs inference only"))
+                continue
+            batch_size, candidates = _batch_sizes(row, wishes, device, workload)
             case = Case(
                 backend=backend.info.name,
                 devices=(device.id,),
                 workload=workload.info.name,
                 size=workload.info.size,
-                phase=shape.phase,
-                scenario=shape.scenario,
+                phase=row.phase,
+                scenario=row.name,
                 precision=precision,
-                batch_size=shape.batch_size,
-                epochs=shape.epochs,
-                targets=shape.targets,
+                batch_size=batch_size,
+                epochs=(wishes.epochs or workload.info.epochs) if row.to_target else 0,
+                targets=_targets(wishes, workload) if row.to_target else {},
                 threads=threads,
                 options={name: value for name, value in wishes.options.items() if name in backend.info.options},
                 environment=environment,
@@ -224,7 +229,7 @@ def _device_cases(
             planned = _planned(case, backend, workload)
             # What was asked for by name is not searched for.
             search = wishes.search and backend.info.alternatives and not case.options
-            more = {"physical": device.physical, "candidates": shape.candidates, "search": search}
+            more = {"physical": device.physical, "candidates": candidates, "search": search}
             cases.append(msgspec.structs.replace(planned, **more))
     return cases, skips
 
@@ -238,35 +243,14 @@ LARGEST_BATCH, MOST_TRIALS, MOST_EPOCHS = 65_536, 10_000, 100_000
 """Far beyond what any device holds, or anybody waits for: more is a slip of the pen."""
 
 
-@dataclass(frozen=True)
-class _Shape:
-    phase: Phase
-    scenario: Scenario
-    batch_size: int
-    candidates: tuple[int, ...] = ()  # batch sizes that a pilot chooses from
-    epochs: int = 0
-    targets: dict[str, float] = field(default_factory=dict)
-
-
-def _shapes(wishes: Wishes, device: DeviceInfo, workload: FoundWorkload, precision: str) -> list[_Shape]:
-    """What is measured of a device in one precision."""
-    training = wishes.batch_size or workload.info.batch_size
-    if wishes.until_quality:
-        epochs = wishes.epochs or workload.info.epochs
-        return [_Shape("train", "to-quality", training, epochs=epochs, targets=_targets(wishes, workload))]
-    shapes: list[_Shape] = []
-    if "train" in wishes.phases:
-        shapes.append(_Shape("train", "", training))
-        if wishes.from_files:
-            shapes.append(_Shape("train", "from-files", training))
-    if "infer" in wishes.phases:
-        # Latency is asked of the precision everything is compared in, unless another was asked for by name.
-        if precision == "fp32" or wishes.precisions:
-            shapes.append(_Shape("infer", "single-stream", 1))
+def _batch_sizes(row: Scenario, wishes: Wishes, device: DeviceInfo, workload: FoundWorkload) -> tuple[int, tuple[int, ...]]:
+    """The batch size, and those that a pilot chooses from."""
+    if row.batch == "one":
+        return 1, ()
+    if row.batch == "fastest" and not wishes.batch_size:
         candidates = HOST_CANDIDATES if device.kind == "cpu" else ACCELERATOR_CANDIDATES
-        fixed = wishes.batch_size
-        shapes.append(_Shape("infer", "offline", fixed or candidates[0], () if fixed else candidates))
-    return shapes
+        return candidates[0], candidates
+    return wishes.batch_size or workload.info.batch_size, ()
 
 
 def _targets(wishes: Wishes, workload: FoundWorkload) -> dict[str, float]:

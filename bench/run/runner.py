@@ -42,7 +42,7 @@ class Runner:
         self.pilots()
         for index, number in trial_order(len(self.plan.cases), self.plan.trials, self.plan.seed):
             pilot = self.journal.pilot(index)
-            ready = not needs_pilot(self.plan.cases[index].case) or (pilot is not None and pilot.blocks is not None)
+            ready = not self.plan.cases[index].case.how.pilot or (pilot is not None and pilot.blocks is not None)
             if ready and not self.journal.skipped(index) and not self.journal.has_trial(index, number):
                 self._trial(index, number, pilot)
         self.tidy()
@@ -52,7 +52,7 @@ class Runner:
         for index, planned in enumerate(self.plan.cases):
             if self.journal.skipped(index):
                 continue
-            if not needs_pilot(planned.case):
+            if not planned.case.how.pilot:
                 if planned.search and self.journal.chosen(index) is None:
                     choice = self._choice(planned, planned.case)
                     self.journal.add(Chosen(case=index, options=choice.options, chosen=choice.note))
@@ -243,24 +243,20 @@ class Runner:
         return expected_seconds(self.plan, self.journal)
 
 
-def needs_pilot(case: Case) -> bool:
-    """Whether a pilot decides how long the trials of a case are; a training to its target decides that itself."""
-    return case.scenario != "to-quality"
-
-
 def settled_case(case: Case, found: Pilot | Chosen | None) -> Case:
     """The case with what its pilot, or a search alone, chose."""
     if found is None:
         return case
     settled = msgspec.structs.replace(case, options=case.options | found.options, chosen=found.chosen)
-    if isinstance(found, Pilot) and found.batch_size and case.phase == "infer":
+    if isinstance(found, Pilot) and found.batch_size:
         return msgspec.structs.replace(settled, batch_size=found.batch_size)
     return settled
 
 
 def _searched(case: Case) -> Case:
     """What is searched for a case: a training step is the same, wherever its images come from and whenever training ends."""
-    return msgspec.structs.replace(case, scenario="", epochs=0, targets={}) if case.phase == "train" else case
+    as_scenario = case.how.searched_as
+    return case if as_scenario is None else msgspec.structs.replace(case, scenario=as_scenario, epochs=0, targets={})
 
 
 def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
@@ -288,7 +284,7 @@ def workers_to_come(plan: Plan, journal: Journal) -> int:
     total = sum(not _ceiling_known(planned, plan, journal) for planned in ceiling_cases(plan))
     for index, planned in enumerate(plan.cases):
         if not journal.skipped(index):
-            total += needs_pilot(planned.case) and journal.pilot(index) is None
+            total += planned.case.how.pilot and journal.pilot(index) is None
             total += sum(not journal.has_trial(index, number) for number in range(plan.trials))
     return total
 
@@ -307,7 +303,7 @@ def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
     for index, planned in enumerate(plan.cases):
         pilot = None if journal is None else journal.pilot(index)
         guess = plan.seconds + OVERHEAD_SECONDS
-        if not needs_pilot(planned.case):
+        if not planned.case.how.pilot:
             guess = planned.case.epochs * EPOCH_SECONDS + OVERHEAD_SECONDS
         elif pilot is None:
             total += PILOT_SECONDS + plan.trials * guess

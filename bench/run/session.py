@@ -16,7 +16,8 @@ from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, 
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.files import NAME, read_record
-from bench.record.schema import Case, Finding, Machine, Record, Skip
+from bench.record.scenarios import asked_for
+from bench.record.schema import Finding, Machine, Record, Skip
 from bench.run.discovery import discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
@@ -72,7 +73,7 @@ def make_plan(
     """Discover and plan. Raises UsageError or NotComparableError before anything has started."""
     check_wishes(wishes)
     found = discover(wishes.backends or None, interpreters, python, wishes.stall)
-    needs_backends = any(phase != "preprocess" for phase in wishes.phases)
+    needs_backends = any(row.builds for row in asked_for(wishes.phases, wishes.scenarios))
     backends, skips = choose_backends(wishes, found) if needs_backends else ([], [])
     check_options(wishes, backends)
     workloads = [found.workload(wishes.workload, size) for size in wishes.sizes or found.usual_size(wishes.workload)]
@@ -115,15 +116,15 @@ def new_identity() -> tuple[str, str]:
 def prepare_data(
     workloads: Sequence[tuple[PluginRef, str, str]],
     data: DataSpec,
-    phases: Sequence[str],
+    files: bool,
     listen: Listener,
     python: str = sys.executable,
     stall: float = STALL_SECONDS,
 ) -> dict[str, Prepared]:
-    """Decoded images for every workload and size; keys are ``melanoma-small``."""
+    """Decoded images for every workload and size, and where ``files`` the image files too; keys are ``melanoma-small``."""
     prepared = {}
     for plugin, name, size in workloads:
-        job = Prepare(plugin=plugin, workload=name, size=size, data=data, cache=str(cache_folder()), phases=tuple(phases))
+        job = Prepare(plugin=plugin, workload=name, size=size, data=data, cache=str(cache_folder()), files=files)
         prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen, stall, python), type=Prepared)
     return prepared
 
@@ -131,14 +132,14 @@ def prepare_data(
 def prepare_plan(plan: Plan, listen: Listener, python: str = sys.executable) -> tuple[Plan, dict[str, Prepared]]:
     """Prepare the plan's images; cases without files to decode become skips."""
     needed = {(p.workload, p.case.workload, p.case.size): None for p in plan.cases}
-    phases = sorted({"preprocess" if reads_files(p.case) else p.case.phase for p in plan.cases})
-    prepared = prepare_data(list(needed), plan.data, phases, listen, python, plan.stall)
+    files = any(planned.case.how.reads_files for planned in plan.cases)
+    prepared = prepare_data(list(needed), plan.data, files, listen, python, plan.stall)
     for planned in plan.cases:
-        if planned.case.scenario == "to-quality":
+        if planned.case.how.to_target:
             refuse_unlabelled(prepared[f"{planned.case.workload}-{planned.case.size}"])
 
     def possible(planned: PlannedCase) -> bool:
-        return not reads_files(planned.case) or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
+        return not planned.case.how.reads_files or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
 
     missing = [planned for planned in plan.cases if not possible(planned)]
     plan = msgspec.structs.replace(plan, images={name: facts.data.fingerprint for name, facts in prepared.items()})
@@ -150,11 +151,6 @@ def prepare_plan(plan: Plan, listen: Listener, python: str = sys.executable) -> 
     if not cases:
         raise NotComparableError(f"nothing can be measured: {skips[0].reason}")
     return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
-
-
-def reads_files(case: Case) -> bool:
-    """Whether a case decodes image files."""
-    return case.phase == "preprocess" or case.scenario == "from-files"
 
 
 def refuse_unlabelled(prepared: Prepared) -> None:

@@ -9,15 +9,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 import msgspec
 
 from bench.errors import BenchError
 from bench.machine.host import usable_cores
 from bench.worker.channel import Channel, Failure, out_of_memory
+from bench.worker.handlers import handler
 from bench.worker.jobs import Job, Measure
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
@@ -45,20 +43,14 @@ def main() -> None:
     threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
     try:
         with channel.busy():
-            handler = _handler(type(job).__name__)
-        channel.result(handler(job, channel))
+            work = handler(HANDLERS[type(job).__name__])
+        channel.result(work(job, channel))
     except BaseException as error:  # whatever it is, the parent must hear of it
         traceback.print_exc()
         channel.send(explain(error))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def _handler(kind: str) -> Callable[[Any, Channel], Any]:
-    module, function = HANDLERS[kind].split(":")
-    handler: Callable[[Any, Channel], Any] = getattr(import_module(module), function)
-    return handler
 
 
 def explain(error: BaseException) -> Failure:

@@ -56,7 +56,7 @@ class Prepare(Common, frozen=True, kw_only=True, tag="prepare"):
     size: str
     data: DataSpec
     cache: str
-    phases: tuple[str, ...]
+    files: bool  # image files are wanted too
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):

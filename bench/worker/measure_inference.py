@@ -21,10 +21,10 @@ from bench.verify.witness import Timed, witness_predictions
 from bench.worker.answers import Measured
 from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
-from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
 from bench.worker.timing import SAMPLE_SECONDS, Trace, run_pipelined, steadiness, time_one_by_one
+from bench.worker.workbench import Workbench
 
 PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
@@ -57,7 +57,7 @@ class Rig:
         run_pipelined(self.launch, self.wait, batches)
 
 
-def measure_single_stream(bench: Bench) -> Measured:
+def measure_single_stream(bench: Workbench) -> Measured:
     """Seconds from handing over one image to holding its prediction; every query is a sample."""
     rig, measured = _start(bench, bench.job.case.batch_size)
     blocks = bench.job.blocks
@@ -81,7 +81,7 @@ def measure_single_stream(bench: Bench) -> Measured:
     return _finish(bench, rig, measured, timed.results)
 
 
-def _turn_now_and_then(bench: Bench) -> Callable[[], None]:
+def _turn_now_and_then(bench: Workbench) -> Callable[[], None]:
     """Queries are too short for a turn each: one turn lasts as long as a sample of another phase."""
     ends = 0.0
 
@@ -94,7 +94,7 @@ def _turn_now_and_then(bench: Bench) -> Callable[[], None]:
     return before
 
 
-def measure_offline(bench: Bench) -> Measured:
+def measure_offline(bench: Workbench) -> Measured:
     """Images per second at a batch size; a pilot with candidates finds the size first."""
     if bench.job.blocks is None:
         return _choose_batch(bench)
@@ -131,7 +131,7 @@ def measure_offline(bench: Bench) -> Measured:
     return _finish(bench, rig, measured, answers)
 
 
-def _choose_batch(bench: Bench) -> Measured:
+def _choose_batch(bench: Workbench) -> Measured:
     """Try the candidates in rising order, until one is clearly slower, memory is out or the time is up; suggest the fastest."""
     candidates = bench.job.candidates or (bench.job.case.batch_size,)
     spent = 0.0
@@ -162,7 +162,7 @@ def _choose_batch(bench: Bench) -> Measured:
     return measured
 
 
-def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
+def _pilot(bench: Workbench, size: int) -> tuple[Trace, Measured]:
     """The course of batches of this size, and what would be recorded; the predictor is gone afterwards."""
     rig, measured = _start(bench, size)
     with bench.stage("steady"):
@@ -172,7 +172,7 @@ def _pilot(bench: Bench, size: int) -> tuple[Trace, Measured]:
     return found, measured
 
 
-def _start(bench: Bench, batch_size: int) -> tuple[Rig, Measured]:
+def _start(bench: Workbench, batch_size: int) -> tuple[Rig, Measured]:
     case = bench.job.case
     assert bench.backend is not None
     bench.stages = {"import": bench.stages["import"]}
@@ -196,11 +196,11 @@ def _note_memory(rig: Rig, measured: Measured) -> None:
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
 
 
-def _finish(bench: Bench, rig: Rig, measured: Measured, answers: Answers) -> Measured:
+def _finish(bench: Workbench, rig: Rig, measured: Measured, answers: Answers) -> Measured:
     _note_memory(rig, measured)
     bench.timed()
     with bench.stage("check"):
-        case, in_flight = bench.job.case, 1 if bench.job.case.scenario == "single-stream" else 2
+        case = bench.job.case
         seen = Timed(
             case.batch_size,
             measured.steps_per_sample,
@@ -213,11 +213,13 @@ def _finish(bench: Bench, rig: Rig, measured: Measured, answers: Answers) -> Mea
         with bench.channel.busy():
             weights = load_calibrated(bench.folder)
             measured.checks = [_check(bench, rig, answers)]
-        measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, in_flight)
+        measured.checks += witness_predictions(
+            rig.predictor, bench.workload, weights, case.precision, seen, case.how.in_flight
+        )
     return measured
 
 
-def _check(bench: Bench, rig: Rig, answers: Answers) -> Check:
+def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
     """Some of the images whose predictions were timed, drawn now, against the oracle."""
     wrong = _wrong_shape(answers, (rig.feed.batch_size, bench.workload.network.classes))
     if wrong is not None:

@@ -15,15 +15,15 @@ from bench.record.schema import Check
 from bench.worker.answers import Measured
 from bench.worker.feed import image_files
 from bench.worker.jobs import Blocks
-from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
 from bench.worker.timing import steadiness
+from bench.worker.workbench import Workbench
 
 PILOT_SECONDS = 1.2
 
 
-def measure_preprocessing(bench: Bench) -> Measured:
+def measure_preprocessing(bench: Workbench) -> Measured:
     """Megapixels per second from files to uint8 NHWC, the threads reading, decoding and resizing side by side.
 
     Files are read through the page cache: what is measured is the cores' work, not the disk's.
@@ -64,7 +64,7 @@ def measure_preprocessing(bench: Bench) -> Measured:
     return measured
 
 
-def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench: Bench) -> None:
+def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench: Workbench) -> None:
     total = blocks.warmup + blocks.samples
     for done in range(total):
         bench.turn()

@@ -16,12 +16,12 @@ from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import Timed, witness_training
 from bench.worker.answers import Measured
 from bench.worker.full_training import FullTraining, load_images, scheduled
-from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.train import say
+from bench.worker.workbench import Workbench
 
 
-def measure_to_quality(bench: Bench) -> Measured:
+def measure_to_quality(bench: Workbench) -> Measured:
     """One training with the job's seed; its curve, and its measures on the test images."""
     case = bench.job.case
     assert bench.backend is not None
@@ -50,7 +50,7 @@ def measure_to_quality(bench: Bench) -> Measured:
     return measured
 
 
-def _check_predictions(bench: Bench, training: FullTraining) -> Check:
+def _check_predictions(bench: Workbench, training: FullTraining) -> Check:
     """What the weights that were judged predict for some test images, against the oracle."""
     chosen = training.data.parts[TEST][:IMAGES_CHECKED]
     weights = training.weights()
@@ -61,7 +61,7 @@ def _check_predictions(bench: Bench, training: FullTraining) -> Check:
         return check_predictions(network, weights, images, list(found), precision, "final predictions")
 
 
-def _witness(bench: Bench, training: FullTraining) -> list[Check]:
+def _witness(bench: Workbench, training: FullTraining) -> list[Check]:
     """The trainer goes on, on images made up on the spot."""
     later = chain.from_iterable(training.batches(epoch) for epoch in count(bench.job.case.epochs))
     steps = training.steps_per_block

@@ -14,15 +14,15 @@ from bench.verify.witness import witness_training
 from bench.worker.answers import Measured
 from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks
-from bench.worker.measure import Bench
 from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
 from bench.worker.timing import Timed, block_lengths, run_pipelined, steadiness, time_in_turns, time_pipelined
+from bench.worker.workbench import Workbench
 
 PILOT_SECONDS = 2.0
 
 
-def measure_training(bench: Bench) -> Measured:
+def measure_training(bench: Workbench) -> Measured:
     """Images per second of optimizer steps, copying the batch to the device included, and decoding it where it comes from files."""
     case, workload, channel = bench.job.case, bench.workload, bench.channel
     assert bench.backend is not None
@@ -72,15 +72,15 @@ def measure_training(bench: Bench) -> Measured:
     return measured
 
 
-def _feed(bench: Bench) -> Batches:
+def _feed(bench: Workbench) -> Batches:
     case = bench.job.case
-    if case.scenario == "from-files":
+    if case.how.reads_files:
         ahead = not bench.on_host
         return FileFeed(bench.folder, bench.workload, case.batch_size, bench.job.seed, case.threads, ahead)
     return Feed(bench.folder, case.batch_size, bench.job.seed)
 
 
-def _time(bench: Bench, trainer: Trainer, feed: Batches, blocks: Blocks) -> Timed:
+def _time(bench: Workbench, trainer: Trainer, feed: Batches, blocks: Blocks) -> Timed:
     count = blocks.warmup + blocks.samples
 
     def launch() -> Pending:
@@ -91,7 +91,7 @@ def _time(bench: Bench, trainer: Trainer, feed: Batches, blocks: Blocks) -> Time
     return time_pipelined(launch, trainer.wait, count, lambda done: bench.channel.beat(done, count))
 
 
-def _most_steps(bench: Bench) -> int:
+def _most_steps(bench: Workbench) -> int:
     """More optimizer steps than this trial will make; a pilot proves nothing, and may make as many as it likes."""
     blocks = bench.job.blocks
     return 0 if blocks is None else 100 + blocks.steps * (blocks.warmup + blocks.samples + 10)

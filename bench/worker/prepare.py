@@ -41,7 +41,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     if workload.data is None:
         raise DataError(f"workload {job.workload}-{job.size} has no images to read")
     channel.stage("data")
-    files, no_files = _files(workload.data, request, cache) if "preprocess" in job.phases else ([], "not asked for")
+    files, no_files = _files(workload.data, request, cache) if job.files else ([], "not asked for")
     images = workload.data.open(request, workload.network.height, workload.network.width)
     folder = _folder(cache, workload, images)
     with FileLock(cache / f"{folder.name}.lock"):

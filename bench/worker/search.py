@@ -25,10 +25,10 @@ from bench.worker.answers import Choice
 from bench.worker.channel import Channel, out_of_memory
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Search
-from bench.worker.measure import Bench, set_up
 from bench.worker.measure_inference import Rig
 from bench.worker.measure_training import pipelined_steps
 from bench.worker.timing import seconds_per_step
+from bench.worker.workbench import Workbench, set_up
 
 SECONDS, ROUNDS = 2.5, 4
 MOST_WAYS, LONGEST_WORD = 16, 60
@@ -96,7 +96,7 @@ def check_ways(ways: Sequence[Any]) -> None:
             raise PluginError(f"alternatives() gave {str(way)[:60]!r}; expected mappings of short text to short text")
 
 
-def _in_turns(bench: Bench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:
+def _in_turns(bench: Workbench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:
     """Every way built, then timed in rounds, so that the machine's drift hits all alike. Raises _Crowded."""
     contenders = [found for options in ways if (found := _built(bench, options, failures, crowded=True)) is not None]
     for number in range(ROUNDS):
@@ -106,7 +106,7 @@ def _in_turns(bench: Bench, ways: Sequence[Options], failures: dict[str, str]) -
     return [contender for contender in contenders if not contender.failed]
 
 
-def _one_by_one(bench: Bench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:
+def _one_by_one(bench: Workbench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:
     """Each way built, timed and given up before the next is built."""
     fit = []
     for options in ways:
@@ -123,7 +123,7 @@ def _gone(steps: int) -> None:
     raise AssertionError("this way has been given up")
 
 
-def _time(bench: Bench, contender: _Contender, seconds: float, failures: dict[str, str]) -> None:
+def _time(bench: Workbench, contender: _Contender, seconds: float, failures: dict[str, str]) -> None:
     try:
         contender.seconds.append(seconds_per_step(contender.run, seconds))
     except Exception as error:  # one way out of several: the others go on
@@ -132,19 +132,19 @@ def _time(bench: Bench, contender: _Contender, seconds: float, failures: dict[st
     bench.alive()
 
 
-def _leave_out(bench: Bench, options: Options, error: Exception, failures: dict[str, str]) -> None:
+def _leave_out(bench: Workbench, options: Options, error: Exception, failures: dict[str, str]) -> None:
     """Into the worker's log in full, and into the note in short."""
     traceback.print_exception(error)
     failures[say_way(options)] = type(error).__name__  # a record tells no more: messages may hold paths
     bench.channel.beat(0, 0, f"{say_way(options)} is left out: {type(error).__name__}")
 
 
-def _built(bench: Bench, options: Options, failures: dict[str, str], crowded: bool) -> _Contender | None:
+def _built(bench: Workbench, options: Options, failures: dict[str, str], crowded: bool) -> _Contender | None:
     """A way made ready to run; None where it cannot be built here, which is no reason to fail. Where others are built already, memory
     that runs out is theirs too: raises _Crowded."""
     settings = replace(bench.settings, options={**bench.settings.options, **options})
     try:
-        run = (_training if bench.job.case.phase == "train" else _inference)(bench, settings)
+        run = (_training if bench.job.case.how.builds == "trainer" else _inference)(bench, settings)
         run(2)
     except Exception as error:
         if crowded and out_of_memory(error):
@@ -155,7 +155,7 @@ def _built(bench: Bench, options: Options, failures: dict[str, str], crowded: bo
     return _Contender(options, run)
 
 
-def _training(bench: Bench, settings: Settings) -> Callable[[int], object]:
+def _training(bench: Workbench, settings: Settings) -> Callable[[int], object]:
     assert bench.backend is not None
     workload, device = bench.workload, bench.job.case.devices[0]
     weights = initial_weights(workload.network, workload.seed)
@@ -164,14 +164,14 @@ def _training(bench: Bench, settings: Settings) -> Callable[[int], object]:
     return lambda steps: pipelined_steps(trainer, feed, steps)
 
 
-def _inference(bench: Bench, settings: Settings) -> Callable[[int], object]:
+def _inference(bench: Workbench, settings: Settings) -> Callable[[int], object]:
     """As it is measured: one query at a time, or two batches in flight."""
     assert bench.backend is not None
     weights, device = load_calibrated(bench.folder), bench.job.case.devices[0]
     predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
     rig = Rig(predictor, feed)
-    if bench.job.case.scenario == "single-stream":
+    if bench.job.case.how.in_flight == 1:
         return lambda queries: [rig.wait(rig.launch()) for _ in range(queries)]
     return rig.run
 

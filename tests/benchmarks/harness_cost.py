@@ -100,7 +100,7 @@ def main(pairs: int) -> None:
     for size in ("tiny", "small"):
         job = Prepare(
             plugin=PLUGINS["melanoma"], workload="melanoma", size=size, data=DataSpec(),
-            cache=tempfile.mkdtemp(prefix="bench-cost-"), phases=("train",),
+            cache=tempfile.mkdtemp(prefix="bench-cost-"), files=False,
         )  # fmt: skip
         prepared = msgspec.json.decode(ask_worker(job), type=Prepared).folder
         ratios = []

@@ -94,9 +94,7 @@ def channel(pipe, monkeypatch):
 
 
 def prepared(folder: Path, channel: Channel) -> str:
-    job = Prepare(
-        plugin=DOTS, workload="dots", size="small", data=DataSpec(count=80), cache=str(folder), phases=("train", "infer")
-    )
+    job = Prepare(plugin=DOTS, workload="dots", size="small", data=DataSpec(count=80), cache=str(folder), files=False)
     return prepare(job, channel).folder
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from bench.machine import gpu_sampler
+from bench.record.scenarios import scenario
 from bench.worker import measure as module
 from bench.worker.answers import Measured
-from bench.worker.measure import TIMED_STAGE, Bench, measure
+from bench.worker.measure import measure
+from bench.worker.workbench import TIMED_STAGE, Workbench
 from tests.support import fake_nvml
 from tests.support.fake_nvml import scripted
 
@@ -21,9 +23,10 @@ def only_looks_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
-def bench(physical: str = "gpu:0") -> Bench:
-    anything: Any = SimpleNamespace(stage=lambda name: None, backend=None)
-    return Bench(anything, anything, anything, None, (physical,))
+def bench(physical: str = "gpu:0") -> Workbench:
+    case = SimpleNamespace(how=scenario("infer", "offline"))
+    anything: Any = SimpleNamespace(stage=lambda name: None, backend=None, case=case)
+    return Workbench(anything, anything, anything, None, (physical,))
 
 
 def test_only_the_timed_stage_is_watched_and_the_last_one_counts(monkeypatch):
@@ -46,14 +49,14 @@ def test_a_trial_keeps_what_was_seen(monkeypatch):
     fake_nvml.install(monkeypatch, nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0x40 | 0x4)
     one = bench()
 
-    def phase(given: Bench) -> Measured:
+    def phase(given: Workbench) -> Measured:
         with given.stage(TIMED_STAGE):
             pass
         given.telemetry = module.telemetry()
         return Measured(stages={})
 
     monkeypatch.setattr(module, "set_up", lambda job, channel: one)
-    monkeypatch.setattr(module, "_phase", phase)
+    monkeypatch.setattr(module, "handler", lambda name: phase)
     found = measure(one.job, one.channel)
     assert list(found.telemetry) == ["before", "during", "after"]
     assert found.telemetry["during"]["gpu0.sm_mhz_median"] == 1980

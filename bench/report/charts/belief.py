@@ -22,8 +22,8 @@ _MOST_POINTS = 200
 
 
 def _name(case: MeasuredCase, report: Report) -> str:
-    phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
-    where = cells.with_machine("host", case, report) if case.key.phase == "preprocess" else cells.at_machine(case, report)
+    phase = case.key.how.title
+    where = cells.with_machine("host", case, report) if case.key.how.on_host else cells.at_machine(case, report)
     return f"{where}, {phase}, {cells.setting(case)}"
 
 
@@ -110,15 +110,14 @@ def _width(case: MeasuredCase) -> float:
 def warm_ups(report: Report) -> Iterator[Chart]:
     """Time per image over a trial of the cases that say most: training first."""
     names: list[str] = []
-    order = {"train": 0, "infer": 1, "preprocess": 2}
-    cases = sorted((case for case in report.measured if case.trace is not None), key=lambda case: order[case.key.phase])
+    cases = sorted((case for case in report.measured if case.trace is not None), key=lambda case: case.key.how.order)
     for case in cases[:MOST_WARM_UPS]:
         trace = case.trace
         assert trace is not None
         name = _name(case, report)
         rows = [{"seconds": seconds, "each": 1e3 * each} for seconds, each in trace.points]
         steady = [each for seconds, each in trace.points if seconds > trace.warm]
-        unit = "megapixel" if case.key.phase == "preprocess" else "image"
+        unit = case.key.how.unit.name
         usual = f"{number(1e3 * median(steady))} ms" if steady else "unknown"
         alt = f"Time per {unit} over one trial of {name}: warm-up ends after {duration(trace.warm)}, then {usual} in the median"
         spec = {

@@ -72,7 +72,9 @@ def latency(report: Report) -> Iterator[Chart]:
 def throughput(report: Report) -> Iterator[Chart]:
     """Images per second against the time one batch takes."""
     names: list[str] = []
-    for name, cases in by_network(case for case in report.measured if case.key.phase == "infer" and case.log is not None):
+    for name, cases in by_network(
+        case for case in report.measured if case.key.how.builds == "predictor" and case.log is not None
+    ):
         if len(cases) < 2:
             continue
         rows: list[Spec] = []

@@ -15,7 +15,7 @@ from bench.text.sections import NO_BREAK, Table
 from bench.text.words import clean
 
 _MOST_SERIES = 12
-_PHASES = {"train": "training", "infer": "inference"}
+_PARTS = {"trainer": "training", "predictor": "inference"}
 
 
 def by_network(cases: Iterable[MeasuredCase]) -> Iterator[tuple[str, list[MeasuredCase]]]:
@@ -35,7 +35,9 @@ def tagged(stem: str, names: list[str]) -> str:
 def training(report: Report) -> Iterator[Chart]:
     """Images per second of every training case."""
     names: list[str] = []
-    for name, cases in by_network(case for case in report.measured if case.key.phase == "train" and case.log is not None):
+    for name, cases in by_network(
+        case for case in report.measured if case.key.how.builds == "trainer" and case.log is not None
+    ):
         cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
         everything = [_rate_lane(case, report) for case in cases]
         lanes = shown(everything)
@@ -54,7 +56,7 @@ def training(report: Report) -> Iterator[Chart]:
 def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
     rate = case.rate
     assert rate is not None
-    files = " from files" if case.key.scenario == "from-files" else ""
+    files = " from files" if case.key.how.reads_files else ""
     signs = cells.signs(case)
     text = cells.estimated(rate, number) + (f" {signs}" if signs else "")
     return Lane(
@@ -75,10 +77,10 @@ def batches(report: Report) -> Iterator[Chart]:
     """Rates over batch size, where a case was measured at several."""
     names: list[str] = []
     for name, cases in by_network(
-        case for case in report.measured if case.log is not None and case.key.scenario in {"", "offline"}
+        case for case in report.measured if case.log is not None and case.key.how.projected in {"training", "evaluation"}
     ):
-        for phase, part in _PHASES.items():
-            everything = _lines([case for case in cases if case.key.phase == phase and case.log is not None], report)
+        for builds, part in _PARTS.items():
+            everything = _lines([case for case in cases if case.key.how.builds == builds and case.log is not None], report)
             lines = everything[:_MOST_SERIES]
             if lines:
                 alt = f"{part.capitalize()} rate of {name} over batch size"
@@ -201,7 +203,7 @@ def ceilings(report: Report) -> Iterator[Chart]:
         for case in cases:
             found = nearest(case)
             assert found is not None
-            phase = " ".join(part for part in (case.key.phase, case.key.scenario) if part)
+            phase = case.key.how.title
             text = f"{number(100 * found[1], 2)} % of {found[0]}"
             lanes.append(
                 Lane(

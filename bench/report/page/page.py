@@ -247,7 +247,7 @@ def _rated(report: Report) -> list[MeasuredCase]:
 
 
 def _computation(report: Report) -> Belief:
-    networks = [case for case in _rated(report) if case.key.phase != "preprocess"]
+    networks = [case for case in _rated(report) if not case.key.how.on_host]
     broken = [case for case in networks if case.broken]
     proven = [case for case in networks if not case.broken and UNPROVEN not in case.marks]
     answer = f"{len(proven):,} of {plural(len(networks), 'rate')} of training and inference passed every check inside their trials against a float64 reference"

@@ -1,0 +1,123 @@
+"""What every phase's measurement works with: the case, its device, and the stages that are timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bench.contract import Backend, Predictor, Settings, Trainer, Workload
+from bench.errors import NotComparableError
+from bench.machine.conditions import HOST, Conditions, watched
+from bench.machine.energy import idle_watts, read_counters, spent
+from bench.record.schema import Energy
+from bench.worker.channel import Channel
+from bench.worker.jobs import Measure
+from bench.worker.measured import telemetry
+from bench.worker.plugins import find_backend, find_workload
+
+TIMED_STAGE = "steady"
+
+
+@dataclass
+class Workbench:
+    """One trial in progress."""
+
+    job: Measure
+    channel: Channel
+    workload: Workload
+    backend: Backend | None
+    physical: tuple[str, ...] = (HOST,)  # of the case's devices: see ``bench.contract.Device``
+    stages: dict[str, float] = field(default_factory=dict)
+    telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
+    idle: dict[str, float] = field(default_factory=dict)  # watts by counter, before anything was loaded
+    energy: dict[str, Energy] = field(default_factory=dict)  # of the timed blocks
+    conditions: Conditions = field(default_factory=Conditions)  # while the timed blocks ran
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the device is the host's processor."""
+        return self.physical[0] == HOST
+
+    @property
+    def folder(self) -> Path:
+        """What Prepare filled."""
+        return Path(self.job.prepared)
+
+    @property
+    def settings(self) -> Settings:
+        """The case's settings in the contract's form."""
+        case = self.job.case
+        cache = None if self.job.cache is None else Path(self.job.cache)
+        return Settings(case.precision, case.batch_size, case.threads, cache, case.options)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage and tell the parent of it."""
+        self.channel.stage(name)
+        with watched(self.physical) if name == TIMED_STAGE else nullcontext(self.conditions) as self.conditions:
+            counters = read_counters() if name == TIMED_STAGE else {}
+            started = time.perf_counter()
+            yield
+            elapsed = time.perf_counter() - started
+            joules = spent(counters, read_counters()) if counters else {}
+        if counters:
+            self._count(joules, elapsed)
+        self.stages[name] = self.stages.get(name, 0.0) + elapsed
+
+    def _count(self, joules: dict[str, float], seconds: float) -> None:
+        """The last timed stage is the one that counts, here and for the conditions: a pilot has several.
+
+        A GPU's counter goes by NVML's index. It is kept under the name of the trial's device, and those of other GPUs are left out.
+        """
+        names = {name: self.conditions.gpus.get(name) if name.startswith("gpu:") else name for name in joules}
+        self.energy = {
+            own: Energy(joules=joules[name], seconds=seconds, idle_watts=self.idle.get(name))
+            for name, own in names.items()
+            if own is not None
+        }
+
+    def alive(self) -> None:
+        """Work of unknown length goes on."""
+        self.channel.alive()
+
+    def turn(self) -> None:
+        """Before a sample, and before the checks: wait for a turn where another worker is alive too."""
+        if self.job.in_turns:
+            self.channel.turn()
+
+    def timed(self) -> None:
+        """The last timed block is over: look at the devices before they cool down, and wait for the turn to check."""
+        self.telemetry = telemetry()
+        self.turn()
+
+    def compile(self, made: Trainer | Predictor) -> Literal["", "cold", "cached"]:
+        """Build the executables as a stage of its own, where the backend has one; which kind it was."""
+        if not hasattr(made, "compile"):
+            return ""
+        with self.stage("compile"):
+            made.compile()
+        return "cached" if self.job.cached else "cold"
+
+
+def set_up(job: Measure, channel: Channel) -> Workbench:
+    """Import what the case needs, and find its device."""
+    begun = time.monotonic()
+    idle = idle_watts()
+    looked = time.monotonic() - begun
+    channel.stage("import")
+    workload = find_workload(job.workload, job.case.workload, job.case.size)
+    backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
+    physical: tuple[str, ...] = (HOST,)
+    if backend is not None:
+        found = {device.id: device.physical for device in backend.probe().devices}
+        if job.case.devices[0] not in found:
+            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {list(found)}")
+        physical = tuple(found[name] for name in job.case.devices if name in found)
+    bench = Workbench(job, channel, workload, backend, physical, idle=idle)
+    # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
+    bench.stages["import"] = time.monotonic() - job.spawned - looked
+    return bench
