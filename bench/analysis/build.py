@@ -9,7 +9,7 @@ from bench.analysis.model import CaseKey, MeasuredCase, Remark, Report
 from bench.analysis.pool import Pool, pool
 from bench.analysis.rows import groups
 from bench.errors import NotComparableError, UsageError
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from bench.record.schema import Ceiling, Record
 from bench.text.words import clean, plural
 

@@ -26,7 +26,7 @@ from bench.analysis.pool import Figure, Pool, Tally
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.spec import OPERAND_BYTES
-from bench.statistics import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
+from bench.statistics.rates import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
 
 PLAUSIBLE = 1.1
 """A rate may exceed the measured ceiling by this factor, since ceilings have an error too; beyond, physics says no."""

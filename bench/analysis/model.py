@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bench.projection import Assumptions, BreakEven, Measured, Price, Projection
+from bench.projection.assumptions import Assumptions
+from bench.projection.model import BreakEven, Measured, Projection
+from bench.projection.prices import Price
 from bench.record.scenarios import Scenario, scenario
 from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Machine, WorkloadFacts
-from bench.statistics import Estimate, LogRate, Percentile
+from bench.statistics.rates import Estimate, LogRate, Percentile
 
 UNPROVEN = "unproven"
 ABOVE_CEILING = "above ceiling"

@@ -18,7 +18,7 @@ from bench.errors import RecordError
 from bench.record.consistency import check_record
 from bench.record.quality import goal, seconds_to, target_text
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
-from bench.statistics import NoFigure, log_time
+from bench.statistics.rates import NoFigure, log_time
 from bench.text.words import clean, first_line, plural
 
 MEGA = 1e6

@@ -8,7 +8,9 @@ from itertools import groupby
 
 from bench.analysis.model import Group, MeasuredCase, Row, Setting, SpeedUp
 from bench.errors import UsageError
-from bench.projection import Assumptions, Decoding, Measured, break_even, find_price, project, speed_up
+from bench.projection.assumptions import Assumptions
+from bench.projection.model import Decoding, Measured, break_even, project, speed_up
+from bench.projection.prices import find_price
 from bench.record.schema import Machine
 from bench.text.words import clean
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.errors import BudgetError
-from bench.statistics import LOOKS, Look, detectable_with, plan_looks
+from bench.statistics.pairs import LOOKS, Look, detectable_with, plan_looks
 
 ASSUMED_SCATTER = 0.02
 """Standard deviation of d over pairs where nothing has been measured yet."""

@@ -20,7 +20,8 @@ import msgspec
 from bench.analysis.build import build
 from bench.datasets import Dataset
 from bench.errors import NotComparableError
-from bench.projection import Assumptions, Projection, project
+from bench.projection.assumptions import Assumptions
+from bench.projection.model import Projection, project
 from bench.record.schema import Case, Forecast, Record
 from bench.run.interruption import interruptible
 from bench.run.journal import Forecasted, Journal, Pilot

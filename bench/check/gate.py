@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.check.budget import ASSUMED_SCATTER, Budget, plan_budget
-from bench.comparison import Comparison, compare
+from bench.comparison.compare import compare
+from bench.comparison.model import Comparison
 from bench.comparison.trials import paired, usable
 from bench.errors import NotComparableError
 from bench.record.labels import ARM, CHECK, LEVEL
 from bench.record.schema import Trial
 from bench.run.arms import Arm, PairedCase, Pairs
-from bench.statistics import NoFigure, Verdict
+from bench.statistics.pairs import Verdict
+from bench.statistics.rates import NoFigure
 
 Say = Callable[[str], None]
 

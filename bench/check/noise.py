@@ -25,7 +25,8 @@ from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
 from bench.run.session import make_plan
-from bench.statistics import LOOKS, detectable_with, plan_looks, samples_per_trial, variation
+from bench.statistics.effort import samples_per_trial, variation
+from bench.statistics.pairs import LOOKS, detectable_with, plan_looks
 
 FEWEST = 4
 

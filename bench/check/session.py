@@ -14,7 +14,7 @@ import msgspec
 
 from bench.check.gate import Gate, refuse_same_code
 from bench.check.noise import recall, trial_seconds
-from bench.comparison import Comparison
+from bench.comparison.model import Comparison
 from bench.errors import NotComparableError
 from bench.machine.host import hashed
 from bench.record.labels import ARMS

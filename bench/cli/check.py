@@ -23,7 +23,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.comparison import Comparison
+    from bench.comparison.model import Comparison
     from bench.errors import BenchError
     from bench.run.plan import Wishes
 
@@ -165,7 +165,7 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
     from bench.check.refs import environment_of
     from bench.check.session import check_environments
     from bench.errors import UsageError
-    from bench.statistics import LOOKS
+    from bench.statistics.pairs import LOOKS
 
     seconds = None if values["budget"] is None else parse_duration(values["budget"], "--budget")
     most_pairs = values["most_pairs"]
@@ -206,7 +206,7 @@ def _given(name: str) -> bool:
 
 def _against_records(values: dict[str, Any]) -> Comparison:
     from bench.cli.compare import read_group
-    from bench.comparison import compare
+    from bench.comparison.compare import compare
     from bench.errors import UsageError
     from bench.record.labels import CHECK
     from bench.run.session import make_plan, start_run

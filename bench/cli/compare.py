@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bench.comparison import Comparison
+    from bench.comparison.model import Comparison
     from bench.record.schema import Record
 
 VARIABLE = ("framework", "driver", "device")
@@ -39,7 +39,7 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
     bench compare torch-2.12/ torch-2.13/ --vary framework
     """
     from bench.cli.report import write
-    from bench.comparison import compare
+    from bench.comparison.compare import compare
     from bench.errors import NotComparableError
 
     groups = read_group(base), read_group(candidate)

@@ -56,7 +56,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 def _text(line: Line) -> str:
     """The label, a sparkline of times, and a sentence per change."""
     from bench.comparison.model import percent
-    from bench.statistics import FEWEST_RECORDS
+    from bench.statistics.changes import FEWEST_RECORDS
     from bench.text.words import clean
 
     values = [point.log_time for point in line.points]

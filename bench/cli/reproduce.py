@@ -112,7 +112,8 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
     from bench.analysis.build import build
     from bench.errors import ExitCode
     from bench.report import cells
-    from bench.statistics import CONFIDENCE, welch
+    from bench.statistics.pairs import welch
+    from bench.statistics.rates import CONFIDENCE
 
     before, after = (_by_case(build([record])) for record in (old, new))
     low_bound, high_bound = math.log1p(-min(within, 99.9) / 100), math.log1p(within / 100)

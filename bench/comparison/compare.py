@@ -19,17 +19,9 @@ from bench.comparison.trials import Usable, log_time_of, paired, usable
 from bench.errors import NotComparableError, RecordError
 from bench.record.labels import ARM, ARMS, CHECK, LEVEL
 from bench.record.schema import Case, Record, Trial
-from bench.statistics import (
-    ERROR_LEVEL,
-    Effect,
-    NoFigure,
-    Verdict,
-    detectable,
-    judge,
-    judge_pairs,
-    predicted,
-    welch,
-)
+from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, judge, judge_pairs, welch
+from bench.statistics.rates import NoFigure
+from bench.statistics.sessions import predicted
 
 
 @dataclass(frozen=True)

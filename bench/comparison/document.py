@@ -9,7 +9,7 @@ import msgspec
 
 from bench.comparison.model import CaseComparison, Comparison, StageChange, percent
 from bench.durations import UNKNOWN, duration, size
-from bench.statistics import TO_BE_FOUND, TOLERATED, Verdict
+from bench.statistics.pairs import TO_BE_FOUND, TOLERATED, Verdict
 from bench.text.sections import Section, Table
 from bench.text.words import clean
 

@@ -12,7 +12,9 @@ from bench.comparison.facts import case_key
 from bench.comparison.trials import log_time_of, usable
 from bench.record.labels import CHECK
 from bench.record.schema import Record
-from bench.statistics import TOLERATED, NoFigure, change_points
+from bench.statistics.changes import change_points
+from bench.statistics.pairs import TOLERATED
+from bench.statistics.rates import NoFigure
 from bench.text.words import short
 
 

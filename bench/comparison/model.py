@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.errors import ExitCode
-from bench.statistics import Effect, Verdict
+from bench.statistics.pairs import Effect, Verdict
 
 _GRAVEST = (Verdict.REGRESSED, Verdict.NOT_COMPARABLE, Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.IMPROVED)
 _CODES = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.comparison.model import StageChange
 from bench.record.schema import Trial
-from bench.statistics import welch
+from bench.statistics.pairs import welch
 
 STAGES = {"import": ("import",), "prepare": ("data", "build"), "compile": ("compile",), "first step": ("first_step",)}
 """Name for people, and the stages it adds up; the steady state is judged apart."""

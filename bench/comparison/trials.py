@@ -7,15 +7,8 @@ from dataclasses import dataclass
 
 from bench.analysis.pool import log_time_to
 from bench.record.schema import Case, Trial
-from bench.statistics import (
-    Effect,
-    Verdict,
-    effect_of,
-    judge_pairs,
-    log_time,
-    pair_difference,
-    total_difference,
-)
+from bench.statistics.pairs import Effect, Verdict, effect_of, judge_pairs, pair_difference, total_difference
+from bench.statistics.rates import log_time
 
 TURN_SECONDS = 0.4
 """How long single-stream queries of one process last before the other's turn comes."""

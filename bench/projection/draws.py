@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.statistics import CONFIDENCE, Estimate, LogRate
+from bench.statistics.rates import CONFIDENCE, Estimate, LogRate
 
 STRATA = 2000
 _LARGEST_LOG = 200.0  # exp of it, to the third power, is still finite

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from bench.projection.assumptions import Assumptions
 from bench.projection.draws import estimate, seconds_per_item
-from bench.statistics import Estimate, LogRate
+from bench.statistics.rates import Estimate, LogRate
 
 WEEK_HOURS = 168.0
 DAY_SECONDS = 86400.0

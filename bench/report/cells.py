@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from bench.analysis.model import MARKS, Group, MeasuredCase, Report, Setting
 from bench.durations import UNKNOWN, number, spread
-from bench.projection import Members
+from bench.projection.model import Members
 from bench.record.schema import Machine
-from bench.statistics import Estimate
+from bench.statistics.rates import Estimate
 from bench.text.sections import NO_BREAK
 from bench.text.words import clean, plural, processor, short
 

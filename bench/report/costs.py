@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from bench.analysis.model import Group, Report, Row
 from bench.durations import UNKNOWN
-from bench.projection import Assumptions, Price
+from bench.projection.assumptions import Assumptions
+from bench.projection.prices import Price
 from bench.report import cells
 from bench.report.notes import row_labels
-from bench.statistics import Estimate
+from bench.statistics.rates import Estimate
 from bench.text.sections import Section, Table, cut
 from bench.text.words import clean
 

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from bench.analysis.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from bench.record.forecasts import covered, error
 from bench.record.scenarios import IMAGES, MEGAPIXELS
 from bench.report.ceilings import bound_by
 from bench.report.costs import break_even_price, cost
 from bench.report.quality import seconds
-from bench.statistics import Estimate
+from bench.statistics.rates import Estimate
 from bench.text.words import spreadsheet
 
 Fields = dict[str, Any]

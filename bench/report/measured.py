@@ -11,7 +11,8 @@ from bench.durations import UNKNOWN, duration, number, size
 from bench.record.scenarios import MEGAPIXELS
 from bench.report import cells
 from bench.report.ceilings import nearest, percent
-from bench.statistics import CONFIDENCE, PERCENTILES, welch
+from bench.statistics.pairs import welch
+from bench.statistics.rates import CONFIDENCE, PERCENTILES
 from bench.text.sections import LONGEST_LIST, Section, Table
 from bench.text.words import clean, short
 

@@ -9,8 +9,8 @@ from statistics import median
 from bench.analysis.model import CaseKey, Report
 from bench.durations import number
 from bench.report import cells
-from bench.statistics import log_rate
 from bench.statistics.outliers import FEWEST, LEVEL, outliers
+from bench.statistics.rates import log_rate
 from bench.text.sections import Section, Table
 from bench.text.words import clean, plural, processor
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.analysis.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
 from bench.analysis.rows import X86
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from bench.report import cells
 from bench.text.words import clean, short
 

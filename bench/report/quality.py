@@ -10,7 +10,7 @@ from bench.analysis.model import Course, MeasuredCase, Report
 from bench.durations import UNKNOWN, duration
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
-from bench.statistics import Estimate
+from bench.statistics.rates import Estimate
 from bench.text.sections import Section, Table, cut
 from bench.text.words import clean, plural
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-FEWEST = 8
+FEWEST_RECORDS = 8
 """A shorter series tells no change from noise."""
 
 PENALTY = 5.0
@@ -31,7 +31,7 @@ LEAST_DEVIATION = 1e-4
 def change_points(log_times: Sequence[float] | Array, min_size: int = 2) -> list[int]:
     """Indices at which a new segment begins, in rising order, without 0; empty where nothing changes, or too few values."""
     values = np.asarray(log_times, np.float64)
-    if len(values) < FEWEST:
+    if len(values) < FEWEST_RECORDS:
         return []
     deviation = spread_of(values)
     return segment_starts(_drawn_in(values, deviation), PENALTY * deviation**2 * math.log(len(values)), min_size)

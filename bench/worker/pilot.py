@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from statistics import median
 
-from bench.statistics import steady_from
+from bench.statistics.warmup import steady_from
 from bench.worker.answers import Measured
 from bench.worker.jobs import Blocks
 from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, Trace, choose_blocks, trace

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.record.files import write_record
-from bench.statistics import LOOKS
+from bench.statistics.pairs import LOOKS
 from tests.support import records as fake
 from tests.support.site import bench
 

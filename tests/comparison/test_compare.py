@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.comparison import compare
+from bench.comparison.compare import compare
 from bench.comparison.document import as_json, as_junit, sections
 from bench.comparison.model import gravest
 from bench.comparison.trials import turns
 from bench.errors import ExitCode, NotComparableError
 from bench.record.schema import Record, Skip
-from bench.statistics import Verdict
+from bench.statistics.pairs import Verdict
 from bench.text.markdown import markdown_page
 from bench.text.terminal import terminal_page
 from tests.support import records as fake

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bench.datasets import DATASETS, adapted
 from bench.errors import UsageError
-from bench.projection import Assumptions, Decoding, Measured, project, speed_up
-from bench.statistics import LogRate, log_rate
+from bench.projection.assumptions import Assumptions
+from bench.projection.model import Decoding, Measured, project, speed_up
+from bench.statistics.rates import LogRate, log_rate
 
 HAM = Assumptions()
 N, N_VALIDATION, EPOCHS = 8_012, 2_003, 24

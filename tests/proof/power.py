@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from scipy.stats import binomtest
 from tabulate import tabulate
 
-from bench.statistics import Verdict
+from bench.statistics.pairs import Verdict
 from tests.support.checks import Outcomes, many
 from tests.support.noise import BLOCKS, SPIKY, TYPICAL, UNEVEN, Machine, Stall
 

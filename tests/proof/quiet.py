@@ -33,8 +33,8 @@ from bench.run.plan import Wishes
 from bench.run.process import work_in_turns
 from bench.run.progress import Progress
 from bench.run.session import make_plan
-from bench.statistics import log_time, t_quantile
 from bench.statistics.pairs import TRIMMED_BLOCKS, trimmed_mean
+from bench.statistics.rates import log_time, t_quantile
 from bench.worker.answers import Measured
 
 THRESHOLDS = {name: value for name, value in ALLOCATOR.items() if name.startswith("MALLOC")}

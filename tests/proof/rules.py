@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from scipy import stats
 from tabulate import tabulate
 
-from bench.statistics import Verdict
+from bench.statistics.pairs import Verdict
 
 Samples = Sequence[float]
 Pairs = Sequence[tuple[Samples, Samples]]

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from bench.analysis.build import build
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from bench.record.schema import Energy, Record
 from bench.report.cells import energy
 from bench.report.formats import render

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench.analysis.build import build
 from bench.datasets import DATASETS
 from bench.errors import UsageError
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from bench.record.schema import Check, Skip
 from bench.report.formats import BUILT_IN, render
 from bench.text.words import clean, first_line, markdown, processor, spreadsheet

@@ -21,8 +21,8 @@ from bench.analysis.build import build
 from bench.analysis.model import Report
 from bench.cli import main
 from bench.datasets import DATASETS, adapted, find_dataset
-from bench.projection import Assumptions, Price
-from bench.projection.assumptions import MODEL
+from bench.projection.assumptions import MODEL, Assumptions
+from bench.projection.prices import Price
 from bench.record.files import NAME, find_records, read_record, write_record
 from bench.record.schema import Energy, Evaluation, Forecast, Record
 from bench.report.cells import energy, estimated

@@ -8,7 +8,7 @@ import pytest
 from bench.analysis.build import build
 from bench.datasets import DATASETS
 from bench.errors import UsageError
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from tests.support import records as fake
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, trim_mean, ttest_ind
 
-from bench.statistics import (
+from bench.statistics.pairs import (
     ERROR_LEVEL,
     LOOKS,
-    NoFigure,
+    Effect,
     Verdict,
     detectable,
     detectable_with,
@@ -25,7 +25,7 @@ from bench.statistics import (
     total_difference,
     welch,
 )
-from bench.statistics.pairs import Effect
+from bench.statistics.rates import NoFigure
 from tests.support.checks import many
 from tests.support.noise import SPIKY, TYPICAL, Stall
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.statistics import (
+from bench.statistics.rates import (
     LogRate,
     NoFigure,
     log_rate,

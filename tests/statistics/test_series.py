@@ -12,19 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.statistics import (
-    FEWEST_SESSIONS,
-    NoFigure,
-    Verdict,
-    change_points,
-    judge,
-    predicted,
-    samples_per_trial,
-    steady_from,
-    variation,
-)
-from bench.statistics.changes import segment_starts
-from bench.statistics.effort import Variation
+from bench.statistics.changes import change_points, segment_starts
+from bench.statistics.effort import Variation, samples_per_trial, variation
+from bench.statistics.pairs import Verdict, judge
+from bench.statistics.rates import NoFigure
+from bench.statistics.sessions import FEWEST_SESSIONS, predicted
+from bench.statistics.warmup import steady_from
 
 
 def series(*levels: tuple[float, int], deviation: float = 0.01, seed: int = 0) -> np.ndarray:
@@ -70,7 +63,7 @@ def test_no_other_cut_is_cheaper(values, penalty, min_size):
 def test_finding_the_end_of_warm_up_imports_no_scipy():
     """A pilot does it in a fresh process, where SciPy takes seconds."""
     code = (
-        "import sys; from bench.statistics import steady_from; steady_from([1.0] * 30);"
+        "import sys; from bench.statistics.warmup import steady_from; steady_from([1.0] * 30);"
         "print([name for name in sys.modules if name.split('.')[0] == 'scipy'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.comparison.trials import Paired
-from bench.statistics import Look, Verdict, pair_difference, plan_looks, total_difference
+from bench.statistics.pairs import Look, Verdict, pair_difference, plan_looks, total_difference
 from tests.support.noise import BLOCKS, Array, Machine, Stall, simulate
 
 

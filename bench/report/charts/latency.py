@@ -9,7 +9,7 @@ from bench.durations import duration, number
 from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, of_all, shapes
 from bench.report.charts.rates import by_network, tagged
-from bench.statistics import PERCENTILES
+from bench.statistics.rates import PERCENTILES
 from bench.text.sections import NO_BREAK, Table
 
 _MOST_CURVES = 12

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.model import Group, Report, Row
 from bench.durations import duration
-from bench.projection import Assumptions
+from bench.projection.assumptions import Assumptions
 from bench.report import cells
 from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec, of_all
 from bench.report.costs import cost, paid

@@ -29,7 +29,7 @@ from bench.report.charts.times import sentence, subject
 from bench.report.document import ASSUMPTIONS, assumption_lines, document_parts
 from bench.report.energy import TRAINING
 from bench.report.page.payload import MOST_ROWS, payload
-from bench.statistics import Estimate
+from bench.statistics.rates import Estimate
 from bench.text.sections import Section
 from bench.text.words import clean, plural
 

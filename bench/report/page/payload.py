@@ -13,14 +13,15 @@ from typing import Any
 from bench.analysis.model import Group, Report, Row, Setting
 from bench.analysis.rows import X86, is_default, reference_name, reference_names
 from bench.datasets import DATASETS
-from bench.projection import Assumptions, Measured
+from bench.projection.assumptions import Assumptions
 from bench.projection.draws import STRATA, seed_of, strata
+from bench.projection.model import Measured
 from bench.report import cells
 from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, network
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
 from bench.report.notes import missing, row_labels, row_suffixes
-from bench.statistics import LogRate
+from bench.statistics.rates import LogRate
 from bench.text.words import clean
 
 Fields = dict[str, Any]
