@@ -79,6 +79,10 @@ class NotComparableError(BenchError):
     exit_code = ExitCode.NOT_COMPARABLE
 
 
+class NoFigure(NotComparableError):
+    """Samples from which no honest figure follows; the message says why."""
+
+
 class NoDeviceError(NotComparableError):
     """A backend that was named has no device on this machine."""
 
@@ -90,6 +94,7 @@ __all__ = [
     "ExitCode",
     "InconclusiveError",
     "NoDeviceError",
+    "NoFigure",
     "NotComparableError",
     "PluginError",
     "RecordError",

@@ -23,10 +23,11 @@ from bench.analysis.model import (
     Power,
 )
 from bench.analysis.pool import Figure, Pool, Tally
+from bench.errors import NoFigure
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.spec import OPERAND_BYTES
-from bench.statistics.rates import PERCENTILES, LogRate, NoFigure, Percentile, log_rate, percentile
+from bench.statistics.rates import PERCENTILES, LogRate, Percentile, log_rate, percentile
 
 PLAUSIBLE = 1.1
 """A rate may exceed the measured ceiling by this factor, since ceilings have an error too; beyond, physics says no."""
@@ -45,7 +46,7 @@ def measured_cases(pooled: Pool) -> tuple[MeasuredCase, ...]:
 def _place(key: CaseKey) -> tuple[object, ...]:
     """Phases in the order of a pipeline, so that devices stand side by side."""
     pipeline = PHASES.index(key.phase), key.scenario
-    return key.machine, key.workload, key.size, pipeline, key.backend, key.devices, key.precision, key.threads, key
+    return key.machine, key.workload, key.size, pipeline, key.backend, key.devices, key.precision, key.cores, key
 
 
 def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
@@ -108,10 +109,10 @@ def _used(tally: Tally) -> tuple[list[Figure], bool]:
     One failed check among the trials spoils the case. Trials without any check are left out where others have passed
     theirs.
     """
-    usable = [figure for figure in tally.figures if figure.proof != "failed"]
+    usable = [figure for figure in tally.figures if figure.proof != "refuted"]
     if len(usable) < len(tally.figures):
         return tally.figures, False
-    passed = [figure for figure in usable if figure.proof == "passed"]
+    passed = [figure for figure in usable if figure.proof == "proven"]
     return (passed, True) if passed else (usable, False)
 
 

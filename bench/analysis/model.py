@@ -64,8 +64,8 @@ class CaseKey(NamedTuple):
     scenario: str
     precision: str
     batch_size: int
-    threads: int
-    processes: int
+    cores: int  # of the host, for each rank
+    ranks: int
     options: str
 
     @property

@@ -7,21 +7,33 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
 from bench.analysis.model import CaseKey, Course, RecordLine, Stack, Trace
-from bench.errors import RecordError
+from bench.errors import NoFigure, RecordError
 from bench.record.consistency import check_record
-from bench.record.quality import goal, seconds_to, target_text
+from bench.record.figures import (
+    Standing,
+    device_memory,
+    disturbances,
+    energy,
+    figure,
+    host_memory,
+    log_tail,
+    pixels,
+    samples,
+    stages,
+    standing,
+    steady_samples,
+)
+from bench.record.quality import goal, seconds_to
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
-from bench.statistics.rates import NoFigure, log_time
-from bench.text.words import clean, first_line, plural
+from bench.text.words import clean, first_line
 
-MEGA = 1e6
 UNLABELLED = "(no label)"
 _MOST_POINTS = 120
 _LONGEST_STAGE = 1e9  # seconds; more is no stage
@@ -32,7 +44,7 @@ class Figure(NamedTuple):
 
     log: float | None  # ln(seconds per image, or per megapixel)
     trouble: str  # why there is no figure
-    proof: Literal["passed", "failed", "none"]
+    proof: Standing
     queries: NDArray[np.float64] | None  # single-stream: seconds of each
     trace: Trace | None = None
     energy: Mapping[str, Energy] = MappingProxyType({})  # by counter
@@ -171,11 +183,11 @@ def _possible(forecast: Forecast) -> bool:
 
 
 def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
-    figure = tally.figures[-1]
-    if figure.log is not None and figure.proof == "passed":
+    found = tally.figures[-1]
+    if found.log is not None and found.proof == "proven":
         device = tally.device.name if tally.device is not None and tally.device.kind != "cpu" else ""
-        hardware = device or f"{pooled.machines[tally.key.machine].cpu}, {tally.key.threads} cores"
-        pooled.nodes.setdefault(apart(tally.key, hardware), {}).setdefault(value, []).append(figure.log)
+        hardware = device or f"{pooled.machines[tally.key.machine].cpu}, {tally.key.cores} cores"
+        pooled.nodes.setdefault(apart(tally.key, hardware), {}).setdefault(value, []).append(found.log)
 
 
 def apart(key: CaseKey, hardware: str) -> CaseKey:
@@ -211,8 +223,8 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
             scenario=case.scenario,
             precision=case.precision,
             batch_size=case.batch_size,
-            threads=case.threads,
-            processes=case.processes,
+            cores=case.cores,
+            ranks=len(case.places),
             options=", ".join(
                 [f"{name}={value}" for name, value in sorted(case.options.items())] + [text for text in [goal(case)] if text]
             ),
@@ -234,30 +246,30 @@ def _images(record: Record) -> dict[tuple[str, str], str]:
 def _environment(record: Record, case: Case) -> str:
     """What was set in the worker, and what frameworks read that the user had set; the case itself says its threads."""
     chosen = record.environment | case.environment
-    threads = {name for name, value in chosen.items() if name.endswith("_THREADS") and value == str(case.threads)}
+    threads = {name for name, value in chosen.items() if name.endswith("_THREADS") and value == str(case.cores)}
     parts = [f"{name}={value}" for name, value in sorted(chosen.items()) if name not in threads]
     return ", ".join([*parts, *record.machine.facts.get("ambient", "").split()])
 
 
 def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
-    compiled = trial.stages.get("compile")
+    compiled = stages(trial).get("compile")
     if trial.status == "ok" and trial.compile == "cold" and compiled is not None and 0 <= compiled <= _LONGEST_STAGE:
         tally.cold.append(compiled)
     if trial.status != "ok":
-        reason = first_line(trial.reason) or first_line(trial.log_tail) or "no reason was recorded"
+        reason = first_line(trial.reason) or first_line(log_tail(trial)) or "no reason was recorded"
         what = tally.case.label if trial.role == "trial" else f"{tally.case.label} (pilot)"
         pooled.failures[what, f"{trial.status}: {reason}"] += 1
     if trial.role != "trial":
         return
-    tally.host_memory = max(tally.host_memory, trial.host_memory)
-    tally.device_memory = max(tally.device_memory, trial.device_memory)
-    if trial.status not in {"ok", "invalid"}:
+    tally.host_memory = max(tally.host_memory, host_memory(trial))
+    tally.device_memory = max(tally.device_memory, device_memory(trial))
+    if standing(trial) == "failed":
         tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
         return
-    figure = _figure(tally.case, trial)._replace(energy=trial.energy, disturbances=tuple(trial.disturbances))
+    found = _figure(tally.case, trial)
     if not any(known.trace for known in tally.figures):
-        figure = figure._replace(trace=_trace(tally.case, trial))
-    tally.figures.append(figure)
+        found = found._replace(trace=_trace(tally.case, trial))
+    tally.figures.append(found)
     if tally.case.how.to_target:
         seconds = seconds_to(tally.case.targets, trial.curve)
         tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
@@ -268,50 +280,35 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
         tally.checks[check.name] = tally.checks.get(check.name, True) and check.passed
         if not check.passed:
             tally.broken.setdefault(check.name, _found(check.found, check.allowed, check.detail))
-    for name, seconds in trial.stages.items():
+    for name, seconds in stages(trial).items():
         if 0 <= seconds <= _LONGEST_STAGE:
             tally.stages.setdefault(name, []).append(seconds)
 
 
 def _figure(case: Case, trial: Trial) -> Figure:
-    broken = trial.status == "invalid" or any(not check.passed for check in trial.checks)
-    proof: Literal["passed", "failed", "none"] = "failed" if broken else "passed" if trial.checks else "none"
+    proof = standing(trial)
     try:
-        if case.scenario == "to-quality":
-            log = log_time_to(case, trial)
-        elif case.phase == "preprocess":
-            log = log_time(trial.samples, trial.warmup, trial.pixels_per_sample) + math.log(MEGA)
-        else:
-            log = log_time(trial.samples, trial.warmup, trial.images_per_sample)
+        log = figure(case, trial)
     except NoFigure as error:
-        return Figure(None, str(error), proof, None)
-    single = case.scenario == "single-stream"
-    return Figure(log, "", proof, np.array(trial.samples[trial.warmup :]) if single else None)
+        return Figure(None, str(error), proof, None, energy=energy(trial), disturbances=disturbances(trial))
+    queries = np.array(steady_samples(trial)) if case.how.per_query else None
+    return Figure(log, "", proof, queries, energy=energy(trial), disturbances=disturbances(trial))
 
 
 def _trace(case: Case, trial: Trial) -> Trace | None:
     """A trial's samples, thinned to medians of neighbours where there are very many."""
-    if case.how.to_target or len(trial.samples) < 2:
+    took = np.array(samples(trial), dtype=np.float64)
+    if case.how.to_target or len(took) < 2:
         return None
-    items = np.array(
-        [pixels / MEGA for pixels in trial.pixels_per_sample] or [max(trial.images_per_sample, 1)], dtype=np.float64
-    )
-    samples = np.array(trial.samples, dtype=np.float64)
-    possible = (samples >= 1e-12).all() and (samples <= _LONGEST_STAGE).all() and (items > 0).all()
-    if len(items) not in {1, len(samples)} or not possible:
+    size = case.how.unit.size
+    items = np.array([held / size for held in pixels(trial)] or [max(trial.images_per_sample, 1)], dtype=np.float64)
+    possible = (took >= 1e-12).all() and (took <= _LONGEST_STAGE).all() and (items > 0).all()
+    if len(items) not in {1, len(took)} or not possible:
         return None
-    ends, each = np.cumsum(samples), samples / items
+    ends, each = np.cumsum(took), took / items
     warm = float(ends[trial.warmup - 1]) if 0 < trial.warmup <= len(ends) else 0.0
-    parts = np.array_split(np.arange(len(samples)), min(len(samples), _MOST_POINTS))
+    parts = np.array_split(np.arange(len(took)), min(len(took), _MOST_POINTS))
     return Trace(tuple((float(ends[part[-1]]), float(np.median(each[part]))) for part in parts), warm)
-
-
-def log_time_to(case: Case, trial: Trial) -> float:
-    """ln(seconds) of a training until its target. Raises NoFigure where it has not been reached."""
-    seconds = seconds_to(case.targets, trial.curve)
-    if seconds is None:
-        raise NoFigure(f"{target_text(case.targets)} was not reached in {plural(len(trial.curve), 'epoch')}")
-    return log_time([seconds], 0, 1)
 
 
 def _found(found: float | None, allowed: float | None, detail: str) -> str:

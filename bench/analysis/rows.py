@@ -83,19 +83,19 @@ def _speed(case: MeasuredCase) -> float:
 def _infer(train: MeasuredCase, offline: Iterable[MeasuredCase]) -> MeasuredCase | None:
     """The offline inference of the same precision and processes, on as many cores if there is one; the fastest of them."""
     alike = [case for case in offline if _alike(case) == _alike(train)]
-    return max(alike, key=lambda case: (case.key.threads == train.key.threads, _speed(case)), default=None)
+    return max(alike, key=lambda case: (case.key.cores == train.key.cores, _speed(case)), default=None)
 
 
 def _alike(case: MeasuredCase) -> tuple[str, int]:
-    return case.key.precision, case.key.processes
+    return case.key.precision, case.key.ranks
 
 
 def _decode(train: MeasuredCase, decodes: Iterable[MeasuredCase], synthetic: set[str]) -> MeasuredCase | None:
     """Decoding on the most cores measured; for a host that trains, on as many as it trains on; of real files if possible."""
 
     def preference(case: MeasuredCase) -> tuple[bool, bool, int, int]:
-        fits = train.shares_cores and case.key.threads == train.key.threads
-        return case.key.data not in synthetic, fits, case.key.threads, case.trials
+        fits = train.shares_cores and case.key.cores == train.key.cores
+        return case.key.data not in synthetic, fits, case.key.cores, case.trials
 
     return max(decodes, key=preference, default=None)
 
@@ -111,7 +111,7 @@ def _setting(
     measured = Measured(
         train=train.log,
         infer=None if infer is None else infer.log,
-        decode=None if decode is None or decode.log is None else Decoding(decode.log, decode.key.threads),
+        decode=None if decode is None or decode.log is None else Decoding(decode.log, decode.key.cores),
         start_up=train.start_up + (0.0 if infer is None else infer.cold_extra),
         infer_start_up=0.0 if infer is None else infer.start_up,
         shares_cores=train.shares_cores,

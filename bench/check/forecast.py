@@ -88,7 +88,7 @@ def _with_evaluations(plan: Plan) -> Plan:
     for planned in plan.cases:
         case = planned.case
         if case.how.projected == "evaluation":
-            size = HOST_BATCH if kinds[case.backend, case.devices[0]] == "host" else DEVICE_BATCH
+            size = HOST_BATCH if kinds[case.backend, case.device] == "host" else DEVICE_BATCH
             case = msgspec.structs.replace(case, batch_size=size)
         if case.how.projected:
             cases.append(msgspec.structs.replace(planned, case=case, candidates=(), search=False))
@@ -141,22 +141,14 @@ def _predict(case: Case, record: Record, assumptions: Assumptions, epochs: int) 
 def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, epochs: int) -> Trained:
     """The whole training, from memory, each validation image seen once after every epoch."""
     case = planned.case
-    assert planned.backend is not None
     job = Train(
+        case=msgspec.structs.replace(case, epochs=epochs),
         backend=planned.backend,
-        name=case.backend,
-        device=case.devices[0],
         workload=planned.workload,
-        workload_name=case.workload,
-        size=case.size,
-        precision=case.precision,
-        threads=case.threads,
         prepared=prepared.folder,
-        epochs=epochs,
         seed=runner.plan.seed,
         cache=str(runner.compiled),
         views=1,
-        options=case.options,
     )
     launch = runner.launch(planned, job, log)
     runner.progress.start(f"training of {epochs} epochs {case.label}", 0.0)

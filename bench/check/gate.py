@@ -13,12 +13,11 @@ from bench.check.budget import ASSUMED_SCATTER, Budget, plan_budget
 from bench.comparison.compare import compare
 from bench.comparison.model import Comparison
 from bench.comparison.trials import paired, usable
-from bench.errors import NotComparableError
+from bench.errors import NoFigure, NotComparableError
+from bench.record.figures import stages, trials_of
 from bench.record.labels import ARM, CHECK, LEVEL
-from bench.record.schema import Trial
 from bench.run.arms import Arm, PairedCase, Pairs
 from bench.statistics.pairs import Verdict
-from bench.statistics.rates import NoFigure
 
 Say = Callable[[str], None]
 
@@ -74,7 +73,7 @@ class Gate:
         """Whether a look at this level decides the case."""
         self.levels[case.label] = level
         base, candidate = (
-            usable(trials_of(arm, index)).trials
+            usable(trials_of(arm.runner.journal.trials, index)).trials
             for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate))
         )
         planned = self.pairs.candidate.runner.plan.cases[case.candidate].case
@@ -89,8 +88,8 @@ class Gate:
         for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate)):
             pilot = arm.runner.journal.pilot(index)
             assert pilot is not None
-            cold = pilot.trial.stages.get("compile", 0.0)
-            total += pilot.trial.wall - cold - pilot.trial.stages.get("steady", 0.0) + 1.4 * arm.runner.plan.seconds
+            took = stages(pilot.trial)
+            total += pilot.trial.wall - took.get("compile", 0.0) - took.get("steady", 0.0) + 1.4 * arm.runner.plan.seconds
         return total
 
     def _labels(self, arm: Arm) -> Mapping[str, str]:
@@ -107,11 +106,6 @@ class Gate:
                 if trial.status != "ok":
                     return f"{arm.name}: {trial.reason}"
         return "the two environments share no case"
-
-
-def trials_of(arm: Arm, index: int) -> list[Trial]:
-    """Trials of one case so far, pilots aside."""
-    return [trial for trial in arm.runner.journal.trials if trial.role == "trial" and trial.case == index]
 
 
 def describe(budget: Budget, cases: int) -> str:
@@ -139,7 +133,9 @@ def refuse_same_code(base: Arm, candidate: Arm, folder: Path) -> None:
 
 def _code(arm: Arm) -> tuple[object, ...]:
     """What really ran, from the workers' own reports, and the frameworks' versions."""
-    packages = {tuple(sorted(trial.package.items())) for trial in arm.runner.journal.trials if trial.package}
+    packages = {
+        tuple(sorted(rank.package.items())) for trial in arm.runner.journal.trials for rank in trial.ranks if rank.package
+    }
     versions = {(d.backend, d.id): tuple(sorted(d.versions.items())) for d in arm.runner.plan.devices}
     python = arm.runner.plan.machine.facts.get("python", "")
     return (tuple(sorted(packages)), tuple(sorted(versions.items())), python) if packages else ()

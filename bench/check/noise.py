@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench.check.gate import Say, trials_of
-from bench.comparison.trials import log_time_of, matched, paired, steady, usable
+from bench.check.gate import Say
+from bench.comparison.trials import matched, paired, usable
 from bench.errors import InconclusiveError, NotComparableError
+from bench.record.figures import figure, steady_samples, trials_of
 from bench.record.labels import ARMS
 from bench.record.schema import Trial
 from bench.run.arms import PairedCase, Pairs, start_arm
@@ -92,20 +93,23 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
 
 def _noise(pairs: Pairs, case: PairedCase) -> Noise:
     base, candidate = (
-        usable(trials_of(arm, index)).trials for arm, index in ((pairs.base, case.base), (pairs.candidate, case.candidate))
+        usable(trials_of(arm.runner.journal.trials, index)).trials
+        for arm, index in ((pairs.base, case.base), (pairs.candidate, case.candidate))
     )
     planned = pairs.candidate.runner.plan.cases[case.candidate].case
     both = list(matched(base, candidate))
     differences = paired(planned, base, candidate).differences
     if len(differences) < 2:
         raise NotComparableError(f"{case.label}: too few trials could be used; bench run shows what is wrong")
-    logs = np.array([[log_time_of(planned, one), log_time_of(planned, two)] for one, two in both])
+    logs = np.array([[figure(planned, one), figure(planned, two)] for one, two in both])
     # The base of one pair against the candidate of the next: what a comparison without turns would see.
     apart = float((logs[1:, 1] - logs[:-1, 0]).std(ddof=1)) if len(logs) > 2 else math.nan
     scatter = float(np.std(differences, ddof=1))
     each = pairs.seconds[case.label]
-    sample = float(np.mean([np.mean(steady(two)) for _, two in both]))
-    ratios = [[after / before for before, after in zip(steady(one), steady(two), strict=True)] for one, two in both]
+    sample = float(np.mean([np.mean(steady_samples(two)) for _, two in both]))
+    ratios = [
+        [after / before for before, after in zip(steady_samples(one), steady_samples(two), strict=True)] for one, two in both
+    ]
     best = samples_per_trial(variation(ratios), 2 * sample, _fixed(each, [two for _, two in both]))
     return Noise(
         label=case.label,
@@ -121,7 +125,7 @@ def _noise(pairs: Pairs, case: PairedCase) -> Noise:
 
 def _fixed(pair_seconds: float, trials: list[Trial]) -> float:
     """Seconds of a pair that do not grow with its samples."""
-    return max(pair_seconds - 2 * float(np.mean([sum(steady(trial)) for trial in trials])), 0.1)
+    return max(pair_seconds - 2 * float(np.mean([sum(steady_samples(trial)) for trial in trials])), 0.1)
 
 
 def _path(fingerprint: str) -> Path:

@@ -91,7 +91,7 @@ def command(**values: Any) -> None:
 
 
 def _name(case: Case) -> str:
-    return f"{case.devices[0]} {case.precision}"
+    return f"{case.device} {case.precision}"
 
 
 def _line(name: str, forecast: Forecast) -> str:

@@ -99,8 +99,10 @@ def _refuse_missing_images(record: Record, values: dict[str, Any]) -> None:
 
 def _recorded_seconds(record: Record) -> float:
     """About how long its trials measured."""
+    from bench.record.figures import samples
+
     spent = [
-        sum(trial.samples) for trial in record.trials if trial.role == "trial" and trial.status == "ok" and trial.samples
+        sum(samples(trial)) for trial in record.trials if trial.role == "trial" and trial.status == "ok" and samples(trial)
     ]
     return min(max(median(spent), 0.1), 600.0) if spent else 2.5
 

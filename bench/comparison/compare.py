@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from bench.comparison.facts import CaseKey, Facts, case_key, facts_of
 from bench.comparison.model import CaseComparison, Comparison, Figures, not_measured, percent
 from bench.comparison.stages import stage_changes
-from bench.comparison.trials import Usable, log_time_of, paired, usable
-from bench.errors import NotComparableError, RecordError
+from bench.comparison.trials import Usable, paired, usable
+from bench.errors import NoFigure, NotComparableError, RecordError
+from bench.record.figures import figure, trials_of
 from bench.record.labels import ARM, ARMS, CHECK, LEVEL
 from bench.record.schema import Case, Record, Trial
 from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, judge, judge_pairs, welch
-from bench.statistics.rates import NoFigure
 from bench.statistics.sessions import predicted
 
 
@@ -68,8 +68,7 @@ def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _S
     for record in records:
         for index, case in enumerate(record.cases):
             key = case_key(case, vary)
-            trials = [trial for trial in record.trials if trial.case == index and trial.role == "trial"]
-            good = usable(trials)
+            good = usable(trials_of(record.trials, index))
             side = _Side(
                 case,
                 facts_of(record, case),
@@ -184,7 +183,7 @@ def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]
         effect, total = paired(candidate.case, base.trials, candidate.trials).effects(spent)
         return Figures(effect, spent, "pairs", _detectable(effect, spent), total), ""
     logs = [
-        [[log_time_of(side.case, trial) for trial in session] for session in side.sessions if session]
+        [[figure(side.case, trial) for trial in session] for session in side.sessions if session]
         for side in (base, candidate)
     ]
     sessions = [[sum(session) / len(session) for session in side] for side in logs]
@@ -210,11 +209,11 @@ def _why_disjoint(base: Sequence[Record], candidate: Sequence[Record]) -> str:
     """The first fact of the cases that the two groups have no value of in common."""
     if not all(any(record.cases for record in side) for side in (base, candidate)):
         return "one side holds no case at all"
-    names = ("workload", "size", "phase", "precision", "batch_size", "backend", "devices", "threads")
+    names = ("workload", "size", "phase", "precision", "batch_size", "backend", "devices", "cores")
     for name in names:
         one, two = ({_text(getattr(case, name)) for record in side for case in record.cases} for side in (base, candidate))
         if not one & two:
-            return f"{name.replace('_', ' ')} differs ({', '.join(sorted(one))} | {', '.join(sorted(two))})"
+            return f"{name.replace('_', ' ').replace('cores', 'threads')} differs ({', '.join(sorted(one))} | {', '.join(sorted(two))})"
     return "no case is in both; compare records of the same workload, size, phase, precision and batch size"
 
 

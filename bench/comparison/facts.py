@@ -34,10 +34,10 @@ CaseKey = tuple[str, ...]
 def case_key(case: Case, vary: Collection[str] = ()) -> CaseKey:
     """Cases with one key are held against each other."""
     options = ",".join(f"{name}={value}" for name, value in sorted(case.options.items()))
-    place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.threads))
+    place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.cores))
     batch = str(case.batch_size) if case.how.batch else ""
     what = (case.workload, case.size, case.phase, case.scenario, goal(case), case.precision, batch)
-    return (*what, str(case.processes), options, *place)
+    return (*what, str(len(case.places)), options, *place)
 
 
 def facts_of(record: Record, case: Case) -> Facts:

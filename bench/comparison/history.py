@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.comparison.facts import case_key
-from bench.comparison.trials import log_time_of, usable
+from bench.comparison.trials import usable
+from bench.errors import NoFigure
+from bench.record.figures import figure, trials_of
 from bench.record.labels import CHECK
 from bench.record.schema import Record
 from bench.statistics.changes import change_points
 from bench.statistics.pairs import TOLERATED
-from bench.statistics.rates import NoFigure
 from bench.text.words import short
 
 
@@ -59,9 +60,9 @@ def history(records: Sequence[Record]) -> list[Line]:
     own = [record for record in records if CHECK not in record.labels]
     for record in sorted(own, key=lambda record: (record.created, record.id)):
         for index, case in enumerate(record.cases):
-            trials = usable([t for t in record.trials if t.case == index and t.role == "trial"]).trials
+            trials = usable(trials_of(record.trials, index)).trials
             try:
-                logs = [log_time_of(case, trial) for trial in trials]
+                logs = [figure(case, trial) for trial in trials]
             except NoFigure:
                 continue
             if not logs:

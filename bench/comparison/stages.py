@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bench.comparison.model import StageChange
+from bench.record.figures import device_memory, host_memory, stages
 from bench.record.schema import Trial
 from bench.statistics.pairs import welch
 
@@ -21,10 +22,10 @@ LEVEL = 0.005
 
 def stage_changes(base: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[StageChange, ...]:
     """Every stage and peak of memory that both sides have."""
-    figures: dict[str, Callable[[Trial], float]] = {name: _adding(stages) for name, stages in STAGES.items()}
+    figures: dict[str, Callable[[Trial], float]] = {name: _adding(parts) for name, parts in STAGES.items()}
     figures |= {
-        "host memory": lambda trial: float(trial.host_memory),
-        "device memory": lambda trial: float(trial.device_memory),
+        "host memory": lambda trial: float(host_memory(trial)),
+        "device memory": lambda trial: float(device_memory(trial)),
     }
     found = []
     for name, figure in figures.items():
@@ -34,8 +35,8 @@ def stage_changes(base: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[St
     return tuple(found)
 
 
-def _adding(stages: Sequence[str]) -> Callable[[Trial], float]:
-    return lambda trial: sum(trial.stages.get(stage, 0.0) for stage in stages)
+def _adding(names: Sequence[str]) -> Callable[[Trial], float]:
+    return lambda trial: sum(stages(trial).get(name, 0.0) for name in names)
 
 
 def _change(name: str, base: list[float], candidate: list[float]) -> StageChange:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.pool import log_time_to
+from bench.record.figures import samples, standing, steady_samples
 from bench.record.schema import Case, Trial
 from bench.statistics.pairs import Effect, Verdict, effect_of, judge_pairs, pair_difference, total_difference
-from bench.statistics.rates import log_time
 
 TURN_SECONDS = 0.4
 """How long single-stream queries of one process last before the other's turn comes."""
@@ -39,10 +38,11 @@ def usable(trials: Sequence[Trial]) -> Usable:
     good, failed, unproven, trouble = [], 0, 0, ""
     for trial in trials:
         refuted = [check.name for check in trial.checks if not check.passed]
-        if trial.status != "ok":
+        found = standing(trial)
+        if found == "failed":
             failed += 1
             trouble = trouble or f"a trial {trial.status}: {trial.reason}"
-        elif refuted or not trial.checks:
+        elif found != "proven":
             unproven += 1
             trouble = trouble or f"a trial could not be proven: {', '.join(refuted) or 'no check was made'}"
         else:
@@ -89,28 +89,15 @@ def matched(base: Sequence[Trial], candidate: Sequence[Trial]) -> Iterator[tuple
 def turns(case: Case, trial: Trial) -> list[float]:
     """Seconds of each steady turn: a sample, or in single-stream the mean query of each turn."""
     if not case.how.per_query:
-        return steady(trial)
+        return steady_samples(trial)
     found: list[float] = []
     begun, spent = 0, 0.0
-    for end, seconds in enumerate(trial.samples, 1):
+    for end, seconds in enumerate(samples(trial), 1):
         spent += seconds
         if spent >= TURN_SECONDS:
             if begun >= trial.warmup:
                 found.append(spent / (end - begun))
             begun, spent = end, 0.0
     # Too short for whole turns: all of it is one.
-    return found or [sum(steady(trial)) / max(len(steady(trial)), 1)]
-
-
-def steady(trial: Trial) -> list[float]:
-    """Seconds of the steady samples."""
-    return trial.samples[trial.warmup :]
-
-
-def log_time_of(case: Case, trial: Trial) -> float:
-    """ln(seconds per image) of one trial, per pixel where decoding is measured, or until the target where a training went to one.
-    Raises NoFigure."""
-    if case.scenario == "to-quality":
-        return log_time_to(case, trial)
-    items = trial.pixels_per_sample if case.phase == "preprocess" else trial.images_per_sample
-    return log_time(trial.samples, trial.warmup, items)
+    steady = steady_samples(trial)
+    return found or [sum(steady) / max(len(steady), 1)]

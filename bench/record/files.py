@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import RecordError
+from bench.record import version1
 from bench.record.schema import VERSION, Record
 
 NAME = "record.json"
@@ -78,23 +79,27 @@ def decode_record(content: bytes, file: str) -> Record:
         raise RecordError(f"{file} is not a whole record ({error}); it may be truncated: copy it again") from None
     if envelope.format != "accelbench record":
         raise RecordError(f"{file} has format '{envelope.format:.60}'; expected 'accelbench record'")
-    if envelope.version != VERSION:
+    if envelope.version not in {version1.OLD, VERSION}:
         raise RecordError(
-            f"{file} has record version {envelope.version}; this release reads version {VERSION}: "
+            f"{file} has record version {envelope.version}; this release reads versions {version1.OLD} and {VERSION}: "
             "use the release of accelbench that wrote it, or a newer one"
         )
     body = bytes(envelope.record)
     if hashlib.sha256(body).hexdigest() != envelope.sha256:
         raise RecordError(f"{file} does not match its own SHA-256: it was edited or damaged after it was sealed")
     try:
-        record = msgspec.json.decode(body, type=Record)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        old = envelope.version == version1.OLD
+        inside, record = version1.decode(body) if old else _decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise RecordError(f"{file} breaks the record schema: {error}") from None
-    if record.version != envelope.version:
-        raise RecordError(
-            f"{file} says version {envelope.version} outside and {record.version} inside; it was put together by hand"
-        )
+    if inside != envelope.version:
+        raise RecordError(f"{file} says version {envelope.version} outside and {inside} inside; it was put together by hand")
     return record
+
+
+def _decode(body: bytes) -> tuple[int, Record]:
+    record = msgspec.json.decode(body, type=Record)
+    return record.version, record
 
 
 def find_records(path: Path) -> list[Path]:

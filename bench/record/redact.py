@@ -67,7 +67,7 @@ def redacted(record: Record, keep_labels: Collection[str] = ()) -> Record:
         record,
         command=_command(record.command, known),
         bench={name: value for name, value in record.bench.items() if name != "commit"},
-        machine=_machine(record.machine),
+        machines={host: _machine(machine) for host, machine in record.machines.items()},
         data=[_data(data) for data in record.data],
         cases=[_case(case, known) for case in record.cases],
         labels={name: value for name, value in record.labels.items() if name in keep_labels},
@@ -143,10 +143,9 @@ def _trial(trial: Trial) -> Trial:
     """What disturbed a trial stays: the worker makes its sentences of a device's name, fixed words and counts."""
     return msgspec.structs.replace(
         trial,
-        log_tail="",
         reason=REDACTED if trial.reason else "",
         checks=[_check(check) for check in trial.checks],
-        package={},
+        ranks=[msgspec.structs.replace(rank, log_tail="", package={}) for rank in trial.ranks],
     )
 
 

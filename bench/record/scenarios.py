@@ -18,10 +18,11 @@ class Unit:
     one: str
     per_second: str
     field: str  # of JSON and CSV
+    size: float = 1.0  # in what samples count: images or pixels
 
 
 IMAGES = Unit("image", "an image", "images/s", "images_per_second")
-MEGAPIXELS = Unit("megapixel", "a megapixel", "MP/s", "megapixels_per_second")
+MEGAPIXELS = Unit("megapixel", "a megapixel", "MP/s", "megapixels_per_second", 1e6)
 
 
 @dataclass(frozen=True, kw_only=True)

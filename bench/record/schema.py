@@ -12,7 +12,7 @@ import msgspec
 
 from bench.record.scenarios import Scenario, scenario
 
-VERSION = 1
+VERSION = 2
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that every language and table can hold."""
@@ -22,19 +22,25 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid"]
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to measure. Two trials of one case are comparable; two cases differ in at least one field."""
+class Place(msgspec.Struct, frozen=True):
+    """A device on a host, with the host's cores that are given to the process that uses it."""
 
-    backend: str  # "host" for preprocess
-    devices: tuple[str, ...]
+    device: str  # "cpu", "cuda:0"; "" where a record names none
+    cores: Positive = 1
+    host: str = ""  # "": the machine that the run was started on
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to measure, and its own identity: trials of equal cases are comparable."""
+
+    backend: str  # "host" where no backend takes part
+    places: tuple[Place, ...]  # one for each rank
     workload: str
     size: str
     phase: str
     scenario: str = ""  # with the phase a row of ``bench.record.scenarios``
     precision: str = ""  # "" for preprocess
     batch_size: Whole = 1
-    threads: Positive = 1  # host cores given to the worker
-    processes: Positive = 1
     options: dict[str, str] = {}
     environment: dict[str, str] = {}  # variables the harness set in the worker
     epochs: Whole = 0  # of to-quality: how long the schedule is, and no training lasts longer
@@ -44,6 +50,26 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ValueError for a phase and scenario that nobody knows: they must never pass for another."""
         scenario(self.phase, self.scenario)
+        if not self.places:
+            raise ValueError("a case without a place to run at")
+
+    def __hash__(self) -> int:
+        return hash((self.backend, self.places, self.workload, self.size, self.phase, self.scenario, self.precision))
+
+    @property
+    def device(self) -> str:
+        """The device of the first rank."""
+        return self.places[0].device
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Every device that takes part, each once."""
+        return tuple(dict.fromkeys(place.device for place in self.places if place.device))
+
+    @property
+    def cores(self) -> int:
+        """The host's cores that each rank is given."""
+        return self.places[0].cores
 
     @property
     def how(self) -> Scenario:
@@ -52,9 +78,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """A short name for people: ``cpu cpu melanoma-small train fp32 batch 32``."""
+        """A short name for people, and no key: ``cpu cpu melanoma-small train fp32 batch 32``."""
         parts = [self.backend, *self.devices, f"{self.workload}-{self.size}", self.phase, self.scenario, self.precision]
-        tail = f"batch {self.batch_size}" if self.how.batch else f"{self.threads} cores"
+        tail = f"batch {self.batch_size}" if self.how.batch else f"{self.cores} cores"
         options = [f"{name}={value}" for name, value in sorted(self.options.items())]
         return " ".join([p for p in parts if p] + [tail, *options])
 
@@ -87,8 +113,26 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
     idle_watts: float | None = None  # drawn while the worker did nothing, before it loaded anything
 
 
+class Rank(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process of a trial measured, and what is known of it."""
+
+    stages: dict[str, float] = {}  # seconds: import, data, build, compile, first_step, warmup, steady
+    samples: list[float] = []  # seconds each, in single-stream one query each; of a pilot: seconds per step of its blocks
+    pixels_per_sample: list[Whole] = []  # preprocess only: pixels decoded in each sample
+    host_memory: Whole = 0  # peak resident bytes
+    device_memory: Whole = 0
+    package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
+    telemetry: dict[str, dict[str, float | None]] = {}  # "before", "during" and "after" the timed blocks: GPU clocks, power
+    disturbances: list[
+        str
+    ] = []  # of the timed blocks, a sentence each: "gpu:0 was slowed down: power brake in 7 of 12 looks"
+    clock_limits: list[str] = []  # what else held the clocks down, a sentence each: a power cap, clocks that were set
+    energy: dict[str, Energy] = {}  # by counter: "gpu:0", "package-0", "dram-0"; empty where the machine counts none
+    log_tail: str = ""
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One fresh process that measured one case."""
+    """One crew of fresh processes that measured one case: a rank for each of its places."""
 
     case: Whole  # index into Record.cases
     number: Whole  # 0, 1, … among the trials of its case
@@ -98,31 +142,17 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     wall: float  # seconds from spawn to exit
     reason: str = ""  # why it failed, one sentence
-    log_tail: str = ""
-    stages: dict[str, float] = {}  # import, data, build, compile, first_step, warmup, steady
     compile: Literal["", "cold", "cached"] = ""
     lowering: str = ""
-    images_per_sample: Whole = 0
+    images_per_sample: Whole = 0  # of all ranks together
     steps_per_sample: Whole = 0
-    samples: list[float] = []  # seconds each, in single-stream one query each; of a pilot: seconds per step of its blocks
     warmup: Whole = 0  # how many leading samples are warm-up
     steady: Literal["", "assumed", "detected", "moving"] = ""  # moving: the samples after warm-up still became faster
-    pixels_per_sample: list[Whole] = []  # preprocess only: pixels decoded in each sample
     curve: list[Evaluation] = []  # to-quality only
     test: dict[str, float] = {}  # to-quality only: measures on the test images at the end, outside the clock
     losses: list[float | None] = []  # of the first optimizer steps; None where it was not a number
     checks: list[Check] = []
-    host_memory: Whole = 0  # peak resident bytes of the worker
-    device_memory: Whole = 0
-    package: dict[str, str] = {}  # what was really imported: version, hashed path, commit
-    telemetry: dict[
-        str, dict[str, float | None]
-    ] = {}  # "before", "during" and "after" the timed blocks: GPU clocks, power, temperature
-    disturbances: list[
-        str
-    ] = []  # of the timed blocks, a sentence each: "gpu:0 was slowed down: power brake in 7 of 12 looks"
-    clock_limits: list[str] = []  # what else held the clocks down, a sentence each: a power cap, clocks that were set
-    energy: dict[str, Energy] = {}  # by counter: "gpu:0", "package-0", "dram-0"; empty where the machine counts none
+    ranks: list[Rank] = []  # in the order of the case's places
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,7 +254,7 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A sealed run."""
+    """A sealed run. Its schema is version 2; ``bench.record.version1`` reads the one before."""
 
     version: Whole
     id: str
@@ -233,7 +263,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
     seed: Whole
     bench: dict[str, str]  # version, commit of the harness
-    machine: Machine
+    machines: dict[str, Machine]  # by the host's name in places; "" is the one that the run was started on
     environment: dict[str, str]  # what the harness set alike in every worker; each case has its own in full
     devices: list[DeviceFacts]
     workloads: list[WorkloadFacts]
@@ -245,3 +275,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     forecasts: list[Forecast] = []  # of bench forecast-check only
     complete: bool = True  # False: sealed after an interruption, with trials missing
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a case ran on a host that the record does not describe."""
+        unknown = {place.host for case in self.cases for place in case.places} | {""}
+        if missing := sorted(unknown - self.machines.keys()):
+            raise ValueError(f"host '{missing[0]:.60}' is not among the machines")
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that the run was started on."""
+        return self.machines[""]

@@ -80,9 +80,9 @@ def _devices(report: Report) -> tuple[str, ...]:
 def _cores(report: Report) -> Iterator[str]:
     """Decoding with several cores, held against as many times what one core does."""
     decoding = [case for case in report.measured if case.key.how.projected == "decoding" and case.log is not None]
-    one = {_alike(case): case.log.rate for case in decoding if case.log is not None and case.key.threads == 1}
+    one = {_alike(case): case.log.rate for case in decoding if case.log is not None and case.key.cores == 1}
     for case in decoding:
-        cores, single = case.key.threads, one.get(_alike(case))
+        cores, single = case.key.cores, one.get(_alike(case))
         if cores > 1 and single is not None and case.log is not None:
             share = case.log.rate / (cores * single)
             end = "cores bind." if share >= ADDS_UP else "more cores add little."
@@ -91,4 +91,4 @@ def _cores(report: Report) -> Iterator[str]:
 
 
 def _alike(case: MeasuredCase) -> object:
-    return case.key._replace(threads=1, stack=case.key.stack._replace(environment=""))
+    return case.key._replace(cores=1, stack=case.key.stack._replace(environment=""))

@@ -17,7 +17,7 @@ def device(case: MeasuredCase, machine: Machine) -> str:
     """``NVIDIA H200 (cuda:0)``; for the host ``Intel Xeon Platinum 8468, 2 cores (cpu)``."""
     identity = place(case)
     if case.shares_cores:
-        return f"{processor(machine.cpu)}, {plural(case.key.threads, 'core')} ({identity})"
+        return f"{processor(machine.cpu)}, {plural(case.key.cores, 'core')} ({identity})"
     name = clean(case.device.name, 60) if case.device is not None else ""
     return f"{name or 'unnamed device'} ({identity})"
 
@@ -49,14 +49,14 @@ def place(case: MeasuredCase) -> str:
 def setting(case: MeasuredCase) -> str:
     """``fp32, batch 32``; for preprocessing ``2 cores``."""
     if not case.key.how.batch:
-        return plural(case.key.threads, "core")
+        return plural(case.key.cores, "core")
     parts = [clean(case.key.precision, 20), f"batch {case.key.batch_size:,}", clean(case.key.options, 60)]
     return ", ".join(part for part in parts if part)
 
 
 def side(case: MeasuredCase, machine: Machine, suffix: str = "") -> str:
     """One side of a speed-up, with its cores and precision."""
-    cores = "" if case.shares_cores else f", {plural(case.key.threads, 'host core')}"
+    cores = "" if case.shares_cores else f", {plural(case.key.cores, 'host core')}"
     return f"{device(case, machine)}{suffix}{cores}, {setting(case)}"
 
 
@@ -130,7 +130,7 @@ def decoding(case: MeasuredCase | None) -> str:
     """``41.2 MP/s on 2 cores``, or that it is unknown."""
     if case is None or case.log is None:
         return "unknown"
-    return f"{whole(number(case.log.rate) + ' MP/s')}, {whole(plural(case.key.threads, 'core'))}"
+    return f"{whole(number(case.log.rate) + ' MP/s')}, {whole(plural(case.key.cores, 'core'))}"
 
 
 def binds(setting: Setting) -> str:

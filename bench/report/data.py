@@ -147,7 +147,7 @@ def _setting(setting: Setting) -> Fields:
         "part_seconds": projection.parts,
         "binds": projection.binds,
         "decode_images_per_second": projection.decoded_per_second,
-        "decode_cores": None if setting.decode is None else setting.decode.key.threads,
+        "decode_cores": None if setting.decode is None else setting.decode.key.cores,
         "cores_to_feed_extrapolated": projection.cores_to_feed,
         "evaluation_measured": setting.infer is not None,
         "speed_up_same": _speed_up(setting.same),
@@ -159,7 +159,7 @@ def _speed_up(found: SpeedUp | None) -> Fields | None:
     if found is None:
         return None
     key = found.reference.key
-    against = {"reference_machine": key.machine, "reference_device": "+".join(key.devices), "reference_cores": key.threads}
+    against = {"reference_machine": key.machine, "reference_device": "+".join(key.devices), "reference_cores": key.cores}
     against |= {"reference_precision": key.precision, "reference_batch_size": key.batch_size}
     return {**vars(found.factor), **against, "left_out": list(found.left_out)}
 
@@ -230,7 +230,7 @@ def _case_fields(key: CaseKey) -> Fields:
     return {
         "machine": key.machine, "backend": key.backend, "devices": list(key.devices), "workload": key.workload,
         "size": key.size, "digest": key.digest, "phase": key.phase, "scenario": key.scenario, "precision": key.precision,
-        "batch_size": key.batch_size, "host_cores": key.threads, "processes": key.processes, "options": key.options,
+        "batch_size": key.batch_size, "host_cores": key.cores, "processes": key.ranks, "options": key.options,
         "versions": key.stack.versions, "environment": key.stack.environment, "bench_version": key.stack.bench,
         "data": key.data,
     }  # fmt: skip

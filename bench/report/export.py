@@ -12,6 +12,7 @@ from typing import Any
 from bench.analysis.build import build
 from bench.errors import NotComparableError, UsageError
 from bench.files import replacing
+from bench.record.figures import device_memory, host_memory, samples
 from bench.record.schema import Record
 from bench.report.data import flat_rows
 from bench.text.words import spreadsheet
@@ -65,8 +66,8 @@ def _sqlite(cases: Any, records: Sequence[Record], path: Path) -> None:
         {
             "record": record.id, "case": record.cases[trial.case].label, "number": trial.number, "role": trial.role, "status": trial.status,
             "started": trial.started, "wall_seconds": trial.wall, "reason": trial.reason, "images_per_sample": trial.images_per_sample,
-            "warmup": trial.warmup, "samples_seconds": json.dumps(trial.samples), "host_memory_bytes": trial.host_memory,
-            "device_memory_bytes": trial.device_memory, "checks_failed": "; ".join(check.name for check in trial.checks if not check.passed),
+            "warmup": trial.warmup, "samples_seconds": json.dumps(samples(trial)), "host_memory_bytes": host_memory(trial),
+            "device_memory_bytes": device_memory(trial), "checks_failed": "; ".join(check.name for check in trial.checks if not check.passed),
         }
         for record in records for trial in record.trials
     ]  # fmt: skip

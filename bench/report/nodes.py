@@ -52,7 +52,7 @@ def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> 
             )
         )  # fmt: skip
     what = [key.backend, "+".join(key.devices), f"{key.workload} {key.size}", key.phase, key.scenario, key.precision]
-    size = f"batch {key.batch_size:,}" if key.how.batch else plural(key.threads, "core")
+    size = f"batch {key.batch_size:,}" if key.how.batch else plural(key.cores, "core")
     title = f"By {clean(label, 40)}: " + " ".join(clean(part, 40) for part in [*dict.fromkeys(what), size] if part)
     title += f", {processor(clean(key.machine, 60))}" if key.machine else ""
     return Section(

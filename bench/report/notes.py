@@ -104,8 +104,8 @@ def missing(row: Row, label: str, extrapolated: bool) -> Iterable[str]:
     best = row.best
     if best.decode is None:
         yield f"{label}: decoding was not measured on this machine and is left out; real trainings take longer."
-    elif best.decode.key.threads < row.machine.cores and not extrapolated:
-        cores = f"{best.decode.key.threads} of {row.machine.cores} cores"
+    elif best.decode.key.cores < row.machine.cores and not extrapolated:
+        cores = f"{best.decode.key.cores} of {row.machine.cores} cores"
         yield f"{label}: decoding was measured on {cores} and is not extrapolated."
     if best.infer is None:
         precision = clean(best.train.key.precision, 20) or "this precision"

@@ -53,7 +53,7 @@ def plan_again(
         seconds=seconds,
         stall=stall,
         ceilings=False,
-        machine=machine,
+        machines={"": machine},
         devices=device_facts(used, machine),
         data=data,
         cases=cases,
@@ -65,10 +65,10 @@ def plan_again(
 
 def _lacking(case: Case, found: Discovery) -> str:
     """Why the case cannot run here; nothing where it can."""
-    if case.processes != 1 or len(case.devices) > 1:
+    if len(case.places) != 1:
         return "cases of several processes or devices cannot be repeated yet"
-    if case.threads > usable_cores():
-        return f"it ran on {case.threads} cores, and there are {usable_cores()}"
+    if case.cores > usable_cores():
+        return f"it ran on {case.cores} cores, and there are {usable_cores()}"
     sizes = {(workload.info.name, workload.info.size) for workload in found.workloads}
     if (case.workload, case.size) not in sizes:
         return f"the workload {case.workload}-{case.size} is not installed"
@@ -98,9 +98,9 @@ def _planned(case: Case, found: Discovery) -> PlannedCase:
     own = {} if backend is None else backend.info.environment
     physical = ""
     if backend is not None:
-        physical = next(device.physical for device in backend.info.devices if device.id == case.devices[0])
+        physical = next(device.physical for device in backend.info.devices if device.id == case.device)
     planned = PlannedCase(
-        case=msgspec.structs.replace(case, environment=worker_environment(case.threads, own), chosen=""),
+        case=msgspec.structs.replace(case, environment=worker_environment(case.cores, own), chosen=""),
         backend=None if backend is None else backend.plugin,
         workload=workload.plugin,
         interpreter=workload.interpreter if backend is None else backend.interpreter,

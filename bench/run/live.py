@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 
 from bench.machine.host import usable_cores
@@ -53,7 +53,10 @@ def race(
             say("preparing images …")
             prepared = prepared_for(workload, wishes)
             cache = stack.enter_context(TemporaryDirectory(prefix="bench-compiled-"))
-            launches = [entrant.launch(wishes, workload, prepared, wishes.seed, cache, cores) for entrant in entrants]
+            launches = [
+                entrant.launch(replace(wishes, threads=cores), workload, prepared, wishes.seed, cache)
+                for entrant in entrants
+            ]
             finished = [0.0] * len(entrants)
             news: list[Moment] = []
 

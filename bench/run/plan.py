@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from bench.errors import NoDeviceError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.scenarios import PHASES, Scenario, asked_for
-from bench.record.schema import Case, DeviceFacts, Machine, Skip
+from bench.record.schema import Case, DeviceFacts, Machine, Place, Skip
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
 from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
@@ -76,7 +77,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     stall: float
     ceilings: bool
-    machine: Machine
+    machines: dict[str, Machine]
     devices: list[DeviceFacts]
     data: DataSpec
     cases: list[PlannedCase]
@@ -84,6 +85,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     bench: str = ""  # version of the harness
     images: dict[str, str] = {}  # fingerprint of the images, by workload and size
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that the run was started on."""
+        return self.machines[""]
 
 
 def check_wishes(wishes: Wishes) -> None:
@@ -180,12 +186,11 @@ def _host_cases(row: Scenario, wishes: Wishes, workload: FoundWorkload) -> list[
     for threads in sorted({1, max(1, cores // 2), cores}):
         case = Case(
             backend="host",
-            devices=("cpu",),
+            places=(Place("cpu", threads),),
             workload=workload.info.name,
             size=workload.info.size,
             phase=row.phase,
             scenario=row.name,
-            threads=threads,
             environment=worker_environment(threads, {}),
         )
         planned.append(_planned(case, None, workload))
@@ -195,8 +200,6 @@ def _host_cases(row: Scenario, wishes: Wishes, workload: FoundWorkload) -> list[
 def _device_cases(
     rows: Sequence[Scenario], wishes: Wishes, backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload
 ) -> tuple[list[PlannedCase], list[Skip]]:
-    threads = wishes.threads or usable_cores()
-    environment = worker_environment(threads, backend.info.environment)
     cases, skips = [], []
     for precision in wishes.precisions or default_precisions(device):
         if precision not in device.precisions:
@@ -211,20 +214,16 @@ def _device_cases(
                 skips.append(Skip(what=f"{device.id} {row.phase}", reason="the device runs inference only"))
                 continue
             batch_size, candidates = _batch_sizes(row, wishes, device, workload)
-            case = Case(
-                backend=backend.info.name,
-                devices=(device.id,),
-                workload=workload.info.name,
-                size=workload.info.size,
-                phase=row.phase,
-                scenario=row.name,
-                precision=precision,
+            case = device_case(
+                row,
+                wishes,
+                backend,
+                device,
+                workload,
+                precision,
                 batch_size=batch_size,
                 epochs=(wishes.epochs or workload.info.epochs) if row.to_target else 0,
                 targets=_targets(wishes, workload) if row.to_target else {},
-                threads=threads,
-                options={name: value for name, value in wishes.options.items() if name in backend.info.options},
-                environment=environment,
             )
             planned = _planned(case, backend, workload)
             # What was asked for by name is not searched for.
@@ -232,6 +231,31 @@ def _device_cases(
             more = {"physical": device.physical, "candidates": candidates, "search": search}
             cases.append(msgspec.structs.replace(planned, **more))
     return cases, skips
+
+
+def device_case(
+    row: Scenario,
+    wishes: Wishes,
+    backend: FoundBackend,
+    device: DeviceInfo,
+    workload: FoundWorkload,
+    precision: str,
+    **more: Any,
+) -> Case:
+    """One device driven by one scenario, on the cores and with the options that are wished for; ``more``: further fields."""
+    cores = wishes.threads or usable_cores()
+    return Case(
+        backend=backend.info.name,
+        places=(Place(device.id, cores),),
+        workload=workload.info.name,
+        size=workload.info.size,
+        phase=row.phase,
+        scenario=row.name,
+        precision=precision,
+        options={name: value for name, value in wishes.options.items() if name in backend.info.options},
+        environment=worker_environment(cores, backend.info.environment),
+        **more,
+    )
 
 
 def default_precisions(device: DeviceInfo) -> tuple[str, ...]:

@@ -75,9 +75,8 @@ class Scrub:
 
     def _trial(self, trial: Trial) -> Trial:
         checks = [self._check(check) for check in trial.checks]
-        return msgspec.structs.replace(
-            trial, reason=self.text(trial.reason), log_tail=self.text(trial.log_tail), checks=checks
-        )
+        ranks = [msgspec.structs.replace(rank, log_tail=self.text(rank.log_tail)) for rank in trial.ranks]
+        return msgspec.structs.replace(trial, reason=self.text(trial.reason), checks=checks, ranks=ranks)
 
     def _check(self, check: Check) -> Check:
         return msgspec.structs.replace(check, detail=self.text(check.detail)) if check.detail else check

@@ -56,15 +56,15 @@ METHOD = 2
 
 def ceiling_key(case: Case, devices: Sequence[DeviceFacts]) -> str:
     """Backend with its versions, device, precision and cores: what a ceiling belongs to."""
-    return f"{_backend(case, devices)} {case.devices[0]} {case.precision} {case.threads} cores, method {METHOD}"
+    return f"{_backend(case, devices)} {case.device} {case.precision} {case.cores} cores, method {METHOD}"
 
 
 def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
     """Case, workload digest, versions of backend and harness: what a choice belongs to."""
-    return f"{case.label} {digest} {_backend(case, devices)} {case.threads} cores accelbench {harness}, method {METHOD}"
+    return f"{case.label} {digest} {_backend(case, devices)} {case.cores} cores accelbench {harness}, method {METHOD}"
 
 
 def _backend(case: Case, devices: Sequence[DeviceFacts]) -> str:
-    facts = next((d for d in devices if (d.backend, d.id) == (case.backend, case.devices[0])), None)
+    facts = next((d for d in devices if (d.backend, d.id) == (case.backend, case.device)), None)
     versions = "" if facts is None else " ".join(f"{name} {version}" for name, version in sorted(facts.versions.items()))
     return f"{case.backend} [{versions}]"

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from bench.errors import ExitCode
+from bench.record.figures import standing
 from bench.record.quality import seconds_to
 from bench.record.schema import Record, Trial
-
-
-def proven(trial: Trial) -> bool:
-    """Whether a trial measured something and passed every check, of which there was at least one."""
-    return trial.status == "ok" and bool(trial.checks) and all(check.passed for check in trial.checks)
 
 
 def verdict(record: Record) -> ExitCode:
@@ -23,7 +19,7 @@ def verdict(record: Record) -> ExitCode:
     pilots = [trial for trial in record.trials if trial.role == "pilot"]
     whole = (
         record.complete
-        and all(proven(trial) and _arrived(record, trial) for trial in trials)
+        and all(standing(trial) == "proven" and _arrived(record, trial) for trial in trials)
         and all(trial.status == "ok" for trial in pilots)
     )
     return ExitCode.OK if whole else ExitCode.SOME_FAILED

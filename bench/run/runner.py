@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.record.schema import Case, Ceiling, Skip, Trial
+from bench.record.schema import Case, Ceiling, Rank, Skip, Trial
 from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Skipped
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch, Outcome, run_worker
@@ -83,15 +83,8 @@ class Runner:
 
     def _ceiling(self, planned: PlannedCase) -> list[Ceiling]:
         case = planned.case
-        assert planned.backend is not None
-        title = f"ceiling {case.devices[0]} {case.precision}"
-        job = MeasureCeiling(
-            backend=planned.backend,
-            name=case.backend,
-            device=case.devices[0],
-            precision=case.precision,
-            threads=case.threads,
-        )
+        title = f"ceiling {case.device} {case.precision}"
+        job = MeasureCeiling(case=case, backend=planned.backend, workload=planned.workload)
         outcome = self._work(planned, job, title, f"ceiling-{case.backend}-{case.precision}")
         if outcome.status != "ok":
             self.journal.add(Skipped(skip=Skip(what=title, reason=outcome.reason)))
@@ -220,6 +213,7 @@ class Runner:
     def _trial_of(self, outcome: Outcome, case: int, number: int, role: str) -> tuple[Trial, Measured | None]:
         measured = msgspec.json.decode(outcome.value, type=Measured) if outcome.status == "ok" else None
         own = {} if measured is None else msgspec.structs.asdict(measured)
+        rank = {field: own.pop(field) for field in Rank.__struct_fields__ if field in own}
         for field in ("blocks", "batch_size", "chosen"):
             own.pop(field, None)
         trial = Trial(
@@ -231,7 +225,7 @@ class Runner:
             started=outcome.started,
             wall=outcome.wall,
             reason=outcome.reason,
-            log_tail=outcome.log_tail,
+            ranks=[Rank(log_tail=outcome.log_tail, **rank)],
             **own,
         )
         failed = [check for check in trial.checks if not check.passed]
@@ -275,7 +269,7 @@ def ceiling_cases(plan: Plan) -> list[PlannedCase]:
     for planned in plan.cases if plan.ceilings else ():
         case = planned.case
         if planned.backend is not None:
-            seen.setdefault((case.backend, case.devices[0], case.precision), planned)
+            seen.setdefault((case.backend, case.device, case.precision), planned)
     return list(seen.values())
 
 

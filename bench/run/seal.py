@@ -19,7 +19,7 @@ def seal(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], complet
     """Write ``record.json`` into the run's folder and return it."""
     environments = [planned.case.environment for planned in plan.cases]
     shared = {name: value for name, value in environments[0].items() if all(e.get(name) == value for e in environments)}
-    commits = {trial.package.get("commit", "") for trial in journal.trials} - {""}
+    commits = {rank.package.get("commit", "") for trial in journal.trials for rank in trial.ranks} - {""}
     record = Record(
         version=VERSION,
         id=plan.id,
@@ -28,7 +28,7 @@ def seal(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], complet
         command=plan.command,
         seed=plan.seed,
         bench={"version": __version__, "commit": " ".join(sorted(commits))},
-        machine=plan.machine,
+        machines=plan.machines,
         environment=shared,
         devices=plan.devices,
         workloads=[p.workload for p in prepared.values()],

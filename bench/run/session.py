@@ -97,7 +97,7 @@ def make_plan(
         seconds=wishes.seconds,
         stall=wishes.stall,
         ceilings=wishes.ceilings,
-        machine=machine,
+        machines={"": machine},
         devices=device_facts(backends, machine),
         data=wishes.data,
         cases=cases,
@@ -198,7 +198,7 @@ def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None,
         found, prepared = prepare_plan(plan, lambda event: None)
         _refuse_other_software(plan, found, folder)
         if again is not None:
-            plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1], machine=machine)
+            plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1], machines={"": machine})
             journal = Journal.create(again, plan)
         return _measure(plan, journal, prepared, quiet, machine.findings)
 

@@ -9,12 +9,11 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from bench.errors import NotComparableError, UsageError
-from bench.machine.environment import worker_environment
-from bench.machine.host import usable_cores
+from bench.record.scenarios import scenario
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
-from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends
+from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends, device_case
 from bench.run.process import Launch, Outcome, run_worker
 from bench.run.session import prepare_data, refuse_untrainable
 from bench.worker.answers import DeviceInfo, Prepared, Trained
@@ -52,7 +51,7 @@ def train_all(
         with TemporaryDirectory(prefix="bench-compiled-") as cache:
             for seed in range(wishes.seed, wishes.seed + seeds):
                 for entrant in entrants:
-                    launch = entrant.launch(wishes, workload, prepared, seed, cache, wishes.threads or usable_cores())
+                    launch = entrant.launch(wishes, workload, prepared, seed, cache)
                     yield _train(entrant, launch, seed, say)
 
 
@@ -65,27 +64,27 @@ class Entrant:
     precision: str
     epochs: int
 
-    def launch(
-        self, wishes: Wishes, workload: FoundWorkload, prepared: Prepared, seed: int, cache: str, threads: int
-    ) -> Launch:
+    def launch(self, wishes: Wishes, workload: FoundWorkload, prepared: Prepared, seed: int, cache: str) -> Launch:
         """Its worker for one training."""
-        job = Train(
-            backend=self.backend.plugin,
-            name=self.backend.info.name,
-            device=self.device.id,
-            workload=workload.plugin,
-            workload_name=workload.info.name,
-            size=workload.info.size,
-            precision=self.precision,
-            threads=threads,
-            prepared=prepared.folder,
+        case = device_case(
+            scenario("train", ""),
+            wishes,
+            self.backend,
+            self.device,
+            workload,
+            self.precision,
+            batch_size=workload.info.batch_size,
             epochs=self.epochs,
+        )
+        job = Train(
+            case=case,
+            backend=self.backend.plugin,
+            workload=workload.plugin,
+            prepared=prepared.folder,
             seed=seed,
             cache=cache,
-            options={name: value for name, value in wishes.options.items() if name in self.backend.info.options},
         )
-        environment = worker_environment(threads, self.backend.info.environment)
-        return Launch(job, fresh_log("train"), environment, self.backend.interpreter, wishes.stall)
+        return Launch(job, fresh_log("train"), case.environment, self.backend.interpreter, wishes.stall)
 
 
 def entered(wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str]) -> tuple[list[Entrant], FoundWorkload]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.record.schema import Trial
+from bench.record.figures import figure, standing
 from bench.run.journal import Journal
 from bench.run.plan import Wishes
 from bench.run.process import run_worker
 from bench.run.progress import Progress
-from bench.run.results import proven
 from bench.run.runner import Runner
 from bench.run.session import make_plan, prepare_plan
 
@@ -44,10 +44,10 @@ class SingleCase:
             reason = self._pilot.trial.reason if self._pilot is not None else "no pilot"
             raise AssertionError(f"{plan.cases[0].case.label} cannot be measured: {reason}")
         case = plan.cases[0].case
-        device = next((d for d in plan.devices if d.id == case.devices[0] and d.backend == case.backend), None)
+        device = next((d for d in plan.devices if d.id == case.device and d.backend == case.backend), None)
         self.facts = {
             "case": case.label,
-            "device": f"{case.devices[0]} {device.name}".strip() if device is not None else case.devices[0],
+            "device": f"{case.device} {device.name}".strip() if device is not None else case.device,
             "versions": {} if device is None else dict(device.versions),
         }
 
@@ -62,17 +62,10 @@ class SingleCase:
         trial = self._runner.journal.trials[-1]
         if trial.status != "ok":
             raise AssertionError(f"{job.case.label}: the trial {trial.status}: {trial.reason}")
-        if not proven(trial):
+        if standing(trial) != "proven":
             failed = "; ".join(f"{check.name}: {check.detail}" for check in trial.checks if not check.passed)
             raise AssertionError(f"{job.case.label}: the trial could not be proven: {failed or 'no check was made'}")
-        return seconds_per_item(trial)
-
-
-def seconds_per_item(trial: Trial) -> float:
-    """Steady seconds per image, or per pixel where pixels were counted."""
-    steady = trial.samples[trial.warmup :]
-    items = sum(trial.pixels_per_sample[trial.warmup :]) or trial.images_per_sample * len(steady)
-    return sum(steady) / items
+        return math.exp(figure(job.case, trial)) / job.case.how.unit.size
 
 
 def _wishes(given: dict[str, Any]) -> Wishes:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bench.errors import NotComparableError
-from bench.machine.environment import worker_environment
-from bench.machine.host import usable_cores
+from bench.record.scenarios import scenario
 from bench.record.schema import Check
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
-from bench.run.plan import Wishes, check_options, check_wishes, choose_backends
+from bench.run.plan import Wishes, check_options, check_wishes, choose_backends, device_case
 from bench.run.process import Launch, run_worker
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo, Verified
@@ -72,7 +71,7 @@ def verify_all(
             f"nothing can be verified: no device has precision {', '.join(precisions)} {reasons}".rstrip()
         )
     for case in cases:
-        yield _verify(*case, options, stall)
+        yield _verify(*case, wishes)
 
 
 def _verify(
@@ -80,25 +79,13 @@ def _verify(
     device: DeviceInfo,
     workload: FoundWorkload,
     precision: str,
-    options: Mapping[str, str],
-    stall: float,
+    wishes: Wishes,
 ) -> Verification:
     label = f"{backend.info.name} {device.id} {workload.info.name}-{workload.info.size} {precision}"
-    threads = usable_cores()
-    job = Verify(
-        backend=backend.plugin,
-        name=backend.info.name,
-        device=device.id,
-        workload=workload.plugin,
-        workload_name=workload.info.name,
-        size=workload.info.size,
-        precision=precision,
-        threads=threads,
-        options={name: value for name, value in options.items() if name in backend.info.options},
-    )
-    log = fresh_log("verify")
-    environment = worker_environment(threads, backend.info.environment)
-    outcome = run_worker(Launch(job, log, environment, backend.interpreter, stall))
+    row = scenario("train", "") if device.trains else scenario("infer", "offline")
+    case = device_case(row, wishes, backend, device, workload, precision, batch_size=0)
+    job = Verify(case=case, backend=backend.plugin, workload=workload.plugin)
+    outcome = run_worker(Launch(job, fresh_log("verify"), case.environment, backend.interpreter, wishes.stall))
     if outcome.status != "ok":
         return Verification(label, False, f"{outcome.status}: {outcome.reason}")
     checks = msgspec.json.decode(outcome.value, type=Verified).checks

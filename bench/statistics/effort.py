@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.statistics.rates import NoFigure
+from bench.errors import NoFigure
 
 FEWEST, MOST = 5, 200
 

@@ -25,7 +25,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.statistics.rates import NoFigure, t_quantile
+from bench.errors import NoFigure
+from bench.statistics.rates import t_quantile
 
 Array = NDArray[np.float64]
 

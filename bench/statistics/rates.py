@@ -15,17 +15,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import NotComparableError
+from bench.errors import NoFigure
 
 CONFIDENCE = 0.95
 PERCENTILES = (50, 90, 99)
 _TRIALS_FOR_LATENCY = 3
 _LARGEST_LOG = 200.0  # e^200 s per item: no measurement
 _LARGEST_EXPONENT = 700.0  # exp of it is still finite
-
-
-class NoFigure(NotComparableError):
-    """Samples from which no honest figure follows; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -75,38 +71,6 @@ class Percentile:
     latency: Estimate
     queries: int
     method: Literal["t over trials", "order statistics"]
-
-
-def log_time(samples: Sequence[float], warmup: int, items: int | Sequence[int]) -> float:
-    """ln(total steady seconds / items) of one trial.
-
-    ``samples`` are seconds, the first ``warmup`` of them warm-up; ``items`` counts the images of every sample, or lists
-    what each sample held (pixels). Raises NoFigure where a sample is missing, NaN, infinite, zero or negative.
-    """
-    if warmup < 0:
-        raise NoFigure(f"warm-up of {warmup} samples")
-    steady = samples[warmup:]
-    if not steady:
-        raise NoFigure(f"no samples after warm-up ({len(samples)} in all, {warmup} of them warm-up)")
-    total = sum(steady)
-    if not math.isfinite(total):
-        raise NoFigure("a sample that is NaN or infinite")
-    if min(steady) <= 0:
-        raise NoFigure(f"a sample of {min(steady):g} s; every sample must take time")
-    count = _count(samples, warmup, items)
-    return math.log(total) - math.log(count)
-
-
-def _count(samples: Sequence[float], warmup: int, items: int | Sequence[int]) -> int:
-    if isinstance(items, int):
-        count, smallest = items * (len(samples) - warmup), items
-    else:
-        if len(items) != len(samples):
-            raise NoFigure(f"{len(items)} counts for {len(samples)} samples")
-        count, smallest = sum(items[warmup:]), min(items[warmup:])
-    if smallest <= 0:
-        raise NoFigure(f"a sample that holds {smallest} items")
-    return count
 
 
 def log_rate(log_times: Sequence[float]) -> LogRate:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.errors import NoFigure
 from bench.statistics.pairs import Effect
-from bench.statistics.rates import NoFigure, t_quantile
+from bench.statistics.rates import t_quantile
 
 FEWEST_SESSIONS = 5
 

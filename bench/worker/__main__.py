@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.machine.host import usable_cores
 from bench.worker.channel import Channel, Failure, out_of_memory
 from bench.worker.handlers import handler
-from bench.worker.jobs import Job, Measure
+from bench.worker.jobs import Job
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
 HANDLERS = {
@@ -68,7 +68,7 @@ def explain(error: BaseException) -> Failure:
 
 def _limit_cores(job: Job) -> None:
     """Bind to as many cores as the job was given, before any library starts its threads."""
-    threads = job.case.threads if isinstance(job, Measure) else getattr(job, "threads", 0)
+    threads = job.cores
     # Not where a cgroup's quota is the limit: every container would then sit on the same first cores.
     if threads and hasattr(os, "sched_setaffinity") and threads < usable_cores():
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

@@ -57,8 +57,8 @@ class _Shape:
 def measure_ceiling(job: MeasureCeiling, channel: Channel) -> list[Reached]:
     """The best rate of each kind on one device in one precision."""
     channel.stage("import")
-    backend = find_backend(job.backend, job.name)
-    device = next(device for device in backend.probe().devices if device.id == job.device)
+    backend = find_backend(job.backend, job.case.backend)
+    device = next(device for device in backend.probe().devices if device.id == job.place.device)
     best: dict[str, Reached] = {}
     channel.stage("ceiling")
     for shape in _shapes(device.kind):
@@ -105,8 +105,8 @@ def _rates(backend: Backend, job: MeasureCeiling, shape: _Shape) -> Iterator[Rea
             if out_of_memory(error):
                 return  # what smaller batches reached still counts
             raise
-        rate = _moved(shape, job.precision, batch_size) / step
-        yield Reached(shape.kind, rate, f"{shape.name}, batch {batch_size}, {job.name}{way}")
+        rate = _moved(shape, job.case.precision, batch_size) / step
+        yield Reached(shape.kind, rate, f"{shape.name}, batch {batch_size}, {job.case.backend}{way}")
         if rate < fastest * 1.02:
             return
         fastest = max(fastest, rate)
@@ -126,7 +126,7 @@ def _quickest(backend: Backend, job: MeasureCeiling, shape: _Shape, batch_size: 
     Reading memory is tried in every way: its batch of one image is over so soon that launching its operations one by one would
     be what is measured. Raises what the usual way raises.
     """
-    settings, workload = Settings(job.precision, batch_size, job.threads), _workload(shape.network)
+    settings, workload = Settings(job.case.precision, batch_size, job.cores), _workload(shape.network)
     offered = getattr(backend, "alternatives", None)
     ways: Sequence[Mapping[str, str]] = []
     if offered is not None and shape.kind == "memory":
@@ -146,7 +146,7 @@ def _quickest(backend: Backend, job: MeasureCeiling, shape: _Shape, batch_size: 
 
 def _seconds(backend: Backend, job: MeasureCeiling, workload: Workload, settings: Settings) -> float:
     network = workload.network
-    predictor = compiled(backend.predictor(workload, _random_weights(network), job.device, settings))
+    predictor = compiled(backend.predictor(workload, _random_weights(network), job.place.device, settings))
     rng = np.random.default_rng(0)
     images = cycle(rng.integers(0, 256, (2, settings.batch_size, network.height, network.width, 3), dtype=np.uint8))
 

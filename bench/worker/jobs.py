@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bench.entry_points import PluginRef
-from bench.record.schema import Case
+from bench.record.schema import Case, Place
 
 
 class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +21,7 @@ class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever jobs or answers change so that a parent and a worker of different releases no longer understand each other."""
 
 
@@ -29,6 +29,31 @@ class Common(msgspec.Struct, frozen=True, kw_only=True, tag_field="job"):
     """Every job says when it was spawned, on the system-wide monotonic clock."""
 
     spawned: float = 0.0
+
+    @property
+    def cores(self) -> int:
+        """How many of the host's cores the worker is given; 0: all that it may use."""
+        return 0
+
+
+class OnCase(Common, frozen=True, kw_only=True):
+    """A job about one case, done by one of its ranks."""
+
+    case: Case
+    backend: PluginRef | None  # None where the host alone works
+    workload: PluginRef
+    rank: int = 0
+    cache: str | None = None  # compiled programs
+
+    @property
+    def place(self) -> Place:
+        """Where this rank runs."""
+        return self.case.places[self.rank]
+
+    @property
+    def cores(self) -> int:
+        """Those of its place."""
+        return self.place.cores
 
 
 class Describe(Common, frozen=True, kw_only=True, tag="describe"):
@@ -68,14 +93,10 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     detected: bool = False  # whether the pilot saw where warm-up ends, or a fixed rule was used
 
 
-class Measure(Common, frozen=True, kw_only=True, tag="measure"):
-    """Measure one case once. Without ``blocks`` it is a pilot."""
+class Measure(OnCase, frozen=True, kw_only=True, tag="measure"):
+    """Measure the case once. Without ``blocks`` it is a pilot."""
 
-    case: Case
-    backend: PluginRef | None  # None for preprocess
-    workload: PluginRef
     prepared: str  # folder that Prepare filled
-    cache: str | None  # compiled programs
     seconds: float  # of steady state to aim for
     seed: int
     blocks: Blocks | None = None
@@ -88,40 +109,19 @@ class Search(Measure, frozen=True, kw_only=True, tag="search"):
     """Try the ways that a backend offers for a case, in turns. In a process of its own, so that what follows starts afresh."""
 
 
-class OnDevice(Common, frozen=True, kw_only=True):
-    """A job for one device of one backend."""
-
-    backend: PluginRef
-    name: str  # of the backend
-    device: str
-    precision: str
-    threads: int
+class MeasureCeiling(OnCase, frozen=True, kw_only=True, tag="ceiling"):
+    """Run the ceiling specs through the case's backend in its precision, as it is without options."""
 
 
-class MeasureCeiling(OnDevice, frozen=True, kw_only=True, tag="ceiling"):
-    """Run the ceiling specs through a backend, as it is without options."""
+class Verify(OnCase, frozen=True, kw_only=True, tag="verify"):
+    """Prove the case's backend, device, workload, size and precision against the golden file."""
 
 
-class OnWorkload(OnDevice, frozen=True, kw_only=True):
-    """A job that runs one size of a workload on a device."""
-
-    workload: PluginRef
-    workload_name: str
-    size: str
-    options: dict[str, str] = {}
-
-
-class Verify(OnWorkload, frozen=True, kw_only=True, tag="verify"):
-    """Prove one backend, device, size and precision against the golden file."""
-
-
-class Train(OnWorkload, frozen=True, kw_only=True, tag="train"):
-    """Train to the end, with augmentation, and evaluate."""
+class Train(OnCase, frozen=True, kw_only=True, tag="train"):
+    """Train to the end of the case's epochs, with augmentation, and evaluate."""
 
     prepared: str
-    epochs: int
     seed: int
-    cache: str | None = None  # compiled programs
     views: int = 0  # of each image in evaluations; 0: as the workload's recipe says
 
 

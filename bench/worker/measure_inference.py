@@ -173,7 +173,6 @@ def _pilot(bench: Workbench, size: int) -> tuple[Trace, Measured]:
 
 
 def _start(bench: Workbench, batch_size: int) -> tuple[Rig, Measured]:
-    case = bench.job.case
     assert bench.backend is not None
     bench.stages = {"import": bench.stages["import"]}
     settings = replace(bench.settings, batch_size=batch_size)
@@ -181,7 +180,7 @@ def _start(bench: Workbench, batch_size: int) -> tuple[Rig, Measured]:
         feed = Feed(bench.folder, batch_size, bench.job.seed)
         weights = load_calibrated(bench.folder)
     with bench.stage("build"):
-        predictor = bench.backend.predictor(bench.workload, weights, case.devices[0], settings)
+        predictor = bench.backend.predictor(bench.workload, weights, bench.job.place.device, settings)
     compilation = bench.compile(predictor)
     rig = Rig(predictor, feed)
     with bench.stage("first_step"):

@@ -36,7 +36,7 @@ def measure_preprocessing(bench: Workbench) -> Measured:
         files = image_files(bench.folder)
         for file in files[:1024]:
             file.read_bytes()
-    pool = ThreadPoolExecutor(case.threads)
+    pool = ThreadPoolExecutor(case.cores)
     endless: Iterator[Path] = cycle(files)
 
     def decode_all(some: list[Path]) -> int:
@@ -44,7 +44,7 @@ def measure_preprocessing(bench: Workbench) -> Measured:
 
     def run(steps: int) -> int:
         """Decode ``steps`` files per thread; the pixels that the files hold."""
-        return sum(pool.map(decode_all, [list(islice(endless, steps)) for _ in range(case.threads)]))
+        return sum(pool.map(decode_all, [list(islice(endless, steps)) for _ in range(case.cores)]))
 
     with bench.stage("first_step"):
         run(1)
@@ -74,7 +74,7 @@ def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench
         measured.pixels_per_sample.append(pixels)
         bench.channel.beat(done + 1, total)
     measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
-    measured.images_per_sample = blocks.steps * bench.job.case.threads
+    measured.images_per_sample = blocks.steps * bench.job.case.cores
     measured.steady = steadiness(measured.samples, blocks)
 
 

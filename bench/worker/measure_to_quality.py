@@ -33,7 +33,9 @@ def measure_to_quality(bench: Workbench) -> Measured:
     def tell(point: Evaluation) -> None:
         bench.channel.beat(point.epoch, case.epochs, say(point))
 
-    training = FullTraining(bench.backend, workload, case.devices[0], bench.settings, data, bench.on_host, tell, bench.alive)
+    training = FullTraining(
+        bench.backend, workload, bench.job.place.device, bench.settings, data, bench.on_host, tell, bench.alive
+    )
     with bench.stage("compile"):
         trainer = training.build()
     with bench.stage("steady"):

@@ -31,7 +31,7 @@ def measure_training(bench: Workbench) -> Measured:
         start, workload = first_steps(workload, case.batch_size, case.precision, _most_steps(bench))
         weights = initial_weights(workload.network, workload.seed)
     with bench.stage("build"):
-        trainer = bench.backend.trainer(workload, weights, case.devices[0], bench.settings)
+        trainer = bench.backend.trainer(workload, weights, bench.job.place.device, bench.settings)
     compilation = bench.compile(trainer)
     losses = []
     with bench.stage("first_step"):
@@ -76,7 +76,7 @@ def _feed(bench: Workbench) -> Batches:
     case = bench.job.case
     if case.how.reads_files:
         ahead = not bench.on_host
-        return FileFeed(bench.folder, bench.workload, case.batch_size, bench.job.seed, case.threads, ahead)
+        return FileFeed(bench.folder, bench.workload, case.batch_size, bench.job.seed, case.cores, ahead)
     return Feed(bench.folder, case.batch_size, bench.job.seed)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
-from bench.contract import Backend, Hooks, Workload
+from bench.contract import Backend, Hooks, Settings, Workload
 from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
+from bench.worker.jobs import OnCase
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def _say(error: BaseException) -> str:
     return f"{type(error).__name__}: {words[:300]}" if words else type(error).__name__
 
 
-def find_backend(ref: PluginRef, name: str) -> Backend:
+def find_backend(ref: PluginRef | None, name: str) -> Backend:
     """The backend called ``name`` of a plugin."""
+    assert ref is not None, f"nothing offers the backend {name}"
     for backend in load_plugin(ref).backends:
         if backend.name == name:
             return backend
@@ -87,3 +90,10 @@ def find_workload(ref: PluginRef, name: str, size: str) -> Workload:
         if (workload.name, workload.size) == (name, size):
             return workload
     raise PluginError(f"plugin '{ref.name}' offers no workload '{name}' of size '{size}'")
+
+
+def settings_of(job: OnCase) -> Settings:
+    """The settings of a job's case, as its rank gets them."""
+    case = job.case
+    cache = None if job.cache is None else Path(job.cache)
+    return Settings(case.precision, case.batch_size, job.cores, cache, case.options)

@@ -157,7 +157,7 @@ def _built(bench: Workbench, options: Options, failures: dict[str, str], crowded
 
 def _training(bench: Workbench, settings: Settings) -> Callable[[int], object]:
     assert bench.backend is not None
-    workload, device = bench.workload, bench.job.case.devices[0]
+    workload, device = bench.workload, bench.job.place.device
     weights = initial_weights(workload.network, workload.seed)
     trainer = compiled(bench.backend.trainer(workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
@@ -167,7 +167,7 @@ def _training(bench: Workbench, settings: Settings) -> Callable[[int], object]:
 def _inference(bench: Workbench, settings: Settings) -> Callable[[int], object]:
     """As it is measured: one query at a time, or two batches in flight."""
     assert bench.backend is not None
-    weights, device = load_calibrated(bench.folder), bench.job.case.devices[0]
+    weights, device = load_calibrated(bench.folder), bench.job.place.device
     predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
     rig = Rig(predictor, feed)

@@ -6,42 +6,43 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.contract import TEST, TRAIN, VALIDATION, Settings
+from bench.contract import TEST, TRAIN, VALIDATION
+from bench.machine.conditions import HOST
 from bench.record.schema import Evaluation
 from bench.worker.answers import Trained
 from bench.worker.channel import Channel
 from bench.worker.full_training import FullTraining, load_images, scheduled
 from bench.worker.jobs import Train
-from bench.worker.plugins import find_backend, find_workload
+from bench.worker.plugins import find_backend, find_workload, settings_of
 
 
 def train(job: Train, channel: Channel) -> Trained:
     """Train from scratch with ``job.seed``."""
     channel.stage("import")
-    backend = find_backend(job.backend, job.name)
-    workload = find_workload(job.workload, job.workload_name, job.size)
+    case, device = job.case, job.place.device
+    backend = find_backend(job.backend, case.backend)
+    workload = find_workload(job.workload, case.workload, case.size)
     channel.stage("data")
     with channel.busy():
         data = load_images(Path(job.prepared), workload, (TEST,))
     recipe = replace(workload.recipe, views=job.views) if job.views else workload.recipe
-    workload = scheduled(replace(workload, seed=job.seed, recipe=recipe), job.epochs, len(data.parts[TRAIN]))
+    workload = scheduled(replace(workload, seed=job.seed, recipe=recipe), case.epochs, len(data.parts[TRAIN]))
 
     def tell(point: Evaluation) -> None:
-        channel.beat(point.epoch, job.epochs, say(point))
+        channel.beat(point.epoch, case.epochs, say(point))
 
-    cache = None if job.cache is None else Path(job.cache)
-    settings = Settings(job.precision, workload.batch_size, job.threads, cache, job.options)
-    on_host = any(device.id == job.device and device.physical == "host" for device in backend.probe().devices)
-    training = FullTraining(backend, workload, job.device, settings, data, on_host, tell, channel.alive)
+    settings = replace(settings_of(job), batch_size=workload.batch_size)
+    on_host = any(found.id == device and found.physical == HOST for found in backend.probe().devices)
+    training = FullTraining(backend, workload, device, settings, data, on_host, tell, channel.alive)
     channel.stage("compile")
     training.build()
     channel.stage("train")
-    training.run(job.epochs)
+    training.run(case.epochs)
     elapsed = time.monotonic() - job.spawned
     channel.stage("evaluate")
     return Trained(
         seed=job.seed,
-        epochs=job.epochs,
+        epochs=case.epochs,
         images=len(data.parts[TRAIN]),
         validation_images=len(data.parts[VALIDATION]),
         test_images=len(data.parts[TEST]),

@@ -17,7 +17,7 @@ from bench.record.schema import Energy
 from bench.worker.channel import Channel
 from bench.worker.jobs import Measure
 from bench.worker.measured import telemetry
-from bench.worker.plugins import find_backend, find_workload
+from bench.worker.plugins import find_backend, find_workload, settings_of
 
 TIMED_STAGE = "steady"
 
@@ -30,7 +30,7 @@ class Workbench:
     channel: Channel
     workload: Workload
     backend: Backend | None
-    physical: tuple[str, ...] = (HOST,)  # of the case's devices: see ``bench.contract.Device``
+    physical: tuple[str, ...] = (HOST,)  # of the rank's device: see ``bench.contract.Device``
     stages: dict[str, float] = field(default_factory=dict)
     telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
     idle: dict[str, float] = field(default_factory=dict)  # watts by counter, before anything was loaded
@@ -50,9 +50,7 @@ class Workbench:
     @property
     def settings(self) -> Settings:
         """The case's settings in the contract's form."""
-        case = self.job.case
-        cache = None if self.job.cache is None else Path(self.job.cache)
-        return Settings(case.precision, case.batch_size, case.threads, cache, case.options)
+        return settings_of(self.job)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -114,9 +112,9 @@ def set_up(job: Measure, channel: Channel) -> Workbench:
     physical: tuple[str, ...] = (HOST,)
     if backend is not None:
         found = {device.id: device.physical for device in backend.probe().devices}
-        if job.case.devices[0] not in found:
-            raise NotComparableError(f"device {job.case.devices[0]} has gone; {backend.name} now finds {list(found)}")
-        physical = tuple(found[name] for name in job.case.devices if name in found)
+        if job.place.device not in found:
+            raise NotComparableError(f"device {job.place.device} has gone; {backend.name} now finds {list(found)}")
+        physical = (found[job.place.device],)
     bench = Workbench(job, channel, workload, backend, physical, idle=idle)
     # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
     bench.stages["import"] = time.monotonic() - job.spawned - looked

@@ -23,7 +23,7 @@ from scipy.special import stdtrit
 from bench.entry_points import find_plugins
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.record.schema import Case
+from bench.record.schema import Case, Place
 from bench.run.process import Launch, Worker
 from bench.run.session import ask_worker
 from bench.worker.answers import Measured, Prepared
@@ -38,8 +38,8 @@ BLOCKS = {"tiny": Blocks(steps=15, warmup=2, samples=20), "small": Blocks(steps=
 def start_harness(size: str, prepared: str, environment: dict[str, str], folder: Path) -> Worker:
     """A trial as ``bench run`` makes it, waiting for its turns."""
     case = Case(
-        backend="cpu", devices=("cpu",), workload="melanoma", size=size, phase="train", precision="fp32",
-        batch_size=BATCH[size], threads=usable_cores(),
+        backend="cpu", places=(Place("cpu", usable_cores()),), workload="melanoma", size=size, phase="train", precision="fp32",
+        batch_size=BATCH[size],
     )  # fmt: skip
     job = Measure(
         case=case, backend=PLUGINS["cpu"], workload=PLUGINS["melanoma"], prepared=prepared, cache=None, seconds=5.0, seed=1,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.record.figures import samples
 from bench.record.files import read_record
 from bench.record.forecasts import account
 from bench.record.schema import Forecast
@@ -36,7 +37,7 @@ def test_each_forecast_has_trials_and_a_training_of_its_own(tmp_path: Path, site
         assert forecast.epochs == 3
         assert min(forecast.predicted, forecast.measured) > 0
         assert forecast.low is not None
-    trials = [[trial.samples for trial in record.trials if trial.role == "trial"] for record in records]
+    trials = [[samples(trial) for trial in record.trials if trial.role == "trial"] for record in records]
     assert trials[0] != trials[1]
 
 

@@ -133,7 +133,7 @@ def broken(results, how):
     elif how == "edited":
         file.write_bytes(content.replace(b'"seed":7', b'"seed":8'))
     elif how == "future":
-        file.write_bytes(content.replace(b'"version":1', b'"version":9', 1))
+        file.write_bytes(content.replace(b'"version":2', b'"version":9', 1))
     elif how == "contradicting":
         record = fake.record("two")
         record.trials[0] = fake.record("two", fake.scripts() * 2).trials[-1]

@@ -13,6 +13,7 @@ import pytest
 from bench.analysis.build import build
 from bench.cli import main
 from bench.errors import RecordError
+from bench.record.figures import disturbances
 from bench.record.files import NAME, read_record, sealed, write_record
 from bench.record.places import Remote, check_place, place_of, read_place, records_at, write_place
 from bench.record.redact import redacted
@@ -157,11 +158,11 @@ def told(record: Record) -> Record:
         gpus=[{"name": "NVIDIA H200", "uuid": WORD, "serial": WORD, "other": WORD}],
     )  # fmt: skip
     trials = [
-        replace(trial, reason=WORD, log_tail=WORD, package={"path": WORD, "commit": WORD}, checks=[replace(check, detail=WORD) for check in trial.checks])
+        fake.changed(trial, reason=WORD, log_tail=WORD, package={"path": WORD, "commit": WORD}, checks=[replace(check, detail=WORD) for check in trial.checks])
         for trial in record.trials
     ]  # fmt: skip
     return replace(
-        record, machine=machine, trials=trials, labels={"patient": WORD}, skips=[Skip(what=f"folder {WORD}", reason=WORD)],
+        record, machines={"": machine}, trials=trials, labels={"patient": WORD}, skips=[Skip(what=f"folder {WORD}", reason=WORD)],
         data=[replace(data, description=WORD, synthetic=False) for data in record.data], bench=record.bench | {"commit": WORD},
         cases=[replace(case, options={"owner": WORD, "graphs": "on"}) for case in record.cases],
         command=["bench", "run", "--data", WORD, f"--label=patient={WORD}", f"owner={WORD}", "--backend", "cpu", "--trials", "3", f"-o{WORD}"],
@@ -180,7 +181,7 @@ def test_redacted_copies_keep_what_disturbed_a_trial():
     record = fake.record(
         wanted=[fake.Script(fake.train(), 75.0, change={"disturbances": ["1 core was slowed down for heat"]})]
     )
-    assert [trial.disturbances for trial in redacted(record).trials] == [trial.disturbances for trial in record.trials]
+    assert [disturbances(trial) for trial in redacted(record).trials] == [disturbances(trial) for trial in record.trials]
 
 
 def test_redacted_records_pool_as_they_did_before():

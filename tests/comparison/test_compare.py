@@ -13,6 +13,7 @@ from bench.comparison.document import as_json, as_junit, sections
 from bench.comparison.model import gravest
 from bench.comparison.trials import turns
 from bench.errors import ExitCode, NotComparableError
+from bench.record.figures import samples
 from bench.record.schema import Record, Skip
 from bench.statistics.pairs import Verdict
 from bench.text.markdown import markdown_page
@@ -77,7 +78,7 @@ def test_enough_sessions_are_judged_by_how_they_differ():
 
 
 def test_across_machines_there_is_an_effect_and_no_verdict():
-    there = msgspec.structs.replace(one("b", 60.0, 2), machine=fake.machine("b", cpu="AMD EPYC"))
+    there = msgspec.structs.replace(one("b", 60.0, 2), machines={"": fake.machine("b", cpu="AMD EPYC")})
     found = compare([one()], [there])
     (case,) = found.cases
     assert case.verdict is None
@@ -124,7 +125,7 @@ def test_another_framework_is_compared_only_when_it_is_under_test():
 def test_another_driver_changes_the_fingerprint_and_is_compared_when_it_is_under_test():
     machine = fake.machine("b", gpus=[{"name": "NVIDIA H200", "driver": "999"}])
     base = [one(f"a{seed}", 100.0, seed) for seed in range(6)]
-    there = msgspec.structs.replace(one("b", 100.0, 50), machine=machine)
+    there = msgspec.structs.replace(one("b", 100.0, 50), machines={"": machine})
     (case,) = compare(base, [there], vary=("driver",)).cases
     assert case.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE}
     (without,) = compare(base, [there]).cases
@@ -160,7 +161,7 @@ def test_trials_that_cannot_be_used_give_no_verdict(change, words):
 def spoiled(record: Record, numbers: int, **changes: Any) -> Record:
     """The same with the first so many trials changed."""
     trials = [
-        msgspec.structs.replace(trial, **changes) if trial.role == "trial" and trial.number < numbers else trial
+        fake.changed(trial, **changes) if trial.role == "trial" and trial.number < numbers else trial
         for trial in record.trials
     ]
     return msgspec.structs.replace(record, trials=trials)
@@ -196,7 +197,7 @@ def test_trials_that_were_still_warming_up_are_no_pass():
 def test_a_slow_down_in_few_blocks_is_seen_in_the_total_time():
     base, candidate = pair(100.0)
     stalling = [
-        msgspec.structs.replace(trial, samples=[5 * s if n % 10 == 7 else s for n, s in enumerate(trial.samples)])
+        fake.changed(trial, samples=[5 * s if n % 10 == 7 else s for n, s in enumerate(samples(trial))])
         for trial in candidate.trials
     ]
     (case,) = compare([base], [msgspec.structs.replace(candidate, trials=stalling)]).cases
@@ -219,7 +220,7 @@ def test_single_stream_queries_are_paired_by_turns():
             found = turns(fake.single_stream(), trial)
             assert len(found) in {12, 13, 14}  # of some 40 queries each, but for those with warm-up
             assert all(0.008 < seconds < 0.012 for seconds in found)
-    short = msgspec.structs.replace(base.trials[1], samples=[0.01] * 10, warmup=2)
+    short = fake.changed(base.trials[1], samples=[0.01] * 10, warmup=2)
     assert turns(fake.single_stream(), short) == [pytest.approx(0.01)]
 
 
@@ -234,7 +235,7 @@ def test_what_was_asked_for_and_skipped_fails_a_gate_and_only_a_gate():
 
 
 def test_a_gate_takes_a_case_without_a_verdict_for_not_comparable():
-    there = msgspec.structs.replace(one("b", 60.0, 2), machine=fake.machine("b"))
+    there = msgspec.structs.replace(one("b", 60.0, 2), machines={"": fake.machine("b")})
     (case,) = compare([one()], [there]).gated().cases
     assert case.verdict is Verdict.NOT_COMPARABLE
     assert "their fingerprints differ" in case.reason
@@ -242,13 +243,13 @@ def test_a_gate_takes_a_case_without_a_verdict_for_not_comparable():
 
 def test_a_driver_under_test_must_run_on_the_same_hardware():
     base = [
-        msgspec.structs.replace(one(f"a{seed}", 100.0, seed), machine=fake.machine("a", facts={"hardware": "h1"}))
+        msgspec.structs.replace(one(f"a{seed}", 100.0, seed), machines={"": fake.machine("a", facts={"hardware": "h1"})})
         for seed in range(6)
     ]
     gpus = [{"name": "NVIDIA H200", "driver": "999"}]
     for hardware, judged in (("h1", True), ("h2", False)):
         machine = fake.machine("b", gpus=gpus, facts={"hardware": hardware})
-        there = msgspec.structs.replace(one("b", 100.0, 50), machine=machine)
+        there = msgspec.structs.replace(one("b", 100.0, 50), machines={"": machine})
         (case,) = compare(base, [there], vary=("driver",)).cases
         assert (case.verdict is not None) == judged
 

@@ -27,6 +27,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.machine.environment import ALLOCATOR, THREAD_VARIABLES
+from bench.record.figures import log_time
 from bench.run.arms import start_arm
 from bench.run.lock import locked
 from bench.run.plan import Wishes
@@ -34,7 +35,7 @@ from bench.run.process import work_in_turns
 from bench.run.progress import Progress
 from bench.run.session import make_plan
 from bench.statistics.pairs import TRIMMED_BLOCKS, trimmed_mean
-from bench.statistics.rates import log_time, t_quantile
+from bench.statistics.rates import t_quantile
 from bench.worker.answers import Measured
 
 THRESHOLDS = {name: value for name, value in ALLOCATOR.items() if name.startswith("MALLOC")}

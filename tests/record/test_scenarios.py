@@ -79,6 +79,6 @@ def test_an_unknown_scenario_is_refused_and_runs_as_no_other(phase: str, scenari
     body = body.replace(b'"phase":"infer","scenario":"single-stream"', f'"phase":"{phase}","scenario":"{scenario}"'.encode())
     with pytest.raises(RecordError, match="SHA-256"):
         decode_record(body, "edited")
-    job = b'{"job":"measure","case":{"backend":"cpu","devices":["cpu"],"workload":"w","size":"s","phase":"%s","scenario":"%s"}}'
+    job = b'{"job":"measure","case":{"backend":"cpu","places":[{"device":"cpu"}],"workload":"w","size":"s","phase":"%s","scenario":"%s"}}'
     with pytest.raises(msgspec.ValidationError, match="unknown scenario"):
         msgspec.json.decode(job % (phase.encode(), scenario.encode()), type=Job)

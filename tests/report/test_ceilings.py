@@ -66,6 +66,6 @@ def test_without_ceilings_nothing_binds():
 
 
 def test_cores_are_held_against_one():
-    one, four = fake.Script(fake.preprocess(threads=1), 100), fake.Script(fake.preprocess(threads=4), 320)
+    one, four = fake.Script(fake.preprocess(1), 100), fake.Script(fake.preprocess(4), 320)
     lines = binding_lines(build([fake.record(wanted=[one, four])]))
     assert any("4 cores: 80" in line and line.endswith("cores bind.") for line in lines)

@@ -42,7 +42,7 @@ def test_a_gpu_is_counted_by_its_own_counter_and_a_host_by_all_of_its():
 def scattered(record: Record) -> Record:
     """Trials that draw more and more."""
     trials = [
-        structs.replace(trial, energy={"package-0": Energy(joules=100.0 * (1 + trial.number), seconds=4.0)})
+        fake.changed(trial, energy={"package-0": Energy(joules=100.0 * (1 + trial.number), seconds=4.0)})
         for trial in record.trials
     ]
     return structs.replace(record, trials=trials)

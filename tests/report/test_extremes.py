@@ -13,6 +13,7 @@ import pytest
 
 from bench.analysis.build import build
 from bench.errors import RecordError
+from bench.record.figures import samples
 from bench.record.files import NAME, decode_record, sealed, write_record
 from bench.record.schema import Energy, Forecast, Record
 from bench.report.charts.pictures import charts, picture
@@ -25,7 +26,7 @@ replace = msgspec.structs.replace
 
 
 def trials(record: Record, **changes: Any) -> Record:
-    return replace(record, trials=[replace(trial, **changes) for trial in record.trials])
+    return replace(record, trials=[fake.changed(trial, **changes) for trial in record.trials])
 
 
 EXTREMES: dict[str, Callable[[Record], Record]] = {
@@ -39,10 +40,11 @@ EXTREMES: dict[str, Callable[[Record], Record]] = {
     "an idle sun": lambda record: trials(record, energy={"package-0": Energy(joules=1.0, seconds=1.0, idle_watts=1e308)}),
     "no ceiling at all": lambda record: replace(record, ceilings=[replace(one, rate=1e-308) for one in record.ceilings]),
     "an endless warm-up": lambda record: replace(
-        record, trials=[replace(trial, samples=[1e308, *trial.samples[1:]], warmup=1) for trial in record.trials]
+        record, trials=[fake.changed(trial, samples=[1e308, *samples(trial)[1:]], warmup=1) for trial in record.trials]
     ),
     "no time at all": lambda record: replace(
-        record, trials=[replace(trial, samples=[second * 1e-14 for second in trial.samples]) for trial in record.trials]
+        record,
+        trials=[fake.changed(trial, samples=[second * 1e-14 for second in samples(trial)]) for trial in record.trials],
     ),
 }
 
@@ -61,7 +63,7 @@ def test_no_format_breaks_on_extreme_numbers(name):
 @pytest.mark.parametrize("value", [10**400, 2**63, -(2**63) - 1])
 def test_numbers_beyond_every_language_break_the_schema(value):
     record = fake.record()
-    content = sealed(replace(record, machine=replace(record.machine, memory=value)))
+    content = sealed(replace(record, machines={"": replace(record.machine, memory=value)}))
     with pytest.raises(RecordError, match="record"):
         decode_record(content, "here")
 

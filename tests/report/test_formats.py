@@ -16,7 +16,7 @@ from bench.analysis.build import build
 from bench.datasets import DATASETS
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
-from bench.record.schema import Check, Skip
+from bench.record.schema import Check, Place, Skip
 from bench.report.formats import BUILT_IN, render
 from bench.text.words import clean, first_line, markdown, processor, spreadsheet
 from tests.support import records as fake
@@ -202,7 +202,7 @@ HOSTILE = [
 
 def poisoned(text):
     """A record with this string in every place that holds a stranger's words."""
-    poisoned_case = {"backend": text, "devices": (text,), "workload": text, "size": text, "options": {text: text}}
+    poisoned_case = {"backend": text, "places": (Place(text),), "workload": text, "size": text, "options": {text: text}}
     facts = {"name": text, "size": text, "digest": text}
     scripts = [
         fake.Script(msgspec.structs.replace(script.case, **poisoned_case), script.rate, script.trials)

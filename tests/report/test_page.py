@@ -23,6 +23,7 @@ from bench.cli import main
 from bench.datasets import DATASETS, adapted, find_dataset
 from bench.projection.assumptions import MODEL, Assumptions
 from bench.projection.prices import Price
+from bench.record.figures import energy as energy_of
 from bench.record.files import NAME, find_records, read_record, write_record
 from bench.record.schema import Energy, Evaluation, Forecast, Record
 from bench.report.cells import energy, estimated
@@ -57,7 +58,7 @@ def two_machines() -> list[Record]:
     plain = [replace(script, trials=1) if script.case.phase == "preprocess" else script for script in plain]
     counting = [replace(script, change={"energy": ENERGY}) for script in fake.scripts()]
     first = fake.record(wanted=counting)
-    trials = [msgspec.structs.replace(trial, energy=drawing(trial.energy, trial.number)) for trial in first.trials]
+    trials = [fake.changed(trial, energy=drawing(energy_of(trial), trial.number)) for trial in first.trials]
     first = msgspec.structs.replace(first, trials=trials)
     return [first, fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8), seed=3)]
 

@@ -40,7 +40,7 @@ def trials_changed(record, **changes):
     """The record with these fields in its first trial that is no pilot."""
     first = next(index for index, trial in enumerate(record.trials) if trial.role == "trial")
     trials = list(record.trials)
-    trials[first] = msgspec.structs.replace(trials[first], **changes)
+    trials[first] = fake.changed(trials[first], **changes)
     return msgspec.structs.replace(record, trials=trials)
 
 
@@ -96,7 +96,7 @@ def test_what_differs_is_never_pooled(changes):
 
 
 def test_thread_variables_alone_do_not_part_a_device_from_itself():
-    cases = [fake.train(threads=n, environment={"OMP_NUM_THREADS": str(n)}) for n in (1, 2)]
+    cases = [fake.train(cores=n, environment={"OMP_NUM_THREADS": str(n)}) for n in (1, 2)]
     report = build([fake.record(wanted=[fake.Script(case, 75.0) for case in cases])])
     assert len(report.groups[0].rows) == 1
 
@@ -257,6 +257,6 @@ def test_what_is_normal_under_full_load_marks_nothing():
 
 def test_disturbed_pilots_and_trials_that_do_not_count_mark_nothing():
     record = fake.record(wanted=[TRAIN])
-    pilots = [msgspec.structs.replace(trial, disturbances=[HOT] * (trial.role == "pilot")) for trial in record.trials]
+    pilots = [fake.changed(trial, disturbances=[HOT] * (trial.role == "pilot")) for trial in record.trials]
     assert DISTURBED not in only(build([msgspec.structs.replace(record, trials=pilots)])).marks
     assert DISTURBED not in only(build([trials_changed(record, disturbances=[HOT], checks=[])])).marks

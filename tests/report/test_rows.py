@@ -63,12 +63,12 @@ def test_evaluation_takes_offline_inference_of_the_same_precision():
 
 
 def test_decoding_takes_the_most_cores_that_were_measured():
-    assert named([fake.record()], "cuda:0").best.decode.key.threads == 2
+    assert named([fake.record()], "cuda:0").best.decode.key.cores == 2
 
 
 def test_a_host_on_one_core_decodes_on_one_core():
-    scripts = [*without("cuda", "train"), fake.Script(fake.train(threads=1), 40.0)]
-    assert named([fake.record(wanted=scripts)], "cpu").best.decode.key.threads == 1
+    scripts = [*without("cuda", "train"), fake.Script(fake.train(cores=1), 40.0)]
+    assert named([fake.record(wanted=scripts)], "cpu").best.decode.key.cores == 1
 
 
 def test_real_files_are_preferred_to_synthetic_ones():
@@ -119,7 +119,7 @@ def test_equal_names_with_different_digests_never_meet():
 
 def test_the_reference_is_the_fastest_host_of_all_machines():
     strong = fake.machine("b", cpu="AMD EPYC 9654 96-Core Processor", cores=64, cores_online=192)
-    big = [fake.Script(fake.train(threads=64), 900.0), fake.Script(fake.infer(threads=64), 3_000.0)]
+    big = [fake.Script(fake.train(cores=64), 900.0), fake.Script(fake.infer(cores=64), 3_000.0)]
     report = build([fake.record(), fake.record("r1", big, on=strong, ceilings=[])])
     assert report.groups[0].reference.machine.fingerprint == strong.fingerprint
 

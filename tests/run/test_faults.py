@@ -17,6 +17,7 @@ import pytest
 
 from bench.cli import main
 from bench.errors import RecordError
+from bench.record.figures import log_tail
 from bench.record.files import read_record
 from bench.record.schema import Record
 from bench.run import process
@@ -119,8 +120,8 @@ def test_megabytes_of_chatter_end_in_a_small_log_with_its_last_words(tmp_path, s
     bench([*RUN, "--precision", "float64", "--trials", "1", "--option", "fault=print"], tmp_path, site)
     record = the_record(tmp_path)
     (pilot,) = [t for t in record.trials if t.role == "pilot" and record.cases[t.case].phase == "train"]
-    assert pilot.log_tail.endswith("the last words")
-    assert len(pilot.log_tail) <= 2000
+    assert log_tail(pilot).endswith("the last words")
+    assert len(log_tail(pilot)) <= 2000
     logs = sum(file.stat().st_size for file in (the_run(tmp_path) / "logs").iterdir())
     assert logs < 50e6
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.machine.host import usable_cores
+from bench.record.figures import pixels
 from bench.record.files import read_record
 from tests.support.site import bench
 
@@ -58,8 +59,8 @@ def test_originals_for_preprocessing(real_data, tmp_path):
     record, _ = measured(
         tmp_path, "--phase", "preprocess", "--size", "standard", "--data", str(real_data / "isic_uda1_originals")
     )
-    assert [case.threads for case in record.cases] == sorted({1, max(1, usable_cores() // 2), usable_cores()})
-    assert all(sum(trial.pixels_per_sample) > 0 for trial in record.trials if trial.role == "trial")
+    assert [case.cores for case in record.cases] == sorted({1, max(1, usable_cores() // 2), usable_cores()})
+    assert all(sum(pixels(trial)) > 0 for trial in record.trials if trial.role == "trial")
 
 
 def test_training_to_the_end_prints_an_auc(real_data, tmp_path):

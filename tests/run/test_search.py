@@ -25,6 +25,7 @@ from bench.worker.answers import Choice, Measured
 from bench.worker.jobs import MeasureCeiling
 from bench.worker.search import check_ways
 from bench.worker.timing import Trace, seconds_per_step
+from tests.support.records import train
 from tests.support.site import bench
 
 RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--precision", "float64"]
@@ -135,7 +136,9 @@ def test_memory_is_read_in_the_quickest_way(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ceiling, "seconds_per_step", partial(seconds_per_step, clock=lambda: backend.clock[0]))
     monkeypatch.setattr(ceiling, "_shapes", lambda kind: shapes)
     monkeypatch.setattr(ceiling, "find_backend", lambda *_: backend)
-    job = MeasureCeiling(backend=PluginRef("ways", "ways"), name="ways", device="reference", precision="fp32", threads=1)
+    job = MeasureCeiling(
+        case=train("ways", "reference", cores=1), backend=PluginRef("ways", "ways"), workload=PluginRef("dots", "dots")
+    )
     memory, arithmetic = ceiling.measure_ceiling(job, SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None))
     assert memory.shape == "small, batch 1, ways, way=quick"
     assert arithmetic.shape == "small, batch 1, ways"
@@ -172,7 +175,7 @@ def test_ways_that_do_not_fit_the_memory_together_are_timed_alone(monkeypatch: p
     card = Card()
     silent = SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None)
     ways = SimpleNamespace(alternatives=lambda *_: [{"way": "a"}, {"way": "b"}, {"way": "c"}])
-    job = SimpleNamespace(case=SimpleNamespace(phase="train", batch_size=8))
+    job = SimpleNamespace(case=train(batch_size=8))
     bench = SimpleNamespace(
         backend=ways,
         workload=None,

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from bench.comparison.facts import case_key
 from bench.record.files import read_record
-from bench.record.schema import Case
+from bench.record.schema import Case, Place
 from tests.support.site import bench
 
 RUN = [
@@ -79,7 +79,7 @@ def test_wishes_that_cannot_be_met_are_refused(tmp_path: Path, site: Path, words
 
 
 def test_trainings_to_different_targets_are_not_held_against_each_other():
-    base = Case(backend="b", devices=("d",), workload="w", size="s", phase="train", scenario="to-quality", epochs=9)
+    base = Case(backend="b", places=(Place("d"),), workload="w", size="s", phase="train", scenario="to-quality", epochs=9)
     keys = {case_key(structs.replace(base, targets={"auc": target})) for target in (0.8, 0.9)}
     assert len(keys | {case_key(structs.replace(base, targets={"auc": 0.9}, epochs=8))}) == 3
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, trim_mean, ttest_ind
 
+from bench.errors import NoFigure
 from bench.statistics.pairs import (
     ERROR_LEVEL,
     LOOKS,
@@ -25,7 +26,6 @@ from bench.statistics.pairs import (
     total_difference,
     welch,
 )
-from bench.statistics.rates import NoFigure
 from tests.support.checks import many
 from tests.support.noise import SPIKY, TYPICAL, Stall
 

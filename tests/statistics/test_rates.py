@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.statistics.rates import (
-    LogRate,
-    NoFigure,
-    log_rate,
-    log_time,
-    needed_queries,
-    percentile,
-    rank_interval,
-    t_quantile,
-)
+from bench.errors import NoFigure
+from bench.record.figures import log_time
+from bench.statistics.rates import LogRate, log_rate, needed_queries, percentile, rank_interval, t_quantile
 
 EXTREMES = [math.nan, math.inf, -math.inf, 0.0, -0.0, -1.0, 5e-324, 1e308]
 wild = st.floats() | st.sampled_from(EXTREMES)

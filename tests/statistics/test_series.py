@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.errors import NoFigure
 from bench.statistics.changes import change_points, segment_starts
 from bench.statistics.effort import Variation, samples_per_trial, variation
 from bench.statistics.pairs import Verdict, judge
-from bench.statistics.rates import NoFigure
 from bench.statistics.sessions import FEWEST_SESSIONS, predicted
 from bench.statistics.warmup import steady_from
 

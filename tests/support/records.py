@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.record.schema import (
@@ -17,6 +18,8 @@ from bench.record.schema import (
     DataFacts,
     DeviceFacts,
     Machine,
+    Place,
+    Rank,
     Record,
     Skip,
     Trial,
@@ -81,8 +84,8 @@ def machine(name: str = "a", **changes: Any) -> Machine:
 
 def train(backend: str = "cpu", device: str = "cpu", facts: WorkloadFacts = SMALL, **changes: Any) -> Case:
     fields: dict[str, Any] = {
-        "backend": backend, "devices": (device,), "workload": facts.name, "size": facts.size, "phase": "train",
-        "precision": "fp32", "batch_size": facts.batch_size, "threads": 2,
+        "backend": backend, "places": (Place(device, changes.pop("cores", 2)),), "workload": facts.name, "size": facts.size, "phase": "train",
+        "precision": "fp32", "batch_size": facts.batch_size,
     }  # fmt: skip
     return Case(**(fields | changes))
 
@@ -95,10 +98,10 @@ def single_stream(backend: str = "cpu", device: str = "cpu", facts: WorkloadFact
     return infer(backend, device, facts, **({"scenario": "single-stream", "batch_size": 1} | changes))
 
 
-def preprocess(threads: int = 2, facts: WorkloadFacts = SMALL, **changes: Any) -> Case:
+def preprocess(cores: int = 2, facts: WorkloadFacts = SMALL, **changes: Any) -> Case:
     fields: dict[str, Any] = {
-        "backend": "host", "devices": ("cpu",), "workload": facts.name, "size": facts.size, "phase": "preprocess",
-        "batch_size": 1, "threads": threads,
+        "backend": "host", "places": (Place("cpu", cores),), "workload": facts.name, "size": facts.size, "phase": "preprocess",
+        "batch_size": 1,
     }  # fmt: skip
     return Case(**(fields | changes))
 
@@ -135,7 +138,7 @@ def record(
     fields: dict[str, Any] = {
         "version": VERSION, "id": name, "created": "2026-01-05T10:00:00Z", "finished": "2026-01-05T10:20:00Z",
         "command": ["bench", "run", "--seed", "7"], "seed": 7, "bench": {"version": "0.1.0", "commit": "abc123"},
-        "machine": on or machine(), "environment": {"OMP_NUM_THREADS": "2"}, "devices": [CPU, GPU],
+        "machines": {"": on or machine()}, "environment": {"OMP_NUM_THREADS": "2"}, "devices": [CPU, GPU],
         "workloads": [SMALL, TINY], "data": [SYNTHETIC], "cases": [script.case for script in wanted], "trials": trials,
         "ceilings": [
             _ceiling("host", "fp32", 110e9, "cpu"), _ceiling("host", "bf16", 240e9, "cpu"),
@@ -182,4 +185,12 @@ def _trial(index: int, number: int, role: Any, order: int, script: Script, rng: 
         "package": {"version": "0.1.0", "commit": "abc123"},
         "telemetry": {"before": {"load": 0.1}, "after": {"load": 1.9}},
     }  # fmt: skip
-    return Trial(**(fields | script.change))
+    fields |= script.change
+    rank = {name: fields.pop(name) for name in Rank.__struct_fields__ if name in fields}
+    return Trial(**fields, ranks=[Rank(**rank)])
+
+
+def changed(trial: Trial, **changes: Any) -> Trial:
+    """The trial with other fields, of its only rank too."""
+    own = {name: changes.pop(name) for name in Rank.__struct_fields__ if name in changes}
+    return msgspec.structs.replace(trial, ranks=[msgspec.structs.replace(rank, **own) for rank in trial.ranks], **changes)

@@ -13,7 +13,7 @@ import pytest
 from backends.cpu import CpuBackend
 from bench.entry_points import PluginRef
 from bench.oracle import model
-from bench.record.schema import Case
+from bench.record.schema import Case, Place
 from bench.worker.channel import Alive, Beat, Channel, Event
 from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare, Verify
 from bench.worker.measure import measure
@@ -99,7 +99,7 @@ def prepared(folder: Path, channel: Channel) -> str:
 
 
 def case(phase: str, scenario: str, **changes) -> Case:
-    fields = {"backend": "cpu", "devices": ("cpu",), "workload": "dots", "size": "small", "precision": "fp32"}
+    fields = {"backend": "cpu", "places": (Place("cpu"),), "workload": "dots", "size": "small", "precision": "fp32"}
     return Case(**fields | {"phase": phase, "scenario": scenario, "batch_size": 8} | changes)
 
 
@@ -126,9 +126,7 @@ def test_a_trial_is_never_silent_by_itself(tmp_path, channel, phase, scenario):
 
 
 def test_verifying_is_never_silent_by_itself(channel):
-    job = Verify(
-        backend=CPU, name="cpu", device="cpu", precision="fp32", threads=1, workload=DOTS, workload_name="dots", size="small"
-    )
+    job = Verify(case=case("train", "", batch_size=0), backend=CPU, workload=DOTS)
     assert all(check.passed for check in verify_case(job, channel).checks)
 
 
