@@ -109,7 +109,7 @@ def outcome(side: Side, compared: Compared) -> Outcome:
             shutil.copytree(side.folder / words[1], side.folder / words[2])
             continue
         for name, content in zip(("exit code", "output", "errors"), side.bench(words, compared.variables), strict=True):
-            found[f"{name} of step {number + 1}"] = masked(content)
+            found[f"{name} of step {number + 1}"] = masked(content).replace(str(side.folder).encode(), b"FOLDER")
     found["folder"] = "\n".join(sorted(path.name for path in side.folder.iterdir())).encode()
     for path in sorted((side.folder / "out").rglob("*")):
         if path.is_file():
@@ -196,7 +196,7 @@ def _looks(chromium: Any, files: list[Path], window: str) -> list[str]:
 def _sides(options: argparse.Namespace, folder: Path) -> Iterator[Side]:
     before = checkout_in(options.before) if options.before else checkout_of(options.commit)
     after = checkout_in(options.after) if options.after else working_tree()
-    for name, checkout in (("before", before), ("after", after)):
+    for name, checkout in (("old", before), ("new", after)):  # of one length, since some lines that name a folder are cut
         print(f"{name}: {checkout.described()}")
         (folder / name / "work").mkdir(parents=True)
         yield prepared(before, checkout, folder / name / "work")

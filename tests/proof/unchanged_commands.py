@@ -28,12 +28,13 @@ WHAT_IFS: tuple[tuple[str, ...], ...] = (
     ("--dataset", "slice3d", "--tuning-runs", "200", "--budget-hours", "24"),
     ("--dataset", "archive", "--decode-cores", "1"),
     ("--images", "77777", "--megapixels", "3.5", "--epochs", "7"),
-    ("--devices", "8", "--efficiency", "0.85", *PRICES, "--price", "cuda:0=2.90 EUR"),
     ("--reference", "cpu", "--workload", "melanoma", "--size", "small"),
+)
+
+GPU_WHAT_IFS: tuple[tuple[str, ...], ...] = (
+    ("--devices", "8", "--efficiency", "0.85", "--price", "cpu=0.1 EUR", "--price", "cuda:0=2.90 EUR"),
     ("--price", "cpu=0.1 EUR", "--price", "cuda:0=2.9 EUR", "--images", "500000"),
     ("--price", "cuda:0=0.000001 EUR", "--price", "cpu=5 USD"),
-    ("--group-by", "node"),
-    ("--group-by", "nothing"),
 )
 
 COMPARED = {
@@ -111,13 +112,19 @@ def _reports() -> Iterator[Compared]:
         yield _one("report", "results", "--chart", chart, "-o", "out/picture.svg")
         yield _one("report", "synthetic/everything", "--chart", chart, "-o", "out/picture.png")
     for words in WHAT_IFS:
-        for place in ("results", "synthetic/everything", "synthetic/labels"):
-            for style in ("markdown", "json", "csv", "svg"):
-                yield _one("report", place, *words, "--format", style)
+        yield from _in_formats("results", words, ("markdown", "json"))
+    for words in (*WHAT_IFS[1:], *GPU_WHAT_IFS):
+        yield from _in_formats("synthetic/everything", words, ("markdown", "json", "csv", "svg"))
+    for place in ("synthetic/labels", "synthetic/machines", "results"):
+        yield from _in_formats(place, ("--group-by", "node"), ("terminal", "markdown", "json", "csv"))
     for width in ("60", "200"):
         yield _one("report", "results", "synthetic/everything", COLUMNS=width)
     yield _one("report", "synthetic/machines", PYTHONIOENCODING="ascii")
     yield from (_one("report", "results", *words) for words in BAD_REPORTS)
+
+
+def _in_formats(place: str, words: tuple[str, ...], formats: tuple[str, ...]) -> Iterator[Compared]:
+    return (_one("report", place, *words, "--format", style) for style in formats)
 
 
 def _comparisons() -> Iterator[Compared]:
