@@ -7,10 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,10 +17,9 @@ from bench.errors import RecordError
 from bench.record.figures import log_tail
 from bench.record.files import read_record
 from bench.record.schema import Record
-from bench.run import process
 from bench.run.journal import Journal
-from tests.support.site import bench, environment, start_bench
-from tests.support.waiting import PATIENCE, wait_for
+from tests.support.site import bench, environment, move_in, start_bench
+from tests.support.waiting import PATIENCE, hurry_while_alive, wait_for
 
 # Only this test's plugin runs: describing torch and jax would take seconds in every test.
 RUN = [
@@ -80,20 +76,9 @@ def assert_training_ended(record: Record, status: str, reason: str) -> None:
 
 
 def test_a_hanging_case_is_kept_with_its_reason_and_the_others_run(tmp_path, site, monkeypatch, capsys):
-    """Ten minutes of silence pass by a clock that runs ahead while the hanging process lives, and at no other time."""
-    marker, ahead = tmp_path / "hanging", [0.0]
-
-    def now() -> float:
-        if marker.exists() and psutil.pid_exists(int(marker.read_text())):
-            ahead[0] += 1000.0
-        return time.monotonic() + ahead[0]
-
-    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=now))
-    for name, value in environment(tmp_path, site).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(tempfile, "tempdir", None)  # it is made out anew from the environment
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.chdir(tmp_path)
+    marker = tmp_path / "hanging"
+    hurry_while_alive(monkeypatch, marker)
+    move_in(monkeypatch, tmp_path, site)
     with pytest.raises(SystemExit) as left:
         main([*RUN, "--precision", "float64", "--trials", "1", "--option", "fault=hang", "--option", f"marker={marker}"])
     assert left.value.code == 6, capsys.readouterr().err

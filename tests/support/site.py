@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.support.waiting import PATIENCE
 
@@ -37,6 +39,15 @@ def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     own = {"BENCH_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder / "tmp")}
     return os.environ | own | {"COLUMNS": "160", "NO_COLOR": "1"}
+
+
+def move_in(monkeypatch: Any, folder: Path, site: Path) -> None:
+    """Make this process one that the command line runs in: its folder, its packages, its environment."""
+    for name, value in environment(folder, site).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tempfile, "tempdir", None)  # it is made out anew from the environment
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.chdir(folder)
 
 
 def bench(arguments: Sequence[str], folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import psutil
+
+from bench.run import process
 
 PATIENCE = 1200.0
 """Seconds that a test waits for what will surely come, whatever else the machine does meanwhile: more than ten times what the
@@ -17,3 +23,16 @@ def wait_for(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"nothing happened in {PATIENCE:g} s"
         time.sleep(0.05)
+
+
+def hurry_while_alive(monkeypatch: Any, marker: Path) -> None:
+    """Minutes pass, by the clock that stalls are told by, while the process lives whose number stands in ``marker``, and at no other time."""
+    ahead = 0.0
+
+    def now() -> float:
+        nonlocal ahead
+        if marker.exists() and psutil.pid_exists(int(marker.read_text())):
+            ahead += 1000.0
+        return time.monotonic() + ahead
+
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=now))
