@@ -244,12 +244,12 @@ class Workload:
 
 
 class Reporter(Protocol):
-    """One output format of ``bench report``."""
+    """A format of ``bench report``; it runs in a process of its own."""
 
     name: str
 
-    def render(self, report: Any) -> str:
-        """The text of a ``bench.report.Report``."""
+    def render(self, report: Mapping[str, Any]) -> str:
+        """Return the text. ``report`` is the document that ``bench report --format json`` prints (docs/writing-a-reporter.md)."""
         ...
 
 

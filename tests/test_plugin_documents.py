@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from bench import contract
+from bench.analysis.build import build
+from bench.report.data import as_data
+from tests.support import records as fake
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -22,7 +25,8 @@ def signature(owner, name):
     [(contract.Backend, name, "backend") for name in ("probe", "trainer", "predictor")]
     + [(contract.Trainer, name, "backend") for name in ("stage", "run", "wait", "weights")]
     + [(contract.Predictor, name, "backend") for name in ("stage", "run", "wait")]
-    + [(contract.DataReader, name, "workload") for name in ("open", "files", "decode")],
+    + [(contract.DataReader, name, "workload") for name in ("open", "files", "decode")]
+    + [(contract.Reporter, "render", "reporter")],
 )
 def test_every_method_stands_in_the_documents_as_it_is(owner, name, page):
     text = " ".join((DOCS / f"writing-a-{page}.md").read_text().split())
@@ -32,10 +36,16 @@ def test_every_method_stands_in_the_documents_as_it_is(owner, name, page):
 def test_every_hook_stands_in_the_documents():
     hooks = [name for name in vars(contract.Hooks) if name.startswith("bench_")]
     text = "".join(path.read_text() for path in DOCS.glob("writing-*.md"))
-    assert {"bench_backends", "bench_workloads"} <= {name for name in hooks if name in text}
+    assert len(hooks) == 3
+    assert all(name in text for name in hooks)
 
 
-@pytest.mark.parametrize("page", ["backend", "workload"])
+def test_every_name_of_the_report_that_reporters_get_stands_in_the_documents():
+    rows = re.findall(r"^\| (`.*`) \|", (DOCS / "writing-a-reporter.md").read_text(), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(as_data(build([fake.record()])))
+
+
+@pytest.mark.parametrize("page", ["backend", "workload", "reporter"])
 def test_the_first_example_is_a_plugin(page):
     import pluggy
 
@@ -49,3 +59,5 @@ def test_the_first_example_is_a_plugin(page):
     )
     (offered,) = getattr(manager.hook, f"bench_{page}s")()
     assert len(offered) == 1
+    if page == "reporter":
+        assert re.search("^cuda:0 train bf16 [0-9]+$", offered[0].render(as_data(build([fake.record()]))), re.MULTILINE)

@@ -22,7 +22,7 @@ from bench.cli.options import interpreter_option, interpreters, stall_option
 @stall_option
 def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
-    from bench.cli.report import FORMATS
+    from bench.report import FORMATS
     from bench.run.discovery import Discovery, discover
     from bench.run.plan import checked_stall
 
@@ -47,21 +47,21 @@ def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float
     for workload in found.workloads:
         click.echo(f"  {workload.info.name} {workload.info.size}  {workload.info.summary}")
     click.echo("Reporters")
-    click.echo(f"  {', '.join([*FORMATS, *(f'{name} (plugin {plugin})' for name, plugin in found.reporters)])}")
+    click.echo(f"  {', '.join([*FORMATS, *(f'{one.info} (plugin {_source(one)})' for one in found.reporters)])}")
     if found.broken:
         click.echo("Plugins that cannot be used")
         for name, reason in found.broken.items():
             click.echo(f"  {name}  {reason}")
 
 
-def _source(backend: Any) -> str:
-    return f"{backend.plugin.name} of {backend.plugin.distribution or backend.plugin.module}"
+def _source(found: Any) -> str:
+    return f"{found.plugin.name} of {found.plugin.distribution or found.plugin.module}"
 
 
 def _plain(found: Any, reporters: Any) -> dict[str, Any]:
     return {
         "backends": [{"plugin": b.plugin, "backend": b.info} for b in found.backends],
         "workloads": [{"plugin": w.plugin, "workload": w.info} for w in found.workloads],
-        "reporters": [*reporters, *(name for name, _ in found.reporters)],
+        "reporters": [*reporters, *(one.info for one in found.reporters)],
         "broken": dict(found.broken),
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from bench.cli.options import stall_option
+from bench.report import FORMATS
 
 if TYPE_CHECKING:
     from bench.analysis.model import Report
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from bench.record.places import Place
     from bench.record.schema import Record
 
-FORMATS = ("terminal", "markdown", "html", "png", "svg", "csv", "json", "pytest-benchmark")
 PICTURES = ("png", "svg")
 DEFAULT_FOLDER = "bench-results"
 JOURNAL = "journal.jsonl"
@@ -26,7 +28,12 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 
 @click.command(name="report")
 @click.argument("records", metavar="[RECORD]...", nargs=-1)
-@click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by --output's suffix, else terminal.")
+@click.option(
+    "--format",
+    "format_name",
+    metavar=f"[{'|'.join(FORMATS)}|NAME]",
+    help="NAME: a plugin's reporter, as bench list names it. Default: by --output's suffix, else terminal.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
 @click.option("--chart", help="The picture that png and svg show; 'list' names all there are.  [default: headline]")
 @click.option("--no-records", is_flag=True, help="With html: do not put the records into the page.")
@@ -57,6 +64,7 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 )
 @click.option("--workload", help="Only this workload.")
 @click.option("--size", help="Only this size.")
+@stall_option
 def command(
     records: tuple[str, ...],
     format_name: str | None,
@@ -80,6 +88,7 @@ def command(
     group_by: str,
     workload: str | None,
     size: str | None,
+    stall_timeout: float,
 ) -> None:
     """Print days versus hours from one or many records.
 
@@ -112,7 +121,7 @@ def command(
     suffix = "" if output is None else output.suffix.lower()
     if format_name is None and suffix not in {"", ".txt", *_BY_SUFFIX}:
         raise UsageError(f"no format goes by '{suffix}'; name one with --format: {', '.join(FORMATS)}")
-    chosen = format_name or _BY_SUFFIX.get(suffix, "terminal")
+    chosen = _BY_SUFFIX.get(suffix, "terminal") if format_name is None else format_name
     if chart not in {None, "list"} and chosen not in PICTURES:
         raise UsageError(f"--chart goes with --format png and svg, not with {chosen}")
     if no_records and chosen != "html":
@@ -121,6 +130,8 @@ def command(
         raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
     if chosen in PICTURES and output is None and chart != "list" and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
+    # Describing the plugins takes seconds: only for what is not built in.
+    reporter = None if chosen in FORMATS else _reporter(chosen, stall_timeout)
     with _without_collecting():
         if chosen == "html" and chart != "list":
             write(_page(records, assumptions, group_by, not no_records), output)
@@ -132,8 +143,20 @@ def command(
             write(picture(find_chart(report, chart or "headline"), chosen), output)
         elif pictures and output is not None:
             _write_with_pictures(report, output)
+        elif reporter is not None:
+            write(reporter(render(report, "json")), output)
         else:
             write(render(report, chosen), output)
+
+
+def _reporter(name: str, stall: float) -> Callable[[str], str]:
+    """Return what turns a JSON report into the text of a plugin's reporter. Raises UsageError where none has that name."""
+    from bench.run.discovery import discover
+    from bench.run.plan import checked_stall
+    from bench.run.rendering import render_with
+
+    found = discover(probe=(), stall=checked_stall(stall)).reporter(name)
+    return lambda document: render_with(found, document, stall)
 
 
 def _chart_list(report: Report) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from bench.analysis.model import Report
-from bench.contract import Reporter
 from bench.errors import UsageError
 from bench.report.charts.chart import Chart
 from bench.report.data import CsvReporter, JsonReporter
@@ -15,6 +15,16 @@ from bench.report.pytest_benchmark import PytestBenchmarkReporter
 from bench.text.markdown import markdown_page
 from bench.text.terminal import terminal_page
 from bench.text.words import markdown
+
+
+class Format(Protocol):
+    """A built-in format that is text. A plugin's reporter (``bench.contract.Reporter``) gets a document instead of the report."""
+
+    name: str
+
+    def render(self, report: Report) -> str:
+        """The report as text."""
+        ...
 
 
 class TerminalReporter:
@@ -40,7 +50,7 @@ class MarkdownReporter:
         return markdown_page(document(report))
 
 
-BUILT_IN: tuple[Reporter, ...] = (
+BUILT_IN: tuple[Format, ...] = (
     TerminalReporter(),
     MarkdownReporter(),
     HtmlReporter(),

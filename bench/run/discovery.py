@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ from bench.entry_points import PluginRef, find_plugins
 from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
+from bench.report import FORMATS
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome, run_worker, work_together
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
@@ -31,24 +33,22 @@ SLOW_SECONDS = 10.0
 """After so long the user is told which plugin is being waited for."""
 
 
+Info = TypeVar("Info")
+
+
 @dataclass(frozen=True)
-class FoundBackend:
-    """A backend and the plugin it comes from."""
+class Found(Generic[Info]):
+    """A backend, one size of a workload, or the name of a reporter, and the plugin it comes from."""
 
     plugin: PluginRef
-    info: BackendInfo
+    info: Info
     interpreter: str
     version: str
 
 
-@dataclass(frozen=True)
-class FoundWorkload:
-    """One size of a workload and the plugin it comes from."""
-
-    plugin: PluginRef
-    info: WorkloadInfo
-    interpreter: str
-    version: str
+FoundBackend = Found[BackendInfo]
+FoundWorkload = Found[WorkloadInfo]
+FoundReporter = Found[str]
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,24 @@ class Discovery:
 
     backends: Sequence[FoundBackend]
     workloads: Sequence[FoundWorkload]
-    reporters: Sequence[tuple[str, str]]  # name, plugin
+    reporters: Sequence[FoundReporter]
     broken: Mapping[str, str]  # plugin name to reason
 
     def backend(self, name: str) -> FoundBackend:
         """Raises UsageError naming the near and the available ones."""
-        for found in self.backends:
-            if found.info.name == name:
-                return found
+        return self._called(name, {found.info.name: found for found in self.backends}, "backend")
+
+    def reporter(self, name: str) -> FoundReporter:
+        """Raises UsageError naming the near and the available ones, built-in formats among them."""
+        return self._called(name, {found.info: found for found in self.reporters}, "format", FORMATS)
+
+    def _called(self, name: str, offers: Mapping[str, Found[Info]], what: str, more: Sequence[str] = ()) -> Found[Info]:
+        if name in offers:
+            return offers[name]
         if name in self.broken:
             raise PluginError(self.broken[name])
         reasons = f"; plugins that cannot be used: {'; '.join(self.broken.values())}" if self.broken else ""
-        raise UsageError(unknown("backend", name, [found.info.name for found in self.backends]) + reasons)
+        raise UsageError(unknown(what, name, [*more, *offers]) + reasons)
 
     def usual_size(self, workload: str) -> tuple[str]:
         """``small``, or where a workload has no such size its first; unknown names are left to ``workload``."""
@@ -104,7 +110,7 @@ def discover(
     """Describe every plugin installed for the interpreter ``python``; probe all backends, or those named.
 
     A plugin that takes long is named on standard error. One that is silent for ``stall`` seconds cannot be used.
-    Raises PluginError where two plugins offer a backend of one name, or a workload of one name and size.
+    Raises PluginError where two plugins offer a backend or a reporter of one name, or a workload of one name and size.
     """
     interpreters = interpreters or {}
     wanted = None if probe is None else tuple(probe)
@@ -125,7 +131,7 @@ def discover(
     backends, workloads, reporters, broken = [], [], [], {}
     for plugin, outcome in zip(plugins, outcomes, strict=True):
         if outcome.status != "ok":
-            broken[plugin.name] = _why(plugin, outcome)
+            broken[plugin.name] = why(plugin, outcome)
             continue
         try:
             info = msgspec.json.decode(outcome.value, type=PluginInfo)
@@ -133,11 +139,12 @@ def discover(
             broken[plugin.name] = f"plugin '{plugin.name}' ({plugin.module}) describes itself in the wrong types: {error}"
             continue
         interpreter = interpreters.get(plugin.name, python)
-        backends += [FoundBackend(plugin, backend, interpreter, info.version) for backend in info.backends]
-        workloads += [FoundWorkload(plugin, workload, interpreter, info.version) for workload in info.workloads]
-        reporters += [(name, plugin.name) for name in info.reporters]
+        backends += [Found(plugin, backend, interpreter, info.version) for backend in info.backends]
+        workloads += [Found(plugin, workload, interpreter, info.version) for workload in info.workloads]
+        reporters += [Found(plugin, name, interpreter, info.version) for name in info.reporters]
     _refuse_twins([(found.info.name, found.plugin) for found in backends], "backend")
     _refuse_twins([(f"{found.info.name}-{found.info.size}", found.plugin) for found in workloads], "workload")
+    _refuse_twins([(found.info, found.plugin) for found in reporters], "reporter")
     return Discovery(backends, workloads, reporters, broken)
 
 
@@ -185,7 +192,8 @@ def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
     return found
 
 
-def _why(plugin: PluginRef, outcome: Outcome) -> str:
+def why(plugin: PluginRef, outcome: Outcome) -> str:
+    """One sentence on a worker that did not do what was asked of a plugin."""
     if outcome.failure is not None and outcome.failure.kind == "usage":
         return outcome.reason
     if outcome.status == "stalled":

@@ -30,6 +30,7 @@ HANDLERS = {
     "Verify": "bench.worker.verify:verify_case",
     "Train": "bench.worker.train:train",
     "MakeGolden": "bench.worker.verify:make_golden_file",
+    "Render": "bench.worker.render:render",
 }
 
 

@@ -24,7 +24,7 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
     return PluginInfo(
         backends=[_backend(backend, job.probe is None or backend.name in job.probe) for backend in loaded.backends],
         workloads=[_workload(workload) for workload in loaded.workloads],
-        reporters=list(loaded.reporters),
+        reporters=[reporter.name for reporter in loaded.reporters],
         version=loaded.version,
     )
 

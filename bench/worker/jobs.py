@@ -133,4 +133,13 @@ class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):
     size: str
 
 
-Job = Describe | Survey | Identify | Prepare | Measure | Search | MeasureCeiling | Verify | Train | MakeGolden
+class Render(Common, frozen=True, kw_only=True, tag="render"):
+    """Write what a plugin's reporter makes of a report. Both may be large, so they stay in files."""
+
+    plugin: PluginRef
+    reporter: str
+    report: str  # file that holds the JSON document
+    text: str  # file to write, in UTF-8
+
+
+Job = Describe | Survey | Identify | Prepare | Measure | Search | MeasureCeiling | Verify | Train | MakeGolden | Render

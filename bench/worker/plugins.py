@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
-from bench.contract import Backend, Hooks, Settings, Workload
+from bench.contract import Backend, Hooks, Reporter, Settings, Workload
 from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
+from bench.report import FORMATS
 from bench.worker.jobs import OnCase
+
+Offer = TypeVar("Offer", Backend, Reporter)
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Loaded:
 
     backends: Sequence[Backend]
     workloads: Sequence[Workload]
-    reporters: Sequence[str]
+    reporters: Sequence[Reporter]
     version: str
 
 
@@ -31,27 +34,29 @@ def load_plugin(ref: PluginRef) -> Loaded:
     try:
         module = import_module(ref.module)
     except Exception as error:  # a stranger's module may raise anything
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}) cannot be imported: {_say(error)}") from error
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) cannot be imported: {say(error)}") from error
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
     try:
         manager.register(module, ref.name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}) does not fit its hooks: {_say(error)}") from error
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) does not fit its hooks: {say(error)}") from error
     backends = _ask(manager, ref, "bench_backends", ("name", "probe", "trainer", "predictor"))
     workloads = _ask(manager, ref, "bench_workloads", ("name", "size", "network", "data"))
     reporters = _ask(manager, ref, "bench_reporters", ("name", "render"))
+    if taken := [reporter.name for reporter in reporters if reporter.name in FORMATS]:
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}): a reporter cannot be called '{taken[0]}', a built-in format")
     if not (backends or workloads or reporters):
         raise PluginError(f"plugin '{ref.name}' ({ref.module}) offers nothing; expected a hook marked with @hookimpl")
-    return Loaded(backends, workloads, [reporter.name for reporter in reporters], _version(ref.distribution))
+    return Loaded(backends, workloads, reporters, _version(ref.distribution))
 
 
 def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> list[Any]:
     try:
         offered = [item for answer in getattr(manager.hook, hook)() for item in answer]
     except Exception as error:
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}) raised in {hook}: {_say(error)}") from error
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}) raised in {hook}: {say(error)}") from error
     for item in offered:
         missing = [name for name in attributes if not hasattr(item, name)]
         if missing:
@@ -70,7 +75,8 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def _say(error: BaseException) -> str:
+def say(error: BaseException) -> str:
+    """An exception's type and words, on one line."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words[:300]}" if words else type(error).__name__
 
@@ -78,10 +84,19 @@ def _say(error: BaseException) -> str:
 def find_backend(ref: PluginRef | None, name: str) -> Backend:
     """The backend called ``name`` of a plugin."""
     assert ref is not None, f"nothing offers the backend {name}"
-    for backend in load_plugin(ref).backends:
-        if backend.name == name:
-            return backend
-    raise PluginError(f"plugin '{ref.name}' offers no backend '{name}'")
+    return _called(name, load_plugin(ref).backends, ref, "backend")
+
+
+def find_reporter(ref: PluginRef, name: str) -> Reporter:
+    """The reporter called ``name`` of a plugin."""
+    return _called(name, load_plugin(ref).reporters, ref, "reporter")
+
+
+def _called(name: str, offered: Sequence[Offer], ref: PluginRef, what: str) -> Offer:
+    for offer in offered:
+        if offer.name == name:
+            return offer
+    raise PluginError(f"plugin '{ref.name}' offers no {what} '{name}'")
 
 
 def find_workload(ref: PluginRef, name: str, size: str) -> Workload:

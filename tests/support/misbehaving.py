@@ -155,6 +155,22 @@ FAULTS = {
 }
 
 
+class Babbling:
+    """A reporter that prints, and then answers or fails."""
+
+    def __init__(self, name, answer):
+        self.name, self.answer = name, answer
+
+    def render(self, report):
+        print("chatter")
+        return self.answer()
+
+
+def _hang_with_mark():
+    leave_mark(Path(__file__).with_name("hanging"))
+    time.sleep(600)
+
+
 class Dots:
     """Random pictures whose label is whether they are bright."""
 
@@ -200,6 +216,13 @@ def bench_backends():
 @hookimpl
 def bench_workloads():
     return [workload()]
+
+
+@hookimpl
+def bench_reporters():
+    faults = [Babbling(name, FAULTS[name]) for name in ("raise", "exit")]
+    odd = {"number": lambda: 7, "half": lambda: "\ud83d", "lines": lambda: "ü\r\n"}
+    return [*faults, Babbling("hang", _hang_with_mark), *(Babbling(*one) for one in odd.items())]
 
 
 assert __name__ != "misbehaving_plugin" or "bench.run" not in sys.modules, "the parent must never import a plugin"

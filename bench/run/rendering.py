@@ -1,0 +1,32 @@
+"""A report in a plugin's format. The plugin is imported by a worker, never here."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from bench.errors import PluginError
+from bench.machine.environment import worker_environment
+from bench.machine.host import usable_cores
+from bench.run.discovery import FoundReporter, why
+from bench.run.folders import fresh_log
+from bench.run.limits import STALL_SECONDS
+from bench.run.process import Launch, run_worker
+from bench.worker.jobs import Render
+
+
+def render_with(reporter: FoundReporter, document: str, stall: float = STALL_SECONDS) -> str:
+    """Return what a plugin's reporter makes of a report. Raises PluginError naming the plugin and its log.
+
+    ``document`` is what ``bench report --format json`` prints.
+    """
+    log = fresh_log("render")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        report, text = Path(folder) / "report.json", Path(folder) / "text"
+        report.write_text(document, encoding="utf-8")
+        job = Render(plugin=reporter.plugin, reporter=reporter.info, report=str(report), text=str(text))
+        environment = worker_environment(usable_cores(), {})
+        outcome = run_worker(Launch(job, log, environment, reporter.interpreter, stall))
+        if outcome.status != "ok":
+            raise PluginError(f"{why(reporter.plugin, outcome)}; see {log}")
+        return text.read_bytes().decode()
