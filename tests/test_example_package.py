@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.record.files import read_record
+from bench.record.files import NAME, read_record, write_record
+from tests.support import records as fake
 from tests.support.site import bench, environment
 from tests.support.waiting import PATIENCE
 
@@ -48,6 +49,17 @@ def test_it_is_listed(site, tmp_path):
     assert "accelbench-stranger" in done.stdout
     assert "inference only" in done.stdout
     assert "stripes small  16x16, upright or level stripes" in done.stdout
+    assert ", latex (plugin latex of accelbench-stranger)" in done.stdout
+
+
+def test_its_reporter_is_a_format(site, tmp_path):
+    write_record(fake.record(), tmp_path / NAME)
+    done = bench(["report", NAME, "--format", "latex", "-o", "table.tex"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    table = (tmp_path / "table.tex").read_text()
+    assert table.startswith("\\begin{tabular}")
+    assert "cuda:0 & melanoma small & train & bf16 & " in table
 
 
 def test_its_backend_verifies(site, tmp_path):
