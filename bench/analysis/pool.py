@@ -288,7 +288,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
 def _figure(case: Case, trial: Trial) -> Figure:
     proof = standing(trial)
     try:
-        log = figure(case, trial)
+        log = figure(case, trial) + math.log(case.how.unit.size)
     except NoFigure as error:
         return Figure(None, str(error), proof, None, energy=energy(trial), disturbances=disturbances(trial))
     queries = np.array(steady_samples(trial)) if case.how.per_query else None

@@ -23,11 +23,11 @@ from bench.errors import NotComparableError
 from bench.projection.assumptions import Assumptions
 from bench.projection.model import Projection, project
 from bench.record.schema import Case, Forecast, Record
+from bench.run.crew import run_worker
 from bench.run.interruption import interruptible
 from bench.run.journal import Forecasted, Journal, Pilot
 from bench.run.lock import locked
 from bench.run.plan import Plan, PlannedCase, Wishes
-from bench.run.process import run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal

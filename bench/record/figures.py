@@ -79,7 +79,7 @@ def log_tail(trial: Trial) -> str:
 
 
 def figure(case: Case, trial: Trial) -> float:
-    """Return ln(steady seconds per item) of a trial, by its scenario's row: per image, per megapixel, or until the target.
+    """Return ln(steady seconds per item) of a trial, by its scenario's row: per image, per pixel, or until the target.
 
     Raises NoFigure saying why there is none.
     """
@@ -90,7 +90,7 @@ def figure(case: Case, trial: Trial) -> float:
             raise NoFigure(f"{target_text(case.targets)} was not reached in {plural(len(trial.curve), 'epoch')}")
         return log_time([seconds], 0, 1)
     items = pixels(trial) if counts == "pixels" else trial.images_per_sample
-    return log_time(samples(trial), trial.warmup, items) + math.log(case.how.unit.size)
+    return log_time(samples(trial), trial.warmup, items)
 
 
 def log_time(samples: Sequence[float], warmup: int, items: int | Sequence[int]) -> float:

@@ -18,7 +18,7 @@ class Unit:
     one: str
     per_second: str
     field: str  # of JSON and CSV
-    size: float = 1.0  # in what samples count: images or pixels
+    size: float = 1.0  # in what samples count, images or pixels
 
 
 IMAGES = Unit("image", "an image", "images/s", "images_per_second")

@@ -16,9 +16,10 @@ import msgspec
 
 from bench.errors import NotComparableError
 from bench.record.schema import Record
+from bench.run.crew import run_in_turns
 from bench.run.journal import Journal
 from bench.run.plan import Plan, PlannedCase
-from bench.run.process import Launch, work_in_turns
+from bench.run.process import Launch
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
@@ -75,12 +76,12 @@ class Pairs:
             sides.reverse()
         launches = [_launch(arm, index, number, blocks) for arm, index in sides]
         self._progress.start(f"pair {number + 1} {case.label}", 0.0)
-        outcomes = work_in_turns(launches, self._progress.hear)
+        outcomes = run_in_turns(launches, self._progress.hear)
         self._progress.finish()
         for (arm, index), outcome in zip(sides, outcomes, strict=True):
             if outcome.status != "ok":
                 self._progress.say(f"  {arm.name}: {outcome.status}: {outcome.reason}")
-            arm.runner.keep_trial(outcome, index, number)
+            arm.runner.keep_trial([outcome], index, number)
         self.seconds[case.label] = sum(outcome.wall for outcome in outcomes) / 2
 
     def _blocks(self, case: PairedCase) -> Blocks:

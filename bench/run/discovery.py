@@ -19,8 +19,9 @@ from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.report import FORMATS
+from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
-from bench.run.process import Launch, Outcome, run_worker, work_together
+from bench.run.process import Launch, Outcome
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import PROTOCOL, Describe, Survey
@@ -157,7 +158,7 @@ def _described(plugins: Sequence[PluginRef], launches: Sequence[Launch]) -> list
     def listen(place: int, event: Stage | Beat) -> None:
         begun.setdefault(place, time.monotonic())
 
-    with contextlib.closing(work_together(launches, listen, AT_ONCE)) as ended:
+    with contextlib.closing(run_side_by_side(launches, listen, AT_ONCE)) as ended:
         for one in ended:
             if one is not None:
                 outcomes[one[0]] = one[1]

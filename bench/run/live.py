@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 
 from bench.machine.host import usable_cores
+from bench.run.crew import run_side_by_side
 from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
-from bench.run.process import work_together
 from bench.run.trainings import Entrant, Training, entered, prepared_for, trained_by
 from bench.worker.channel import Beat, Stage
 
@@ -65,7 +65,7 @@ def race(
                     finished[place] = event.done
                 news.append(Moment(place, finished[place], event.text if isinstance(event, Beat) else event.name))
 
-            for ended in stack.enter_context(closing(work_together(launches, listen, tick=tick))):
+            for ended in stack.enter_context(closing(run_side_by_side(launches, listen, tick=tick))):
                 if ended is not None:
                     place, outcome = ended
                     training = trained_by(entrants[place], wishes.seed, outcome)

@@ -1,24 +1,17 @@
-"""One worker process from spawn to exit: events in, one outcome out, whatever happens.
-
-The parent blocks on the pipe and wakes when something arrives or once every ``TICK`` seconds, so that it burns no core while
-a CPU is being measured.
-"""
+"""One worker process from spawn to exit: events in, one outcome out, whatever happens."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
@@ -29,11 +22,11 @@ from bench.errors import UsageError
 from bench.machine.environment import inherited_environment
 from bench.machine.host import out_of_memory_kills
 from bench.record.schema import Status
+from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
 from bench.worker.channel import Beat, Event, Failure, Ready, Result, Stage
 from bench.worker.jobs import Job
 
-TICK = 1.0
 LOG_LIMIT = 8 * 2**20
 LOG_TAIL = 2000
 FAREWELL_SECONDS = 2.0
@@ -50,6 +43,7 @@ class Launch:
     environment: Mapping[str, str]  # on top of what is inherited
     interpreter: str = sys.executable
     stall: float = STALL_SECONDS
+    host: Host = HERE
 
 
 @dataclass(frozen=True)
@@ -63,23 +57,17 @@ class Outcome:
     reason: str = ""
     failure: Failure | None = None
     log_tail: str = ""
+    dragged: bool = False  # ended because another rank of its crew had failed
 
 
 Listener = Callable[[Stage | Beat], None]
 
 
-def _ignore(event: Stage | Beat) -> None:
+State = Literal["working", "ready", "done"]
+
+
+def ignore(event: Stage | Beat) -> None:
     """Nobody listens."""
-
-
-def run_worker(launch: Launch, listen: Listener = _ignore) -> Outcome:
-    """Run one job in a fresh interpreter, in an empty folder, as the head of its own process group.
-
-    However it ends, the whole group is ended with it. Interrupting the parent ends the group too.
-    """
-    with Worker(launch) as worker:
-        worker.work(listen)
-        return worker.end()
 
 
 class Worker:
@@ -95,27 +83,35 @@ class Worker:
         self._stalled = ""
         self._stage = "start"
         self._buffer = b""
+        self._cut = ""  # the last of what was removed from a log that had grown too long
         self._resources = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
             log = stack.enter_context(launch.log.open("ab"))
             self._reading, writing = os.pipe()
             stack.callback(os.close, self._reading)
-            self._selector = stack.enter_context(selectors.DefaultSelector())
-            self._selector.register(self._reading, selectors.EVENT_READ)
+            os.set_blocking(self._reading, False)
             try:
+                # Elsewhere no descriptor can be handed on: events come on standard output, and the worker's own goes to the log.
+                away = bool(launch.host.prefix)
+                command = [launch.interpreter, "-P", "-m", "bench.worker", "1" if away else str(writing)]
                 self._process = subprocess.Popen(
-                    [launch.interpreter, "-P", "-m", "bench.worker", str(writing)],
+                    launch.host.command(command, launch.environment),
                     stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=(writing,),
+                    stdout=writing if away else log,
+                    stderr=log,
+                    pass_fds=() if away else (writing,),
                     cwd=folder,
                     env=inherited_environment() | dict(launch.environment),
                     start_new_session=True,
                 )
             except OSError as error:
-                raise UsageError(f"{launch.interpreter} cannot be run as a Python interpreter: {error.strerror}") from None
+                what = (
+                    f"{launch.host.prefix[0]} cannot be run"
+                    if away
+                    else f"{launch.interpreter} cannot be run as a Python interpreter"
+                )
+                raise UsageError(f"{what}: {error.strerror}") from None
             finally:
                 os.close(writing)
             self._resources = stack.pop_all()
@@ -132,35 +128,39 @@ class Worker:
         self._write(b"")
 
     def fileno(self) -> int:
-        """Of the pipe on which events come, so that a selector can wait for several workers."""
+        """Of the pipe on which events come, for a selector."""
         return self._reading
 
-    def work(self, listen: Listener = _ignore) -> bool:
-        """Hear events until the worker waits for its turn (True), or has ended, closed its pipe or stalled (False)."""
-        self._last = time.monotonic()  # one that waited for its turn has not stalled
-        while (state := self.hear(listen, TICK)) == "working":
-            pass
-        return state == "ready"
+    def attended(self) -> None:
+        """It is listened to from now on: a worker that waited for its turn has not stalled."""
+        self._last = time.monotonic()
 
-    def hear(self, listen: Listener, patience: float) -> Literal["working", "ready", "done"]:
-        """Hear what the worker has said, and wait ``patience`` seconds at most where it has said nothing.
+    def hear(self, listen: Listener) -> State:
+        """Hear what the worker has said, without waiting.
 
-        "ready" is a worker that waits for its turn, "done" one that has ended, closed its pipe or stalled."""
+        "ready" is a worker that waits for its turn, "done" one that has ended, closed its pipe or stalled.
+        """
         if self._heard_ready(listen):
             return "ready"
-        if self._selector.select(patience):
-            data = os.read(self._reading, 1 << 20)
-            if not data:
-                return "done"
-            self._last = time.monotonic()
+        ended = self._process.poll() is not None  # asked first, so that its last words are heard
+        data = self._read()
+        if data == b"" or (data is None and ended):
+            return "done"  # a child of a worker that died may hold the pipe open
+        if data:
+            self.attended()
             self._buffer += data
-        elif self._process.poll() is not None and not self._selector.select(0):
-            return "done"  # it died; a child of the worker may hold the pipe open
-        _keep_small(self.launch.log)
+        self._keep_log_small()
         if time.monotonic() - self._last > self.launch.stall:
             self._stalled = f"no sign of life for {self.launch.stall:g} s in stage '{self._stage}'"
             return "done"
         return "ready" if self._heard_ready(listen) else "working"
+
+    def _read(self) -> bytes | None:
+        """What has come: nothing at the end, None where there is nothing yet."""
+        try:
+            return os.read(self._reading, 1 << 20)
+        except BlockingIOError:
+            return None
 
     def end(self, patience: float = FAREWELL_SECONDS) -> Outcome:
         """End the process and its group, one that has said its last word after a moment; how it ended."""
@@ -176,9 +176,19 @@ class Worker:
             value=bytes(self._answer.value) if isinstance(self._answer, Result) else b"",
             reason=reason,
             failure=self._answer if isinstance(self._answer, Failure) else None,
-            log_tail="" if status == "ok" else read_tail(self.launch.log),
+            log_tail="" if status == "ok" else f"{self._cut}\n{read_tail(self.launch.log)}"[-LOG_TAIL:].strip(),
         )
         return self.outcome
+
+    def _keep_log_small(self) -> None:
+        """A worker that prints without end must not fill the disk. It appends, so the log can be emptied under it.
+
+        What was last in it is remembered: written back, it could land behind the worker's last words.
+        """
+        with contextlib.suppress(OSError), self.launch.log.open("r+b") as file:
+            if os.fstat(file.fileno()).st_size > LOG_LIMIT:
+                self._cut = _tail(file, LOG_TAIL)
+                file.truncate(0)
 
     def _write(self, line: bytes) -> None:
         """The pipe stays open after the job: its end tells the worker that we have gone."""
@@ -200,53 +210,6 @@ class Worker:
                 self._stage = event.name if isinstance(event, Stage) else self._stage
                 listen(event)
         return False
-
-
-def work_in_turns(launches: Sequence[Launch], listen: Listener = _ignore) -> list[Outcome]:
-    """Workers that are alive at once and work one at a time: first each until it is ready, then turn by turn, the order reversed
-    every round, so that whatever the machine does meanwhile hits all alike. Outcomes in the order of ``launches``."""
-    with contextlib.ExitStack() as stack:
-        workers: list[Worker] = []
-        going: list[Worker] = []
-        for launch in launches:
-            worker = stack.enter_context(Worker(launch))
-            workers.append(worker)
-            if worker.work(listen):
-                going.append(worker)
-        while going:
-            for worker in list(going):
-                worker.give_turn()
-                if not worker.work(listen):
-                    worker.end()
-                    going.remove(worker)
-            going.reverse()
-        return [worker.end() for worker in workers]
-
-
-def work_together(
-    launches: Sequence[Launch], listen: Callable[[int, Stage | Beat], None], most: int | None = None, tick: float = TICK
-) -> Generator[tuple[int, Outcome] | None, None, None]:
-    """Run workers at the same time, ``most`` of them at most. Yields the place in ``launches`` and the outcome of each as it ends.
-
-    Yields None too whenever a worker has spoken, and once in ``tick`` seconds at least. Closing the iterator ends the workers.
-    """
-    waiting = deque(enumerate(launches))
-    going: dict[Worker, int] = {}
-    with contextlib.ExitStack() as stack:
-        selector = stack.enter_context(selectors.DefaultSelector())
-        while waiting or going:
-            while waiting and len(going) < (most or len(launches)):
-                place, launch = waiting.popleft()
-                worker = stack.enter_context(Worker(launch))
-                selector.register(worker, selectors.EVENT_READ)
-                going[worker] = place
-            selector.select(tick)
-            for worker, place in list(going.items()):
-                if worker.hear(partial(listen, place), 0.0) != "working":
-                    selector.unregister(worker)
-                    del going[worker]
-                    yield place, worker.end()
-            yield None
 
 
 def _decode(line: bytes) -> Event | None:
@@ -285,16 +248,6 @@ def _judge(answer: Result | Failure | None, stalled: str, code: int, killed_for_
     if -code in CRASH_SIGNALS:
         return "crashed", f"the worker crashed with {name}"
     return "killed", f"the worker was killed by {name}"
-
-
-def _keep_small(log: Path) -> None:
-    """A worker that prints without end must not fill the disk: the log is opened for appending, so it can be cut."""
-    with contextlib.suppress(OSError):
-        if log.stat().st_size > LOG_LIMIT:
-            tail = read_tail(log)
-            os.truncate(log, 0)
-            with log.open("ab") as file:
-                file.write(f"[log cut at {LOG_LIMIT} bytes]\n{tail}\n".encode())
 
 
 def read_tail(log: Path, size: int = LOG_TAIL) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from bench.errors import PluginError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
+from bench.run.crew import run_worker
 from bench.run.discovery import FoundReporter, why
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
-from bench.run.process import Launch, run_worker
+from bench.run.process import Launch
 from bench.worker.jobs import Render
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from bench.record.schema import Case, Ceiling, Rank, Skip, Trial
+from bench.record.schema import Case, Ceiling, Skip, Trial
+from bench.run.crew import run_at_once
 from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Skipped
 from bench.run.plan import Plan, PlannedCase
-from bench.run.process import Launch, Outcome, run_worker
+from bench.run.process import Launch, Outcome
 from bench.run.progress import Progress
 from bench.run.remembered import CEILINGS, CHOICES, ceiling_key, choice_key
+from bench.run.trial import trial_of
 from bench.worker.answers import Choice, Measured, Prepared, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling, Search
 
@@ -85,7 +88,7 @@ class Runner:
         case = planned.case
         title = f"ceiling {case.device} {case.precision}"
         job = MeasureCeiling(case=case, backend=planned.backend, workload=planned.workload)
-        outcome = self._work(planned, job, title, f"ceiling-{case.backend}-{case.precision}")
+        (outcome,) = self._work([self.launch(planned, job, f"ceiling-{case.backend}-{case.precision}")], title)
         if outcome.status != "ok":
             self.journal.add(Skipped(skip=Skip(what=title, reason=outcome.reason)))
             return []
@@ -127,14 +130,22 @@ class Runner:
         case = msgspec.structs.replace(planned.case, options=planned.case.options | choice.options)
         job = self._job(case, planned, seed=self.plan.seed)
         title, log = f"pilot  {planned.case.label}", f"case{index:02d}-pilot"
-        outcome = self._work(planned, job, title, log, counts)
-        if outcome.failure is not None and outcome.failure.kind == "unsupported":
-            self.journal.add(Skipped(skip=Skip(what=planned.case.label, reason=outcome.reason), case=index))
+        outcomes = self._work(self.launches(planned, job, log), title, counts)
+        if self._unsupported(index, outcomes):
             return None
-        if outcome.status == "killed":  # from outside: a whole case is worth a second try
+        if any(
+            one.status == "killed" and not one.dragged for one in outcomes
+        ):  # from outside: a whole case is worth a second try
             self.progress.say("  the pilot is tried once more")
-            outcome = self._work(planned, job, title, f"{log}-again")
-        return self._trial_of(outcome, index, 0, "pilot")
+            outcomes = self._work(self.launches(planned, job, f"{log}-again"), title)
+        return self._trial_of(outcomes, index, 0, "pilot")
+
+    def _unsupported(self, index: int, outcomes: Sequence[Outcome]) -> bool:
+        """Whether the backend cannot run the case, which is then skipped."""
+        found = next((one for one in outcomes if one.failure is not None and one.failure.kind == "unsupported"), None)
+        if found is not None:
+            self.journal.add(Skipped(skip=Skip(what=self.plan.cases[index].case.label, reason=found.reason), case=index))
+        return found is not None
 
     def _choice_key(self, planned: PlannedCase) -> str:
         digest = self.prepared[f"{planned.case.workload}-{planned.case.size}"].workload.digest
@@ -153,7 +164,7 @@ class Runner:
         measure = msgspec.structs.asdict(self._job(_searched(case), planned, seed=self.plan.seed))
         job = Search(**measure | {"cache": None})  # what it compiles must not warm what is measured
         log = f"case{self.plan.cases.index(planned):02d}-search"
-        outcome = self._work(planned, job, f"search {planned.case.label}", log, counts=False)
+        (outcome,) = self._work([self.launch(planned, job, log)], f"search {planned.case.label}", counts=False)
         if outcome.status != "ok":  # the pilot runs in the usual way, and tells if that fails too
             return Choice({}, f"the search ended: {outcome.status}")
         choice = msgspec.json.decode(outcome.value, type=Choice)
@@ -165,11 +176,9 @@ class Runner:
         planned = self.plan.cases[index]
         job = self.trial_job(index, number, pilot)
         title = f"trial {number + 1} {job.case.label}"
-        outcome = self._work(planned, job, title, f"case{index:02d}-trial{number}")
-        if outcome.failure is not None and outcome.failure.kind == "unsupported":
-            self.journal.add(Skipped(skip=Skip(what=planned.case.label, reason=outcome.reason), case=index))
-            return
-        self.keep_trial(outcome, index, number)
+        outcomes = self._work(self.launches(planned, job, f"case{index:02d}-trial{number}"), title)
+        if not self._unsupported(index, outcomes):
+            self.keep_trial(outcomes, index, number)
 
     def trial_job(self, index: int, number: int, pilot: Pilot | None) -> Measure:
         """The job of one trial of a case, as its pilot settled it; where there is none, the first trial compiles."""
@@ -186,9 +195,15 @@ class Runner:
         place = self.journal.folder / "logs" / f"{log}.log"
         return Launch(job, place, planned.case.environment, planned.interpreter, self.plan.stall)
 
-    def keep_trial(self, outcome: Outcome, index: int, number: int) -> None:
-        """Put a finished trial into the journal."""
-        self.journal.add(Done(trial=self._trial_of(outcome, index, number, "trial")[0]))
+    def launches(self, planned: PlannedCase, job: Measure, log: str) -> list[Launch]:
+        """How the ranks of a trial are started, one for each of the case's places."""
+        places = len(job.case.places)
+        jobs = [msgspec.structs.replace(job, rank=rank) for rank in range(places)]
+        return [self.launch(planned, one, log if places == 1 else f"{log}-rank{one.rank}") for one in jobs]
+
+    def keep_trial(self, outcomes: Sequence[Outcome], index: int, number: int) -> None:
+        """Put a finished trial, as its ranks ended, into the journal."""
+        self.journal.add(Done(trial=self._trial_of(outcomes, index, number, "trial")[0]))
 
     def _job(self, case: Case, planned: PlannedCase, seed: int) -> Measure:
         folder = self.compiled
@@ -204,37 +219,21 @@ class Runner:
             candidates=planned.candidates,
         )
 
-    def _work(self, planned: PlannedCase, job: Job, title: str, log: str, counts: bool = True) -> Outcome:
-        self.progress.start(title, self._expected())
-        outcome = run_worker(self.launch(planned, job, log), self.progress.hear)
-        self.progress.finish("" if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}", counts)
-        return outcome
+    def _work(self, launches: Sequence[Launch], title: str, counts: bool = True) -> list[Outcome]:
+        self.progress.start(title, expected_seconds(self.plan, self.journal))
+        outcomes = run_at_once(launches, self.progress.hear)
+        trouble = "; ".join(f"{one.status}: {one.reason}" for one in outcomes if one.status != "ok" and not one.dragged)
+        self.progress.finish(trouble, counts)
+        return outcomes
 
-    def _trial_of(self, outcome: Outcome, case: int, number: int, role: str) -> tuple[Trial, Measured | None]:
-        measured = msgspec.json.decode(outcome.value, type=Measured) if outcome.status == "ok" else None
-        own = {} if measured is None else msgspec.structs.asdict(measured)
-        rank = {field: own.pop(field) for field in Rank.__struct_fields__ if field in own}
-        for field in ("blocks", "batch_size", "chosen"):
-            own.pop(field, None)
-        trial = Trial(
-            case=case,
-            number=number,
-            role="pilot" if role == "pilot" else "trial",
-            order=len(self.journal.trials),
-            status=outcome.status,
-            started=outcome.started,
-            wall=outcome.wall,
-            reason=outcome.reason,
-            ranks=[Rank(log_tail=outcome.log_tail, **rank)],
-            **own,
-        )
-        failed = [check for check in trial.checks if not check.passed]
-        for check in failed:
-            self.progress.say(f"  check failed: {check.name}: {check.detail}")
+    def _trial_of(
+        self, outcomes: Sequence[Outcome], case: int, number: int, role: Literal["pilot", "trial"]
+    ) -> tuple[Trial, Measured | None]:
+        trial, measured = trial_of(outcomes, case, number, role, len(self.journal.trials))
+        for check in trial.checks:
+            if not check.passed:
+                self.progress.say(f"  check failed: {check.name}: {check.detail}")
         return trial, measured
-
-    def _expected(self) -> float:
-        return expected_seconds(self.plan, self.journal)
 
 
 def settled_case(case: Case, found: Pilot | Chosen | None) -> Case:

@@ -18,6 +18,7 @@ from bench.machine.host import usable_cores
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
 from bench.record.schema import Finding, Machine, Record, Skip
+from bench.run.crew import run_worker
 from bench.run.discovery import discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
@@ -36,7 +37,7 @@ from bench.run.plan import (
     plan_cases,
 )
 from bench.run.privacy import private_command
-from bench.run.process import Launch, run_worker
+from bench.run.process import Launch
 from bench.run.progress import Progress
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal

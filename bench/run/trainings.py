@@ -10,11 +10,12 @@ import msgspec
 
 from bench.errors import NotComparableError, UsageError
 from bench.record.scenarios import scenario
+from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
 from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends, device_case
-from bench.run.process import Launch, Outcome, run_worker
+from bench.run.process import Launch, Outcome
 from bench.run.session import prepare_data, refuse_untrainable
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage

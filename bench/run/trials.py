@@ -9,9 +9,9 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.record.figures import figure, standing
+from bench.run.crew import run_at_once
 from bench.run.journal import Journal
 from bench.run.plan import Wishes
-from bench.run.process import run_worker
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.session import make_plan, prepare_plan
@@ -56,8 +56,8 @@ class SingleCase:
         could not be proven."""
         assert self._pilot is not None
         job = self._runner.trial_job(0, self._number, self._pilot)
-        launch = self._runner.launch(self._runner.plan.cases[0], job, f"trial{self._number}")
-        self._runner.keep_trial(run_worker(launch), 0, self._number)
+        launches = self._runner.launches(self._runner.plan.cases[0], job, f"trial{self._number}")
+        self._runner.keep_trial(run_at_once(launches), 0, self._number)
         self._number += 1
         trial = self._runner.journal.trials[-1]
         if trial.status != "ok":
@@ -65,7 +65,7 @@ class SingleCase:
         if standing(trial) != "proven":
             failed = "; ".join(f"{check.name}: {check.detail}" for check in trial.checks if not check.passed)
             raise AssertionError(f"{job.case.label}: the trial could not be proven: {failed or 'no check was made'}")
-        return math.exp(figure(job.case, trial)) / job.case.how.unit.size
+        return math.exp(figure(job.case, trial))
 
 
 def _wishes(given: dict[str, Any]) -> Wishes:

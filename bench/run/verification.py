@@ -10,11 +10,12 @@ import msgspec
 from bench.errors import NotComparableError
 from bench.record.scenarios import scenario
 from bench.record.schema import Check
+from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
 from bench.run.plan import Wishes, check_options, check_wishes, choose_backends, device_case
-from bench.run.process import Launch, run_worker
+from bench.run.process import Launch
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo, Verified
 from bench.worker.channel import Beat

@@ -38,7 +38,7 @@ def main() -> None:
     """Do the job; leave without the frameworks' slow farewells."""
     faulthandler.enable()
     _die_with_parent()
-    channel = Channel(int(sys.argv[1]))
+    channel = Channel(_apart(int(sys.argv[1])))
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     _limit_cores(job)
     threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
@@ -52,6 +52,15 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _apart(descriptor: int) -> int:
+    """The descriptor for events; where it is standard output, what others print goes to standard error from now on."""
+    if descriptor != 1:
+        return descriptor
+    events = os.dup(1)
+    os.dup2(2, 1)
+    return events
 
 
 def explain(error: BaseException) -> Failure:

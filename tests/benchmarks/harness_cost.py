@@ -24,6 +24,7 @@ from bench.entry_points import find_plugins
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, Place
+from bench.run.crew import Crew
 from bench.run.process import Launch, Worker
 from bench.run.session import ask_worker
 from bench.worker.answers import Measured, Prepared
@@ -35,7 +36,7 @@ BATCH = {"tiny": 64, "small": 32}
 BLOCKS = {"tiny": Blocks(steps=15, warmup=2, samples=20), "small": Blocks(steps=4, warmup=2, samples=20)}
 
 
-def start_harness(size: str, prepared: str, environment: dict[str, str], folder: Path) -> Worker:
+def start_harness(crew: Crew, size: str, prepared: str, environment: dict[str, str], folder: Path) -> Worker:
     """A trial as ``bench run`` makes it, waiting for its turns."""
     case = Case(
         backend="cpu", places=(Place("cpu", usable_cores()),), workload="melanoma", size=size, phase="train", precision="fp32",
@@ -45,8 +46,8 @@ def start_harness(size: str, prepared: str, environment: dict[str, str], folder:
         case=case, backend=PLUGINS["cpu"], workload=PLUGINS["melanoma"], prepared=prepared, cache=None, seconds=5.0, seed=1,
         blocks=BLOCKS[size], in_turns=True,
     )  # fmt: skip
-    worker = Worker(Launch(job, folder / "log", environment))
-    assert worker.work()
+    worker = crew.start(0, Launch(job, folder / "log", environment))
+    assert crew.until_quiet(worker) == "ready"
     return worker
 
 
@@ -62,9 +63,10 @@ def one_pair(size: str, prepared: str, environment: dict[str, str]) -> tuple[flo
     alone = 0.0
     with (
         tempfile.TemporaryDirectory() as folder,
-        start_harness(size, prepared, environment, Path(folder)) as worker,
+        Crew() as crew,
         start_bare(size, environment) as loop,
     ):
+        worker = start_harness(crew, size, prepared, environment, Path(folder))
         assert loop.stdin is not None
         assert loop.stdout is not None
 
@@ -75,7 +77,7 @@ def one_pair(size: str, prepared: str, environment: dict[str, str]) -> tuple[flo
 
         def harness() -> None:
             worker.give_turn()
-            assert worker.work()
+            assert crew.until_quiet(worker) == "ready"
 
         for block in range(-blocks.warmup, blocks.samples):
             if block % 2:
@@ -86,7 +88,7 @@ def one_pair(size: str, prepared: str, environment: dict[str, str]) -> tuple[flo
             alone += seconds if block >= 0 else 0.0
         loop.stdin.close()
         worker.give_turn()  # the checks
-        worker.work()
+        crew.until_quiet(worker)
         outcome = worker.end()
     assert outcome.status == "ok", outcome.reason
     measured = msgspec.json.decode(outcome.value, type=Measured)

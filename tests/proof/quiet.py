@@ -29,9 +29,9 @@ from tabulate import tabulate
 from bench.machine.environment import ALLOCATOR, THREAD_VARIABLES
 from bench.record.figures import log_time
 from bench.run.arms import start_arm
+from bench.run.crew import run_in_turns
 from bench.run.lock import locked
 from bench.run.plan import Wishes
-from bench.run.process import work_in_turns
 from bench.run.progress import Progress
 from bench.run.session import make_plan
 from bench.statistics.pairs import TRIMMED_BLOCKS, trimmed_mean
@@ -90,7 +90,7 @@ def main(rounds: int, backend: str, size: str) -> None:
                 )
                 for place, setting in enumerate(order)
             ]
-            answers = [msgspec.json.decode(outcome.value, type=Measured) for outcome in work_in_turns(launches)]
+            answers = [msgspec.json.decode(outcome.value, type=Measured) for outcome in run_in_turns(launches)]
             times = np.log([one.samples[one.warmup :] for one in answers])
             for setting, one, off in zip(order, answers, times - np.median(times, axis=0), strict=True):
                 setting.relative.append(trimmed_mean(off, TRIMMED_BLOCKS))

@@ -1,0 +1,54 @@
+"""From what the ranks of a crew answered to one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from bench.record.schema import Check, Rank, Trial
+from bench.run.process import Outcome
+from bench.worker.answers import Measured
+
+_OF_PLAN = ("blocks", "batch_size", "chosen")  # what a pilot decides, and no trial keeps
+
+
+def trial_of(
+    outcomes: Sequence[Outcome], case: int, number: int, role: Literal["pilot", "trial"], order: int
+) -> tuple[Trial, Measured | None]:
+    """Return the trial, and what its first rank measured; None where a rank failed, whose trouble is then the trial's."""
+    failed = next((one for one in outcomes if one.status != "ok" and not one.dragged), None)
+    answers = [] if failed else [msgspec.json.decode(one.value, type=Measured) for one in outcomes]
+    own, ranks = _crew_of(answers, outcomes)
+    told = failed or outcomes[0]
+    trial = Trial(
+        case=case,
+        number=number,
+        role=role,
+        order=order,
+        status=told.status,
+        started=outcomes[0].started,
+        wall=max(one.wall for one in outcomes),
+        reason=told.reason,
+        ranks=ranks,
+        **own,
+    )
+    return trial, answers[0] if answers else None
+
+
+def _crew_of(answers: Sequence[Measured], outcomes: Sequence[Outcome]) -> tuple[dict[str, Any], list[Rank]]:
+    """Fields of the trial, and its ranks. What all ranks have alike is the first one's."""
+    if not answers:
+        return {}, [Rank(log_tail=one.log_tail) for one in outcomes]
+    fields = [msgspec.structs.asdict(answer) for answer in answers]
+    ranks = [Rank(**{name: own.pop(name) for name in Rank.__struct_fields__ if name in own}) for own in fields]
+    own = {name: value for name, value in fields[0].items() if name not in _OF_PLAN}
+    own["images_per_sample"] = sum(answer.images_per_sample for answer in answers)
+    own["checks"] = [_named(check, rank, len(answers)) for rank, answer in enumerate(answers) for check in answer.checks]
+    return own, ranks
+
+
+def _named(check: Check, rank: int, ranks: int) -> Check:
+    """The check, which says what rank it is of where there are several."""
+    return check if ranks == 1 else msgspec.structs.replace(check, detail=f"rank {rank}: {check.detail}".rstrip(": "))
