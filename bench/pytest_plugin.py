@@ -111,7 +111,7 @@ def bench_case(benchmark: Any) -> Iterator[Callable[..., Sequence[float]]]:
 
 def _measure(benchmark: Any, folder: Path, rounds: int, wishes: dict[str, Any]) -> Sequence[float]:
     from bench.errors import NoDeviceError, NotComparableError, UsageError
-    from bench.run.trials import SingleCase
+    from bench.run.single_case import SingleCase
 
     try:
         case = SingleCase(folder, wishes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.projection.assumptions import Assumptions
-from bench.projection.model import BreakEven, Measured, Projection
+from bench.projection.model import BreakEven, MeasuredRates, Projection
 from bench.projection.prices import Price
 from bench.record.scenarios import Scenario, scenario
 from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Machine, WorkloadFacts
@@ -74,7 +74,7 @@ class CaseKey(NamedTuple):
         return scenario(self.phase, self.scenario)
 
 
-class Course(NamedTuple):
+class TargetTraining(NamedTuple):
     """One training to its target."""
 
     number: int  # of the trial, and so of the seed
@@ -91,7 +91,7 @@ class Power(NamedTuple):
     counters: tuple[str, ...]
 
 
-class Trace(NamedTuple):
+class SampleTrace(NamedTuple):
     """One trial's samples, for people to see where its warm-up ended: (seconds since its first block, seconds per item)."""
 
     points: tuple[tuple[float, float], ...]
@@ -127,10 +127,10 @@ class MeasuredCase:
     marks: tuple[str, ...]
     records: int
     targets: dict[str, float]  # of trainings to their target
-    courses: tuple[Course, ...]
+    courses: tuple[TargetTraining, ...]
     latency_curve: tuple[tuple[float, float], ...] = ()  # (share of queries, seconds), pooled over trials
     power: Power | None = None  # None where it was not measured
-    trace: Trace | None = None  # of the first trial that the rate is of
+    trace: SampleTrace | None = None  # of the first trial that the rate is of
     disturbed: int = 0  # of the trials that the rate is of, those that something disturbed
     disturbances: tuple[str, ...] = ()  # of the first of them, a sentence each
 
@@ -166,7 +166,7 @@ class Setting:
     train: MeasuredCase
     infer: MeasuredCase | None  # the offline inference that evaluates after every epoch
     decode: MeasuredCase | None
-    measured: Measured
+    measured: MeasuredRates
     projection: Projection
     same: SpeedUp | None = None  # against the reference at the same precision and batch size
     best: SpeedUp | None = None  # against the reference's fastest valid setting

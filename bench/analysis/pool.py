@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from bench.analysis.model import CaseKey, Course, RecordLine, Stack, Trace
+from bench.analysis.model import CaseKey, RecordLine, SampleTrace, Stack, TargetTraining
 from bench.errors import NoFigure, RecordError
 from bench.record.consistency import check_record
 from bench.record.figures import (
@@ -46,7 +46,7 @@ class Figure(NamedTuple):
     trouble: str  # why there is no figure
     proof: Standing
     queries: NDArray[np.float64] | None  # single-stream: seconds of each
-    trace: Trace | None = None
+    trace: SampleTrace | None = None
     energy: Mapping[str, Energy] = MappingProxyType({})  # by counter
     disturbances: tuple[str, ...] = ()  # a sentence each
 
@@ -67,7 +67,7 @@ class Tally:
     broken: dict[str, str] = field(default_factory=dict)
     lowerings: set[str] = field(default_factory=set)
     steady_assumed: bool = False
-    courses: list[Course] = field(default_factory=list)
+    courses: list[TargetTraining] = field(default_factory=list)
     moving: int = 0  # trials that had not reached their steady state
     host_memory: int = 0
     device_memory: int = 0
@@ -272,7 +272,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     tally.figures.append(found)
     if tally.case.how.to_target:
         seconds = seconds_to(tally.case.targets, trial.curve)
-        tally.courses.append(Course(trial.number, seconds, tuple(trial.curve), trial.test))
+        tally.courses.append(TargetTraining(trial.number, seconds, tuple(trial.curve), trial.test))
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
     tally.moving += trial.steady == "moving"
@@ -295,7 +295,7 @@ def _figure(case: Case, trial: Trial) -> Figure:
     return Figure(log, "", proof, queries, energy=energy(trial), disturbances=disturbances(trial))
 
 
-def _trace(case: Case, trial: Trial) -> Trace | None:
+def _trace(case: Case, trial: Trial) -> SampleTrace | None:
     """A trial's samples, thinned to medians of neighbours where there are very many."""
     took = np.array(samples(trial), dtype=np.float64)
     if case.how.to_target or len(took) < 2:
@@ -308,7 +308,7 @@ def _trace(case: Case, trial: Trial) -> Trace | None:
     ends, each = np.cumsum(took), took / items
     warm = float(ends[trial.warmup - 1]) if 0 < trial.warmup <= len(ends) else 0.0
     parts = np.array_split(np.arange(len(took)), min(len(took), _MOST_POINTS))
-    return Trace(tuple((float(ends[part[-1]]), float(np.median(each[part]))) for part in parts), warm)
+    return SampleTrace(tuple((float(ends[part[-1]]), float(np.median(each[part]))) for part in parts), warm)
 
 
 def _found(found: float | None, allowed: float | None, detail: str) -> str:

@@ -9,7 +9,7 @@ from itertools import groupby
 from bench.analysis.model import Group, MeasuredCase, Row, Setting, SpeedUp
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
-from bench.projection.model import Decoding, Measured, break_even, project, speed_up
+from bench.projection.model import Decoding, MeasuredRates, break_even, project, speed_up
 from bench.projection.prices import find_price
 from bench.record.schema import Machine
 from bench.text.words import clean
@@ -108,7 +108,7 @@ def _setting(
     epochs: int,
 ) -> Setting:
     assert train.log is not None
-    measured = Measured(
+    measured = MeasuredRates(
         train=train.log,
         infer=None if infer is None else infer.log,
         decode=None if decode is None or decode.log is None else Decoding(decode.log, decode.key.cores),

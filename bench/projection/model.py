@@ -45,7 +45,7 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRates:
     """The rates one projection stands on, all of one device and one size of a workload."""
 
     train: LogRate  # images
@@ -57,7 +57,7 @@ class Measured:
     infer_ready: float = 0.0  # seconds to build a predictor and take its executable from the cache
     watts: LogRate | None = None  # draw of the device while it trained, joules a second; None where it was not measured
 
-    def of_one_process(self) -> Measured:
+    def of_one_process(self) -> MeasuredRates:
         """The same with intervals that hold for a single process, not for the mean over many: prediction instead of confidence.
 
         A process differs from the mean of all by the scatter between processes, s, and that mean is known to s / sqrt(n): in
@@ -67,7 +67,7 @@ class Measured:
         decode = None if self.decode is None else replace(self.decode, log=_one(self.decode.log))
         return replace(self, train=_one(self.train), infer=infer, decode=decode)
 
-    def without(self, *, infer: bool, decode: bool) -> Measured:
+    def without(self, *, infer: bool, decode: bool) -> MeasuredRates:
         """The same with what another device lacks left out."""
         return replace(self, infer=None if infer else self.infer, decode=None if decode else self.decode)
 
@@ -112,7 +112,7 @@ class _Pace:
     decode: float
 
     @classmethod
-    def of(cls, measured: Measured, assumptions: Assumptions) -> _Pace:
+    def of(cls, measured: MeasuredRates, assumptions: Assumptions) -> _Pace:
         together = 1 / (assumptions.devices * assumptions.parallel_efficiency)
         if measured.shares_cores:
             return cls(together, together)
@@ -120,7 +120,7 @@ class _Pace:
         return cls(together, 1.0 if cores is None or measured.decode is None else measured.decode.cores / cores)
 
 
-def project(measured: Measured, assumptions: Assumptions, epochs: int) -> Projection:
+def project(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> Projection:
     """Project one setting of one device to the whole project."""
     pace = _Pace.of(measured, assumptions)
     decode = _decode_seconds(measured, assumptions, pace)
@@ -146,7 +146,7 @@ def project(measured: Measured, assumptions: Assumptions, epochs: int) -> Projec
     )
 
 
-def _energy(measured: Measured, training: Estimate, assumptions: Assumptions, epochs: int) -> Estimate | None:
+def _energy(measured: MeasuredRates, training: Estimate, assumptions: Assumptions, epochs: int) -> Estimate | None:
     """Joules of one training: its time times the draw of every device, both uncertain."""
     if measured.watts is None:
         return None
@@ -158,7 +158,7 @@ def _energy(measured: Measured, training: Estimate, assumptions: Assumptions, ep
 
 
 def speed_up(
-    reference: Measured, candidate: Measured, assumptions: Assumptions, epochs: int
+    reference: MeasuredRates, candidate: MeasuredRates, assumptions: Assumptions, epochs: int
 ) -> tuple[Estimate, tuple[str, ...]]:
     """How many times faster the candidate finishes one training, and what had to be left out on both sides to be fair."""
     sides, left_out = _alike(reference, candidate)
@@ -169,7 +169,9 @@ def speed_up(
     return estimate(values[0] / values[1], draws[0] / draws[1]), left_out
 
 
-def _alike(reference: Measured, candidate: Measured) -> tuple[tuple[Measured, Measured], tuple[str, ...]]:
+def _alike(
+    reference: MeasuredRates, candidate: MeasuredRates
+) -> tuple[tuple[MeasuredRates, MeasuredRates], tuple[str, ...]]:
     infer = reference.infer is None or candidate.infer is None
     decode = reference.decode is None or candidate.decode is None
     left_out = tuple(name for name, out in (("evaluation", infer), ("decoding", decode)) if out)
@@ -184,7 +186,7 @@ class BreakEven:
     images: float | None = None  # of the data set, validation included
 
 
-def break_even(reference: Measured, candidate: Measured, assumptions: Assumptions, epochs: int) -> BreakEven:
+def break_even(reference: MeasuredRates, candidate: MeasuredRates, assumptions: Assumptions, epochs: int) -> BreakEven:
     """Where the candidate's training overtakes the reference's as the data set grows or shrinks, all else as assumed.
 
     Both take a fixed time, f (start-up, and a predictor for every evaluation), and a time per image, c; they meet at
@@ -201,21 +203,21 @@ def break_even(reference: Measured, candidate: Measured, assumptions: Assumption
     return BreakEven("from" if later > 0 else "up to", later / -steeper)
 
 
-def _line(measured: Measured, assumptions: Assumptions, epochs: int) -> tuple[float, float]:
+def _line(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> tuple[float, float]:
     """Seconds of a training without an image, and per image of the data set."""
     total = sum(_parts(measured, assumptions, epochs, _Pace.of(measured, assumptions)).values())
     fixed = measured.start_up + (0.0 if measured.infer is None else epochs * measured.infer_ready)
     return fixed, (total - fixed) / assumptions.dataset.images
 
 
-def _decode_seconds(measured: Measured, assumptions: Assumptions, pace: _Pace) -> float | None:
+def _decode_seconds(measured: MeasuredRates, assumptions: Assumptions, pace: _Pace) -> float | None:
     """1/P: seconds to decode one image of the data set."""
     if measured.decode is None:
         return None
     return math.exp(measured.decode.log.mean) * assumptions.dataset.megapixels * pace.decode
 
 
-def _parts(measured: Measured, assumptions: Assumptions, epochs: int, pace: _Pace) -> dict[str, float]:
+def _parts(measured: MeasuredRates, assumptions: Assumptions, epochs: int, pace: _Pace) -> dict[str, float]:
     """Seconds of one training by what sets their pace."""
     data = assumptions.dataset
     decode = _decode_seconds(measured, assumptions, pace)
@@ -236,7 +238,7 @@ def _parts(measured: Measured, assumptions: Assumptions, epochs: int, pace: _Pac
     return parts
 
 
-def _training_draws(measured: Measured, assumptions: Assumptions, epochs: int) -> NDArray[np.float64] | None:
+def _training_draws(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> NDArray[np.float64] | None:
     """Draws of T_train; None where one of its rates comes from a single trial."""
     if not _all_have_spread(measured.train, measured.infer, measured.decode):
         return None
@@ -248,7 +250,7 @@ def _training_draws(measured: Measured, assumptions: Assumptions, epochs: int) -
     return measured.start_up + epochs * images
 
 
-def _screening(measured: Measured, assumptions: Assumptions) -> Estimate | None:
+def _screening(measured: MeasuredRates, assumptions: Assumptions) -> Estimate | None:
     """Inference over every image of the data set, once."""
     if measured.infer is None:
         return None
@@ -262,7 +264,7 @@ def _screening(measured: Measured, assumptions: Assumptions) -> Estimate | None:
 
 def _paced(
     compute: LogRate,
-    measured: Measured,
+    measured: MeasuredRates,
     megapixels: float,
     pace: _Pace,
     draw: Callable[[LogRate], NDArray[np.float64]],

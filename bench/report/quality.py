@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from statistics import mean
 
-from bench.analysis.model import Course, MeasuredCase, Report
+from bench.analysis.model import MeasuredCase, Report, TargetTraining
 from bench.durations import UNKNOWN, duration
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
@@ -90,7 +90,7 @@ def _notes(cases: Sequence[MeasuredCase]) -> Iterable[str]:
             )
 
 
-def _best(courses: Sequence[Course]) -> str:
+def _best(courses: Sequence[TargetTraining]) -> str:
     points = [point for course in courses for point in course.curve]
     names = sorted({name for point in points for name in point.measures}, reverse=True)
     return ", ".join(

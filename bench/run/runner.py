@@ -20,7 +20,7 @@ from bench.run.process import Launch, Outcome
 from bench.run.progress import Progress
 from bench.run.remembered import CEILINGS, CHOICES, ceiling_key, choice_key
 from bench.run.trial import trial_of
-from bench.worker.answers import Choice, Measured, Prepared, Reached
+from bench.worker.answers import Choice, Prepared, RankResult, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling, Search
 
 CEILING_SECONDS = 10.0
@@ -124,7 +124,7 @@ class Runner:
             Pilot(trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, options=choice.options, chosen=chosen)
         )
 
-    def _piloted(self, index: int, choice: Choice, counts: bool = True) -> tuple[Trial, Measured | None] | None:
+    def _piloted(self, index: int, choice: Choice, counts: bool = True) -> tuple[Trial, RankResult | None] | None:
         """One pilot in a fresh process; None where the backend cannot run the case, which is then skipped."""
         planned = self.plan.cases[index]
         case = msgspec.structs.replace(planned.case, options=planned.case.options | choice.options)
@@ -228,7 +228,7 @@ class Runner:
 
     def _trial_of(
         self, outcomes: Sequence[Outcome], case: int, number: int, role: Literal["pilot", "trial"]
-    ) -> tuple[Trial, Measured | None]:
+    ) -> tuple[Trial, RankResult | None]:
         trial, measured = trial_of(outcomes, case, number, role, len(self.journal.trials))
         for check in trial.checks:
             if not check.passed:

@@ -9,17 +9,17 @@ import msgspec
 
 from bench.record.schema import Check, Rank, Trial
 from bench.run.process import Outcome
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 
 _OF_PLAN = ("blocks", "batch_size", "chosen")  # what a pilot decides, and no trial keeps
 
 
 def trial_of(
     outcomes: Sequence[Outcome], case: int, number: int, role: Literal["pilot", "trial"], order: int
-) -> tuple[Trial, Measured | None]:
+) -> tuple[Trial, RankResult | None]:
     """Return the trial, and what its first rank measured; None where a rank failed, whose trouble is then the trial's."""
     failed = next((one for one in outcomes if one.status != "ok" and not one.dragged), None)
-    answers = [] if failed else [msgspec.json.decode(one.value, type=Measured) for one in outcomes]
+    answers = [] if failed else [msgspec.json.decode(one.value, type=RankResult) for one in outcomes]
     own, ranks = _crew_of(answers, outcomes)
     told = failed or outcomes[0]
     trial = Trial(
@@ -37,7 +37,7 @@ def trial_of(
     return trial, answers[0] if answers else None
 
 
-def _crew_of(answers: Sequence[Measured], outcomes: Sequence[Outcome]) -> tuple[dict[str, Any], list[Rank]]:
+def _crew_of(answers: Sequence[RankResult], outcomes: Sequence[Outcome]) -> tuple[dict[str, Any], list[Rank]]:
     """Fields of the trial, and its ranks. What all ranks have alike is the first one's."""
     if not answers:
         return {}, [Rank(log_tail=one.log_tail) for one in outcomes]

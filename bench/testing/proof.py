@@ -21,7 +21,7 @@ from bench.testing.predicting import Questions
 from bench.verify.batches import Batch, Images
 from bench.verify.equivalence import Subject, compiled
 from bench.verify.timed import check_predictions, check_timed_losses, first_steps
-from bench.verify.witness import Timed, unforeseen_images, witness_predictions, witness_training
+from bench.verify.witness import TimedRun, unforeseen_images, witness_predictions, witness_training
 from bench.worker.timing import time_pipelined
 
 ATTEMPTS = 3
@@ -83,7 +83,7 @@ def _training_trial(subject: Subject) -> list[Check]:
 
     steps = _steps(lambda count: trainer.wait(launch(count)))
     timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES, clock=time.perf_counter)
-    seen = Timed(settings.batch_size, steps, median(timed.samples), done, lambda: next(feed))
+    seen = TimedRun(settings.batch_size, steps, median(timed.samples), done, lambda: next(feed))
     return [
         start.check(losses, settings.precision),
         check_timed_losses(timed.results, steps),
@@ -116,7 +116,7 @@ def _inference_trial(subject: Subject) -> list[Check]:
     rows = rng.integers(0, settings.batch_size, len(asked))
     images = [batch[row] for batch, row in zip(asked, rows, strict=True)]
     predictions = [answer[row] for answer, row in zip(timed.results, rows, strict=True)]
-    seen = Timed(settings.batch_size, steps, median(samples), ordinary=lambda: (next(feed), np.zeros(0, np.int32)))
+    seen = TimedRun(settings.batch_size, steps, median(samples), ordinary=lambda: (next(feed), np.zeros(0, np.int32)))
     return [
         check_predictions(workload.network, weights, images, predictions, settings.precision),
         *witness_predictions(predictor, workload, weights, settings.precision, seen, 2, rng),

@@ -14,7 +14,7 @@ import numpy as np
 from bench.contract import Progress, Trainer, Workload
 from bench.record.schema import Check
 from bench.spec import Weights, initial_weights, tensor_shapes
-from bench.testing.course import Course, copies, losses_of, make_course
+from bench.testing.known_training import KnownTraining, copies, losses_of, make_course
 from bench.verify.batches import Batch
 from bench.verify.compare import misfit
 from bench.verify.equivalence import Subject, compiled
@@ -23,7 +23,7 @@ ORDER = (0, 1, 2, 3, 4, 5)
 REPEATING = (0, 0, 1, 0, 1, 1)
 
 
-def _course(subject: Subject, order: Sequence[int]) -> Course:
+def _course(subject: Subject, order: Sequence[int]) -> KnownTraining:
     return make_course(subject.workload, subject.settings.precision, order, subject.settings.batch_size)
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from bench import oracle
 from bench.contract import Predictor, Progress, Trainer, Workload
+from bench.in_flight import in_flight
 from bench.oracle import Arithmetic
 from bench.record.schema import Check
 from bench.spec import Weights, tensor_shapes, trainable
@@ -63,7 +64,7 @@ BUSY = "; if other work disturbs this machine, bench doctor names it"
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedRun:
     """What was timed."""
 
     batch_size: int
@@ -117,7 +118,7 @@ def unforeseeable() -> np.random.Generator:
 
 
 def witness_training(
-    trainer: Trainer, workload: Workload, precision: str, timed: Timed, rng: np.random.Generator | None = None
+    trainer: Trainer, workload: Workload, precision: str, timed: TimedRun, rng: np.random.Generator | None = None
 ) -> list[Check]:
     """Every check on a trainer that has just been timed; ``rng`` only where a test must repeat itself."""
     subject = _Subject(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done, timed.beat)
@@ -188,7 +189,7 @@ class _Subject:
         return Walk((weights[0], weights[1], weights[2]), (batches[0], batches[1]), first)
 
 
-def _tried_again(timed: Timed, quickest: float, run: Callable[[], float]) -> float:
+def _tried_again(timed: TimedRun, quickest: float, run: Callable[[], float]) -> float:
     """Return the seconds of the quickest block: ``quickest``, or where that is too much for what was timed, what patience finds."""
     patience = _Patience(timed.disturbed)
     while quickest > SLOWER_THAN_TIMED * timed.seconds and patience.left():
@@ -214,7 +215,7 @@ class _Patience:
         return spent <= DISTURBED_PATIENCE_SECONDS and self._disturbed()
 
 
-def _step_bounds(quickest: float, timed: Timed) -> tuple[float, float]:
+def _step_bounds(quickest: float, timed: TimedRun) -> tuple[float, float]:
     """Seconds per step that a short block may take, given what the ``quickest`` long one took.
 
     A timed block may hold work of the host's, such as the making of its batches, which the blocks here do not time: the lower
@@ -223,7 +224,7 @@ def _step_bounds(quickest: float, timed: Timed) -> tuple[float, float]:
     return quickest / timed.steps / SLOWER_THAN_TIMED, SLOWER_THAN_TIMED * timed.seconds / timed.steps
 
 
-def _short_step(subject: _Subject, timed: Timed, quickest: float) -> tuple[float, tuple[float, float]]:
+def _short_step(subject: _Subject, timed: TimedRun, quickest: float) -> tuple[float, tuple[float, float]]:
     """Seconds per step of short blocks, and the bounds they must keep; what a block costs beside its steps does not count.
 
     Where a step of a short block seems to take too little, the long blocks may just have been disturbed: they are tried again too.
@@ -297,7 +298,7 @@ def _as_slow(witness: float, timed: float) -> Check:
     )
 
 
-def _every_step(subject: _Subject, timed: Timed, quickest: float) -> Check:
+def _every_step(subject: _Subject, timed: TimedRun, quickest: float) -> Check:
     """Neither may a step of a short block take longer, as where a long one leaves steps out, nor next to nothing, as where any
     block does one step's work. ``quickest``: seconds of the quickest long block so far."""
     short, bounds = _short_step(subject, timed, quickest)
@@ -310,7 +311,7 @@ def _every_step(subject: _Subject, timed: Timed, quickest: float) -> Check:
     )
 
 
-def _beside_ordinary(timed: Timed, witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
+def _beside_ordinary(timed: TimedRun, witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
     """Blocks of both kinds one after the other, the order reversed every time.
 
     On a machine that is busy nearly all the time a single quick block is luck, where it is idle nearly all the time a single
@@ -342,8 +343,8 @@ def witness_predictions(
     workload: Workload,
     weights: Weights,
     precision: str,
-    timed: Timed,
-    in_flight: int,
+    timed: TimedRun,
+    depth: int,
     rng: np.random.Generator | None = None,
 ) -> list[Check]:
     """Every check on a predictor that has just been timed with so many batches in flight, ``steps`` batches per sample."""
@@ -355,7 +356,7 @@ def witness_predictions(
     def run(steps: int = timed.steps) -> float:
         batches[:] = [_shifted(few, timed.batch_size, rng) for _ in range(steps)]
         started = time.perf_counter()
-        answers[:] = _predict(predictor, batches, in_flight)
+        answers[:] = _predict(predictor, batches, depth)
         elapsed = time.perf_counter() - started
         timed.beat()
         return elapsed
@@ -371,7 +372,7 @@ def witness_predictions(
         def usual() -> float:
             known = [ordinary()[0] for _ in range(short)]
             started = time.perf_counter()
-            _predict(predictor, known, in_flight)
+            _predict(predictor, known, depth)
             elapsed = time.perf_counter() - started
             timed.beat()
             return elapsed
@@ -395,10 +396,5 @@ def _shifted(images: Images, count: int, rng: np.random.Generator) -> Images:
     ]
 
 
-def _predict(predictor: Predictor, batches: Sequence[Images], in_flight: int) -> list[NDArray[np.floating]]:
-    pending, answers = [], []
-    for batch in batches:
-        pending.append(predictor.run(predictor.stage(batch)))
-        if len(pending) == in_flight:
-            answers.append(predictor.wait(pending.pop(0)))
-    return answers + [predictor.wait(last) for last in pending]
+def _predict(predictor: Predictor, batches: Sequence[Images], depth: int) -> list[NDArray[np.floating]]:
+    return list(in_flight((predictor.run(predictor.stage(batch)) for batch in batches), predictor.wait, depth))

@@ -78,7 +78,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     untrainable: str  # why these images are too few for a whole training; empty where they are enough
 
 
-class Measured(msgspec.Struct, kw_only=True):
+class RankResult(msgspec.Struct, kw_only=True):
     """The measuring part of ``bench.record.schema.Trial``; fields mean the same. Pilots also suggest ``blocks``."""
 
     stages: dict[str, float]

@@ -13,8 +13,8 @@ from bench.record.schema import Machine
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
 from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
-from bench.worker.measured import package_folder
 from bench.worker.plugins import load_plugin
+from bench.worker.provenance import package_folder
 
 
 def describe(job: Describe, channel: Channel) -> PluginInfo:

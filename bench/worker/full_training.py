@@ -15,8 +15,9 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import TEST, TRAIN, VALIDATION, Backend, Settings, Trainer, Workload
+from bench.contract import TEST, TRAIN, VALIDATION, Backend, Pending, Settings, Trainer, Workload
 from bench.errors import DataError
+from bench.in_flight import in_flight
 from bench.record.quality import reached
 from bench.record.schema import Evaluation
 from bench.spec import Weights, initial_weights
@@ -25,6 +26,7 @@ from bench.verify.equivalence import compiled
 from bench.worker.augment import epoch_batches
 from bench.worker.feed import load_arrays
 from bench.worker.quality import DEVICE_BATCH, HOST_BATCH, measures, predicted
+from bench.worker.timing import IN_FLIGHT
 
 STEPS_PER_BLOCK = 16
 AVERAGED_PER_EPOCH = 8
@@ -156,21 +158,23 @@ class FullTraining:
 
     def _epoch(self, epoch: int) -> float:
         """Mean loss over the epoch's steps; two blocks are in flight."""
-        batches, before, pending = self.batches(epoch), self.steps, None
-        total, started = 0.0, perf_counter()
-        while block := [self.trainer.stage(*batch) for batch in islice(batches, self.steps_per_block)]:
-            following = self.trainer.run(block)
-            self.steps += len(block)
-            if pending is not None:
-                total += float(self.trainer.wait(pending).losses.sum())
-            pending = following
-            self._take_average()
-            self.alive()
-        if pending is not None:
-            total += float(self.trainer.wait(pending).losses.sum())
+        before, started = self.steps, perf_counter()
+        total = 0.0
+        for progress in in_flight(self._launched(epoch), self.trainer.wait, IN_FLIGHT):
+            total += float(progress.losses.sum())
         # A block's own time is not to be had: the device may work on it while the host makes the next one.
         self.step_seconds.append((perf_counter() - started) / (self.steps - before))
         return total / (self.steps - before)
+
+    def _launched(self, epoch: int) -> Iterator[Pending]:
+        """An epoch's blocks, each on its way."""
+        batches = self.batches(epoch)
+        while block := [self.trainer.stage(*batch) for batch in islice(batches, self.steps_per_block)]:
+            pending = self.trainer.run(block)
+            self.steps += len(block)
+            yield pending
+            self._take_average()
+            self.alive()
 
     def _take_average(self) -> None:
         most = self.workload.recipe.averaging

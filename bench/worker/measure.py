@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 from bench.worker.channel import Channel
 from bench.worker.handlers import handler
 from bench.worker.jobs import Measure
-from bench.worker.measured import package_facts, telemetry
-from bench.worker.workbench import set_up
+from bench.worker.provenance import package_facts
+from bench.worker.workbench import set_up, telemetry
 
 
-def measure(job: Measure, channel: Channel) -> Measured:
+def measure(job: Measure, channel: Channel) -> RankResult:
     """Measure ``job.case`` by its scenario's module; without ``job.blocks``, a pilot that suggests them."""
     bench = set_up(job, channel)
     before = telemetry()
-    measured: Measured = handler(job.case.how.worker)(bench)
+    measured: RankResult = handler(job.case.how.worker)(bench)
     measured.stages = bench.stages
     looks = (("before", before), ("during", bench.conditions.telemetry), ("after", bench.telemetry))
     measured.telemetry = {name: facts for name, facts in looks if facts}

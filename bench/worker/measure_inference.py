@@ -6,6 +6,7 @@ import gc
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -14,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Predictor
+from bench.in_flight import in_flight
 from bench.machine.other_work import OtherWork
 from bench.record.schema import Check
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
-from bench.verify.witness import Timed, witness_predictions
-from bench.worker.answers import Measured
+from bench.verify.witness import TimedRun, witness_predictions
+from bench.worker.answers import RankResult
 from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
-from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
-from bench.worker.timing import SAMPLE_SECONDS, Trace, run_pipelined, steadiness, time_one_by_one
-from bench.worker.workbench import Workbench
+from bench.worker.timing import SAMPLE_SECONDS, PilotCourse, run_pipelined, steadiness, time_one_by_one
+from bench.worker.workbench import Workbench, peak_memory
 
 PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
@@ -57,7 +58,7 @@ class Rig:
         run_pipelined(self.launch, self.wait, batches)
 
 
-def measure_single_stream(bench: Workbench) -> Measured:
+def measure_single_stream(bench: Workbench) -> RankResult:
     """Seconds from handing over one image to holding its prediction; every query is a sample."""
     rig, measured = _start(bench, bench.job.case.batch_size)
     blocks = bench.job.blocks
@@ -94,7 +95,7 @@ def _turn_now_and_then(bench: Workbench) -> Callable[[], None]:
     return before
 
 
-def measure_offline(bench: Workbench) -> Measured:
+def measure_offline(bench: Workbench) -> RankResult:
     """Images per second at a batch size; a pilot with candidates finds the size first."""
     if bench.job.blocks is None:
         return _choose_batch(bench)
@@ -103,16 +104,15 @@ def measure_offline(bench: Workbench) -> Measured:
     total = blocks.warmup + blocks.samples
     answers: Answers = []
 
-    # Two batches are in flight, whatever the length of a sample; between turns, none.
-    queue: list[tuple[int, Any]] = []
+    depth = bench.job.case.how.in_flight
+    # As many batches are in flight from one sample to the next; between turns, none.
+    endless = in_flight((rig.launch() for _ in range((total + 1) * blocks.steps + depth - 1)), rig.wait, depth)
 
     def sample() -> None:
-        if not queue:
-            queue.append(rig.launch())
-        for step in range(blocks.steps):
-            if step + 1 < blocks.steps or not bench.job.in_turns:
-                queue.append(rig.launch())
-            answers.append(rig.wait(queue.pop(0)))
+        if bench.job.in_turns:
+            answers.extend(in_flight((rig.launch() for _ in range(blocks.steps)), rig.wait, depth))
+        else:
+            answers.extend(islice(endless, blocks.steps))
 
     with bench.stage("steady"):
         bench.turn()
@@ -123,19 +123,19 @@ def measure_offline(bench: Workbench) -> Measured:
             sample()
             measured.samples.append(perf_counter() - started)
             bench.channel.beat(done + 1, total)
-        while queue:
-            rig.wait(queue.pop())
+        if not bench.job.in_turns:
+            list(endless)  # what is still under way was not timed
     measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
     measured.images_per_sample = blocks.steps * bench.job.case.batch_size
     measured.steady = steadiness(measured.samples, blocks)
     return _finish(bench, rig, measured, answers)
 
 
-def _choose_batch(bench: Workbench) -> Measured:
+def _choose_batch(bench: Workbench) -> RankResult:
     """Try the candidates in rising order, until one is clearly slower, memory is out or the time is up; suggest the fastest."""
     candidates = bench.job.candidates or (bench.job.case.batch_size,)
     spent = 0.0
-    best: tuple[float, Measured, dict[str, float], Trace] | None = None
+    best: tuple[float, RankResult, dict[str, float], PilotCourse] | None = None
     tried = []
     for size in sorted(candidates):
         gc.collect()  # the predictor before may hold itself, and with it the device's memory
@@ -162,7 +162,7 @@ def _choose_batch(bench: Workbench) -> Measured:
     return measured
 
 
-def _pilot(bench: Workbench, size: int) -> tuple[Trace, Measured]:
+def _pilot(bench: Workbench, size: int) -> tuple[PilotCourse, RankResult]:
     """The course of batches of this size, and what would be recorded; the predictor is gone afterwards."""
     rig, measured = _start(bench, size)
     with bench.stage("steady"):
@@ -172,7 +172,7 @@ def _pilot(bench: Workbench, size: int) -> tuple[Trace, Measured]:
     return found, measured
 
 
-def _start(bench: Workbench, batch_size: int) -> tuple[Rig, Measured]:
+def _start(bench: Workbench, batch_size: int) -> tuple[Rig, RankResult]:
     assert bench.backend is not None
     bench.stages = {"import": bench.stages["import"]}
     settings = replace(bench.settings, batch_size=batch_size)
@@ -185,22 +185,22 @@ def _start(bench: Workbench, batch_size: int) -> tuple[Rig, Measured]:
     rig = Rig(predictor, feed)
     with bench.stage("first_step"):
         rig.wait(rig.launch())
-    measured = Measured(stages={}, compile=compilation)
+    measured = RankResult(stages={}, compile=compilation)
     measured.lowering = getattr(predictor, "lowering", "")
     return rig, measured
 
 
-def _note_memory(rig: Rig, measured: Measured) -> None:
+def _note_memory(rig: Rig, measured: RankResult) -> None:
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
 
 
-def _finish(bench: Workbench, rig: Rig, measured: Measured, answers: Answers) -> Measured:
+def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) -> RankResult:
     _note_memory(rig, measured)
     bench.timed()
     with bench.stage("check"):
         case = bench.job.case
-        seen = Timed(
+        seen = TimedRun(
             case.batch_size,
             measured.steps_per_sample,
             median(measured.samples[measured.warmup :]),

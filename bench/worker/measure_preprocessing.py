@@ -12,18 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record.schema import Check
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 from bench.worker.feed import image_files
 from bench.worker.jobs import Blocks
-from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
 from bench.worker.timing import steadiness
-from bench.worker.workbench import Workbench
+from bench.worker.workbench import Workbench, peak_memory
 
 PILOT_SECONDS = 1.2
 
 
-def measure_preprocessing(bench: Workbench) -> Measured:
+def measure_preprocessing(bench: Workbench) -> RankResult:
     """Megapixels per second from files to uint8 NHWC, the threads reading, decoding and resizing side by side.
 
     Files are read through the page cache: what is measured is the cores' work, not the disk's.
@@ -48,7 +47,7 @@ def measure_preprocessing(bench: Workbench) -> Measured:
 
     with bench.stage("first_step"):
         run(1)
-    measured = Measured(stages={}, batch_size=1)
+    measured = RankResult(stages={}, batch_size=1)
     measured.lowering = getattr(reader, "lowering", "")
     with bench.stage("steady"):
         if bench.job.blocks is None:
@@ -64,7 +63,7 @@ def measure_preprocessing(bench: Workbench) -> Measured:
     return measured
 
 
-def _sample(measured: Measured, blocks: Blocks, run: Callable[[int], int], bench: Workbench) -> None:
+def _sample(measured: RankResult, blocks: Blocks, run: Callable[[int], int], bench: Workbench) -> None:
     total = blocks.warmup + blocks.samples
     for done in range(total):
         bench.turn()

@@ -13,15 +13,14 @@ from bench.contract import TEST, TRAIN
 from bench.machine.other_work import OtherWork
 from bench.record.schema import Check, Evaluation
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
-from bench.verify.witness import Timed, witness_training
-from bench.worker.answers import Measured
+from bench.verify.witness import TimedRun, witness_training
+from bench.worker.answers import RankResult
 from bench.worker.full_training import FullTraining, load_images, scheduled
-from bench.worker.measured import peak_memory
 from bench.worker.train import say
-from bench.worker.workbench import Workbench
+from bench.worker.workbench import Workbench, peak_memory
 
 
-def measure_to_quality(bench: Workbench) -> Measured:
+def measure_to_quality(bench: Workbench) -> RankResult:
     """One training with the job's seed; its curve, and its measures on the test images."""
     case = bench.job.case
     assert bench.backend is not None
@@ -40,7 +39,7 @@ def measure_to_quality(bench: Workbench) -> Measured:
         trainer = training.build()
     with bench.stage("steady"):
         training.run(case.epochs, case.targets)
-    measured = Measured(stages={}, curve=training.curve, batch_size=case.batch_size, steady="")
+    measured = RankResult(stages={}, curve=training.curve, batch_size=case.batch_size, steady="")
     measured.compile = "cached" if bench.job.cached else "cold"
     measured.lowering = getattr(trainer, "lowering", "")
     measured.host_memory = peak_memory()
@@ -68,7 +67,7 @@ def _witness(bench: Workbench, training: FullTraining) -> list[Check]:
     later = chain.from_iterable(training.batches(epoch) for epoch in count(bench.job.case.epochs))
     steps = training.steps_per_block
     seconds = steps * median(training.step_seconds)
-    timed = Timed(
+    timed = TimedRun(
         training.workload.batch_size,
         steps,
         seconds,

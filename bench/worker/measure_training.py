@@ -9,20 +9,18 @@ from bench.contract import Pending, Progress, Trainer
 from bench.machine.other_work import OtherWork
 from bench.spec import initial_weights
 from bench.verify.timed import check_timed_losses, first_steps
-from bench.verify.witness import Timed as Seen
-from bench.verify.witness import witness_training
-from bench.worker.answers import Measured
+from bench.verify.witness import TimedRun, witness_training
+from bench.worker.answers import RankResult
 from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks
-from bench.worker.measured import peak_memory
 from bench.worker.pilot import course, settle
-from bench.worker.timing import Timed, block_lengths, run_pipelined, steadiness, time_in_turns, time_pipelined
-from bench.worker.workbench import Workbench
+from bench.worker.timing import TimedBlocks, block_lengths, run_pipelined, steadiness, time_one_by_one, time_pipelined
+from bench.worker.workbench import Workbench, peak_memory
 
 PILOT_SECONDS = 2.0
 
 
-def measure_training(bench: Workbench) -> Measured:
+def measure_training(bench: Workbench) -> RankResult:
     """Images per second of optimizer steps, copying the batch to the device included, and decoding it where it comes from files."""
     case, workload, channel = bench.job.case, bench.workload, bench.channel
     assert bench.backend is not None
@@ -40,7 +38,7 @@ def measure_training(bench: Workbench) -> Measured:
         for batch in start.batches[1:]:
             losses += _block(trainer, [batch]).losses.tolist()
             channel.beat(len(losses), len(start.batches))
-    measured = Measured(stages={}, losses=losses, compile=compilation)
+    measured = RankResult(stages={}, losses=losses, compile=compilation)
     measured.lowering = getattr(trainer, "lowering", "")
     blocks = bench.job.blocks
     if blocks is None:
@@ -66,7 +64,9 @@ def measure_training(bench: Workbench) -> Measured:
         else:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
-            seen = Seen(case.batch_size, blocks.steps, typical, done, feed.next, bench.alive, channel.busy, OtherWork().busy)
+            seen = TimedRun(
+                case.batch_size, blocks.steps, typical, done, feed.next, bench.alive, channel.busy, OtherWork().busy
+            )
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured
@@ -80,14 +80,14 @@ def _feed(bench: Workbench) -> Batches:
     return Feed(bench.folder, case.batch_size, bench.job.seed)
 
 
-def _time(bench: Workbench, trainer: Trainer, feed: Batches, blocks: Blocks) -> Timed:
+def _time(bench: Workbench, trainer: Trainer, feed: Batches, blocks: Blocks) -> TimedBlocks:
     count = blocks.warmup + blocks.samples
 
     def launch() -> Pending:
         return trainer.run([trainer.stage(*feed.next()) for _ in range(blocks.steps)])
 
     if bench.job.in_turns:
-        return time_in_turns(launch, trainer.wait, count, bench.turn)
+        return time_one_by_one(lambda: trainer.wait(launch()), count, before=bench.turn)
     return time_pipelined(launch, trainer.wait, count, lambda done: bench.channel.beat(done, count))
 
 

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from statistics import median
 
 from bench.statistics.warmup import steady_from
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 from bench.worker.jobs import Blocks
-from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, Trace, choose_blocks, trace
+from bench.worker.timing import SAMPLE_SECONDS, WARMUP_FRACTION, PilotCourse, choose_blocks, trace
 
 MOST_QUERIES = 4000  # plenty for a 99th percentile's interval; more would only swell the record
 
 
-def course(run: Callable[[int], object], longest: float, seconds: float, alive: Callable[[], None]) -> Trace:
+def course(run: Callable[[int], object], longest: float, seconds: float, alive: Callable[[], None]) -> PilotCourse:
     """``longest`` seconds of a pilot, or less where its trials of so many ``seconds`` are so short that it would outlast four."""
     return trace(run, min(longest, 4 * seconds), alive)
 
 
-def settle(measured: Measured, found: Trace, batch_size: int, seconds: float, single: bool = False) -> None:
+def settle(measured: RankResult, found: PilotCourse, batch_size: int, seconds: float, single: bool = False) -> None:
     """Put a pilot's course into its answer, and how to cut the trials: samples of blocks, or (``single``) of one query each.
 
     The end of warm-up is where the change points of the course say; where they cannot tell, a fixed rule is used.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import Predictor
+from bench.contract import Pending, Predictor
+from bench.in_flight import in_flight
+from bench.worker.timing import IN_FLIGHT
 
 Images = NDArray[np.uint8]
 HOST_BATCH, DEVICE_BATCH = 64, 256
@@ -40,20 +42,26 @@ def predicted(
     total: list[NDArray[np.float64]] = []
     square = images.shape[1] == images.shape[2]
     for number in range(views if square else min(views, len(MIRRORED))):
-        answers = []
-        pending = None
-        for part in parts:
-            seen = view(images[part], number)
-            missing = batch_size - len(seen)
-            padded = np.pad(seen, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else seen
-            following = predictor.run(predictor.stage(padded))
-            if pending is not None:
-                answers.append(predictor.wait(pending))
-            pending = following
-            alive()
-        answers.append(predictor.wait(pending))
+        answers = list(in_flight(_launched(predictor, images, parts, number, batch_size, alive), predictor.wait, IN_FLIGHT))
         total.append(np.concatenate(answers)[: len(chosen)].astype(np.float64))
     return np.asarray(sum(total) / len(total))
+
+
+def _launched(
+    predictor: Predictor,
+    images: Images,
+    parts: Sequence[NDArray[np.int64]],
+    number: int,
+    batch_size: int,
+    alive: Callable[[], None],
+) -> Iterator[Pending]:
+    """Each part of the images as a batch of one view, on its way."""
+    for part in parts:
+        seen = view(images[part], number)
+        missing = batch_size - len(seen)
+        padded = np.pad(seen, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else seen
+        yield predictor.run(predictor.stage(padded))
+        alive()
 
 
 def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:

@@ -10,6 +10,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Literal
 
+from bench.in_flight import in_flight
 from bench.worker.jobs import Blocks
 
 SAMPLE_SECONDS = 0.4
@@ -20,6 +21,9 @@ WARMUP_SAMPLES, WARMUP_FRACTION = 2, 0.2
 """The fixed warm-up rule: at least this many samples, and this fraction of the steady ones."""
 
 FEWEST_SAMPLES = 5
+
+IN_FLIGHT = 2
+"""Blocks or batches that are under way at once, unless a scenario or a predictor says otherwise."""
 
 BLOCKS_IN_FLIGHT = 4
 """Into how many blocks a run of steps is cut where nothing but its whole time counts, so that two can be in flight as in a trial."""
@@ -32,7 +36,7 @@ MOVING = 0.02
 
 
 @dataclass
-class Timed:
+class TimedBlocks:
     """Durations in seconds of consecutive blocks, and what each block gave back."""
 
     samples: list[float] = field(default_factory=list)
@@ -45,56 +49,30 @@ def time_pipelined(
     count: int,
     beat: Callable[[int], None] = lambda done: None,
     clock: Callable[[], float] = perf_counter,
-) -> Timed:
-    """Time ``count`` blocks with the next one enqueued before the last one is waited for.
+    depth: int = IN_FLIGHT,
+) -> TimedBlocks:
+    """Time ``count`` blocks with ``depth`` of them in flight.
 
     A sample is the time from one block's completion to the next one's: with a device that works while the host enqueues,
     copies overlap arithmetic as in real training; with one that works inside ``launch``, it is that block's own time. One
-    block more than ``count`` runs before the first sample, and one after the last, so that all samples see the same.
+    block runs before the first sample, and blocks are in flight behind the last, so that all samples see the same.
     """
-    timed = Timed()
-    pending = launch()
-    following = launch()
-    timed.results.append(wait(pending))
-    previous = clock()
-    for done in range(count):
-        pending, following = following, launch()
-        timed.results.append(wait(pending))
+    timed = TimedBlocks()
+    previous = 0.0
+    for done, result in enumerate(in_flight((launch() for _ in range(count + depth)), wait, depth)):
+        timed.results.append(result)
         now = clock()
-        timed.samples.append(now - previous)
+        if 1 <= done <= count:
+            timed.samples.append(now - previous)
         previous = now
-        beat(done + 1)
-    timed.results.append(wait(following))
+        if 1 <= done <= count:
+            beat(done)
     return timed
 
 
-def run_pipelined(launch: Callable[[], Any], wait: Callable[[Any], Any], count: int) -> list[Any]:
-    """Run ``count`` launches, each enqueued before the one before it is waited for; what each gave back."""
-    results = []
-    pending = launch()
-    for _ in range(count - 1):
-        following = launch()
-        results.append(wait(pending))
-        pending = following
-    results.append(wait(pending))
-    return results
-
-
-def time_in_turns(
-    launch: Callable[[], Any],
-    wait: Callable[[Any], Any],
-    count: int,
-    turn: Callable[[], None],
-    clock: Callable[[], float] = perf_counter,
-) -> Timed:
-    """Time ``count`` blocks, each from its start to its end, after waiting for a turn: between turns nothing is in flight."""
-    timed = Timed()
-    for _ in range(count):
-        turn()
-        started = clock()
-        timed.results.append(wait(launch()))
-        timed.samples.append(clock() - started)
-    return timed
+def run_pipelined(launch: Callable[[], Any], wait: Callable[[Any], Any], count: int, depth: int = IN_FLIGHT) -> list[Any]:
+    """Run ``count`` launches, ``depth`` of them in flight; what each gave back."""
+    return list(in_flight((launch() for _ in range(count)), wait, depth))
 
 
 def time_one_by_one(
@@ -102,9 +80,9 @@ def time_one_by_one(
     count: int,
     clock: Callable[[], float] = perf_counter,
     before: Callable[[], None] = lambda: None,
-) -> Timed:
+) -> TimedBlocks:
     """Time ``count`` queries, each from its start to its answer; ``before`` runs ahead of each, untimed."""
-    timed = Timed()
+    timed = TimedBlocks()
     for _ in range(count):
         before()
         started = clock()
@@ -115,7 +93,7 @@ def time_one_by_one(
 
 
 @dataclass(frozen=True)
-class Trace:
+class PilotCourse:
     """The course of a pilot: consecutive blocks of so many steps, and seconds per step in each."""
 
     steps: list[int]
@@ -127,10 +105,10 @@ def trace(
     budget: float,
     beat: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = perf_counter,
-) -> Trace:
+) -> PilotCourse:
     """Time blocks of 1, 2, 4 … steps until one takes ``budget / PILOT_BLOCKS`` seconds, then equal ones to the end of the
     budget; on to twice the budget where there would be fewer than ``FEWEST_PILOT_BLOCKS``. ``beat`` is called after each."""
-    found = Trace([], [])
+    found = PilotCourse([], [])
     begun, steps = clock(), 1
     while True:
         started = clock()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,10 +15,10 @@ from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.errors import NotComparableError
 from bench.machine.conditions import HOST, Conditions, watched
 from bench.machine.energy import idle_watts, read_counters, spent
+from bench.machine.gpu import sample_gpus
 from bench.record.schema import Energy
 from bench.worker.channel import Channel
 from bench.worker.jobs import Measure
-from bench.worker.measured import telemetry
 from bench.worker.plugins import find_backend, find_workload, settings_of
 
 TIMED_STAGE = "steady"
@@ -119,3 +121,14 @@ def set_up(job: Measure, channel: Channel) -> Workbench:
     # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
     bench.stages["import"] = time.monotonic() - job.spawned - looked
     return bench
+
+
+def peak_memory() -> int:
+    """Peak resident bytes of this process (getrusage counts KiB on Linux, bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def telemetry() -> dict[str, float | None]:
+    """What the devices are doing just now."""
+    return {**sample_gpus()}

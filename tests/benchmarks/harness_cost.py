@@ -27,7 +27,7 @@ from bench.record.schema import Case, Place
 from bench.run.crew import Crew
 from bench.run.process import Launch, Worker
 from bench.run.session import ask_worker
-from bench.worker.answers import Measured, Prepared
+from bench.worker.answers import Prepared, RankResult
 from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare
 
 PLUGINS = {plugin.name: plugin for plugin in find_plugins()}
@@ -91,7 +91,7 @@ def one_pair(size: str, prepared: str, environment: dict[str, str]) -> tuple[flo
         crew.until_quiet(worker)
         outcome = worker.end()
     assert outcome.status == "ok", outcome.reason
-    measured = msgspec.json.decode(outcome.value, type=Measured)
+    measured = msgspec.json.decode(outcome.value, type=RankResult)
     assert all(check.passed for check in measured.checks), measured.checks
     steps = blocks.steps * blocks.samples
     return sum(measured.samples[measured.warmup :]) / steps, alone / steps

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.datasets import DATASETS, adapted
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
-from bench.projection.model import Decoding, Measured, project, speed_up
+from bench.projection.model import Decoding, MeasuredRates, project, speed_up
 from bench.statistics.rates import LogRate, log_rate
 
 HAM = Assumptions()
@@ -23,7 +23,7 @@ def rate(per_second, error=0.005, n=5):
 
 
 def measured(train=75.0, infer=280.0, megapixels=41.0, cores=2, shares_cores=True, start_up=20.0, error=0.005):
-    return Measured(
+    return MeasuredRates(
         train=rate(train, error),
         infer=None if infer is None else rate(infer, error),
         decode=None if megapixels is None else Decoding(rate(megapixels, error), cores),
@@ -112,7 +112,7 @@ def test_larger_files_take_longer_to_decode():
 
 def test_with_one_uncertain_rate_the_interval_is_the_t_interval():
     log = rate(75, 0.02, 4)
-    alone = Measured(log, None, None, 0.0, 0.0, True)
+    alone = MeasuredRates(log, None, None, 0.0, 0.0, True)
     training = project(alone, HAM, EPOCHS).training
     estimate = log.estimate()
     assert training.low == pytest.approx(EPOCHS * N / estimate.high, rel=1e-3)
@@ -121,7 +121,7 @@ def test_with_one_uncertain_rate_the_interval_is_the_t_interval():
 
 def test_one_trial_anywhere_leaves_no_interval():
     single = LogRate(-math.log(75), None, 0, 1)
-    projection = project(Measured(single, rate(280), None, 1.0, 1.0, True), HAM, EPOCHS)
+    projection = project(MeasuredRates(single, rate(280), None, 1.0, 1.0, True), HAM, EPOCHS)
     assert projection.training.low is None
     assert projection.ensemble.low is None
     assert projection.screening.low is not None
@@ -140,7 +140,7 @@ def test_the_interval_covers_the_true_time_as_often_as_it_says():
         train, infer, decode = (
             log_rate(list(-math.log(per_second) + 0.03 * rng.standard_normal(4))) for per_second in (75.0, 280.0, 41.0)
         )
-        training = project(Measured(train, infer, Decoding(decode, 2), 20.0, 10.0, True), HAM, EPOCHS).training
+        training = project(MeasuredRates(train, infer, Decoding(decode, 2), 20.0, 10.0, True), HAM, EPOCHS).training
         covered += training.low <= truth <= training.high
     assert 0.93 <= covered / runs <= 0.99
 
@@ -151,7 +151,9 @@ errors = st.floats(0, 2)
 
 @given(rates, rates, rates, errors, st.integers(2, 9), st.booleans(), st.sampled_from(list(DATASETS)))
 def test_every_figure_is_finite_and_within_its_interval(train, infer, decode, error, n, shares, dataset):
-    given = Measured(rate(train, error, n), rate(infer, error, n), Decoding(rate(decode, error, n), 2), 3.0, 2.0, shares)
+    given = MeasuredRates(
+        rate(train, error, n), rate(infer, error, n), Decoding(rate(decode, error, n), 2), 3.0, 2.0, shares
+    )
     projection = project(given, Assumptions(dataset=DATASETS[dataset]), 24)
     for estimate in (projection.training, projection.tuning_loop, projection.trainings_per_week, projection.screening):
         assert 0 <= estimate.low <= estimate.value <= estimate.high
@@ -184,8 +186,8 @@ def test_against_itself_the_speed_up_is_one_and_certain():
 
 def test_shared_decoding_cancels():
     """Two accelerators behind the same slow decoder are equally fast, however uncertain the decoder is."""
-    one = Measured(rate(6_000), None, Decoding(rate(1.0, 0.2), 2), 0.0, 0.0, False)
-    other = Measured(rate(9_000), None, Decoding(rate(1.0, 0.2), 2), 0.0, 0.0, False)
+    one = MeasuredRates(rate(6_000), None, Decoding(rate(1.0, 0.2), 2), 0.0, 0.0, False)
+    other = MeasuredRates(rate(9_000), None, Decoding(rate(1.0, 0.2), 2), 0.0, 0.0, False)
     factor, _ = speed_up(one, other, HAM, EPOCHS)
     assert factor.high - factor.low < 1e-9
 

@@ -36,7 +36,7 @@ from bench.run.progress import Progress
 from bench.run.session import make_plan
 from bench.statistics.pairs import TRIMMED_BLOCKS, trimmed_mean
 from bench.statistics.rates import t_quantile
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 
 THRESHOLDS = {name: value for name, value in ALLOCATOR.items() if name.startswith("MALLOC")}
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
@@ -90,7 +90,7 @@ def main(rounds: int, backend: str, size: str) -> None:
                 )
                 for place, setting in enumerate(order)
             ]
-            answers = [msgspec.json.decode(outcome.value, type=Measured) for outcome in run_in_turns(launches)]
+            answers = [msgspec.json.decode(outcome.value, type=RankResult) for outcome in run_in_turns(launches)]
             times = np.log([one.samples[one.warmup :] for one in answers])
             for setting, one, off in zip(order, answers, times - np.median(times, axis=0), strict=True):
                 setting.relative.append(trimmed_mean(off, TRIMMED_BLOCKS))

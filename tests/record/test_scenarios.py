@@ -20,7 +20,7 @@ from bench.report.formats import BUILT_IN, render
 from bench.run.plan import Wishes, plan_cases
 from bench.run.runner import settled_case
 from bench.worker import measure as module
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 from bench.worker.jobs import Job, Measure
 from bench.worker.workbench import Workbench
 from tests.run.test_plan import CPU, WORKLOAD
@@ -31,8 +31,8 @@ BURST = Scenario(
 )
 
 
-def measure_burst(bench: Workbench) -> Measured:
-    return Measured(stages={}, lowering=f"a burst of {bench.job.case.batch_size}")
+def measure_burst(bench: Workbench) -> RankResult:
+    return RankResult(stages={}, lowering=f"a burst of {bench.job.case.batch_size}")
 
 
 @pytest.fixture

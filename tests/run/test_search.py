@@ -21,10 +21,10 @@ from bench.spec import Dense, Flatten, Network, sequential
 from bench.testing.reference import ReferenceBackend
 from bench.worker import ceiling, measure_inference
 from bench.worker import search as searching
-from bench.worker.answers import Choice, Measured
+from bench.worker.answers import Choice, RankResult
 from bench.worker.jobs import MeasureCeiling
 from bench.worker.search import check_ways
-from bench.worker.timing import Trace, seconds_per_step
+from bench.worker.timing import PilotCourse, seconds_per_step
 from tests.support.records import train
 from tests.support.site import bench
 
@@ -92,9 +92,9 @@ def test_a_batch_size_is_chosen_by_timed_seconds_alone(monkeypatch: pytest.Monke
     clock = [0.0]
     monkeypatch.setattr(measure_inference, "perf_counter", lambda: clock[0])
 
-    def pilot(bench: Any, size: int) -> tuple[Trace, Measured]:
+    def pilot(bench: Any, size: int) -> tuple[PilotCourse, RankResult]:
         clock[0] += 100.0 + timed
-        return Trace([1] * 20, [timed / 20 * (1 + 1 / size)] * 20), Measured(stages={}, batch_size=size)
+        return PilotCourse([1] * 20, [timed / 20 * (1 + 1 / size)] * 20), RankResult(stages={}, batch_size=size)
 
     monkeypatch.setattr(measure_inference, "_pilot", pilot)
     job = SimpleNamespace(candidates=(32, 128, 512, 2048), seconds=1.0, case=SimpleNamespace(batch_size=32))

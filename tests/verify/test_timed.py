@@ -34,7 +34,7 @@ from bench.verify.updates import Walk, check_updates
 from bench.verify.witness import (
     MOST_DRAWS,
     TRIES,
-    Timed,
+    TimedRun,
     unforeseen_batch,
     unforeseen_images,
     witness_loss,
@@ -161,7 +161,7 @@ def witness(
     monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
     inner = ReferenceBackend().trainer(RESIDUAL, initial_weights(RESIDUAL.network, 7), "reference", SETTINGS)
     trainer = Sleeping(inner, delays, clock)
-    seen = Timed(batch_size=16, steps=8, seconds=timed, done=0, disturbed=disturbed)
+    seen = TimedRun(batch_size=16, steps=8, seconds=timed, done=0, disturbed=disturbed)
     checks = witness_training(trainer, RESIDUAL, "float64", seen, np.random.default_rng(3))
     return {check.name: check.passed for check in checks}, trainer.block
 
@@ -187,7 +187,7 @@ def test_a_disturbed_machine_is_given_time(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_machine_that_was_busy_while_timing_is_given_time(monkeypatch: pytest.MonkeyPatch):
-    """Timed blocks and the first witness blocks were ten times slower than the trainer is on an idle machine."""
+    """TimedRun blocks and the first witness blocks were ten times slower than the trainer is on an idle machine."""
     passed, _ = witness(monkeypatch, lambda block: 1.0 if block < 3 else 0.1, timed=8.0)
     assert all(passed.values())
 
@@ -219,7 +219,7 @@ def test_a_quick_moment_of_a_busy_machine_is_not_held_against_a_trainer(monkeypa
         ordinary_next[0] = False
         return 0.05 if quick else 0.1
 
-    seen = Timed(batch_size=8, steps=4, seconds=0.4, done=0, ordinary=ordinary)
+    seen = TimedRun(batch_size=8, steps=4, seconds=0.4, done=0, ordinary=ordinary)
     checks = witness_training(Sleeping(inner, delays, clock), RESIDUAL, "float64", seen, np.random.default_rng(3))
     assert {c.name: c.passed for c in checks}["ordinary batches take as long"] is passes
     assert all(c.passed for c in checks if c.name != "ordinary batches take as long")
@@ -237,14 +237,14 @@ def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyP
             self.clock[0] += 0.1
             return self.inner.run(batches)
 
-    seen = Timed(batch_size=16, steps=steps, seconds=0.1, done=0)
+    seen = TimedRun(batch_size=16, steps=steps, seconds=0.1, done=0)
     trainer = Constant(inner, lambda block: 0.0, clock)
     failed = [c.name for c in witness_training(trainer, RESIDUAL, "float64", seen, np.random.default_rng(3)) if not c.passed]
     assert failed == ["every step of a block takes its time"]
 
 
 def test_work_of_the_host_in_timed_blocks_is_not_asked_of_short_ones(monkeypatch: pytest.MonkeyPatch):
-    """Timed blocks made their batches, which took nine times as long as their steps."""
+    """TimedRun blocks made their batches, which took nine times as long as their steps."""
     passed, _ = witness(monkeypatch, lambda block: 0.01, timed=0.8)
     assert all(passed.values())
 
@@ -256,7 +256,7 @@ def test_witness_predictions_look_at_the_clock_too(monkeypatch: pytest.MonkeyPat
     inner = ReferenceBackend().predictor(RESIDUAL, weights, "reference", SETTINGS)
     predictor = Sleeping(inner, lambda block: 0.1, clock)
     for timed, good in ((1.6 * 4, True), (0.5 * 4, False)):
-        seen = Timed(batch_size=16, steps=4, seconds=timed)
+        seen = TimedRun(batch_size=16, steps=4, seconds=timed)
         right, quick = witness_predictions(predictor, RESIDUAL, weights, "float64", seen, 2, np.random.default_rng(5))
         assert right.passed
         assert quick.passed is good

@@ -10,7 +10,7 @@ import pytest
 from bench.machine import gpu_sampler
 from bench.record.scenarios import scenario
 from bench.worker import measure as module
-from bench.worker.answers import Measured
+from bench.worker.answers import RankResult
 from bench.worker.measure import measure
 from bench.worker.workbench import TIMED_STAGE, Workbench
 from tests.support import fake_nvml
@@ -49,11 +49,11 @@ def test_a_trial_keeps_what_was_seen(monkeypatch):
     fake_nvml.install(monkeypatch, nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0x40 | 0x4)
     one = bench()
 
-    def phase(given: Workbench) -> Measured:
+    def phase(given: Workbench) -> RankResult:
         with given.stage(TIMED_STAGE):
             pass
         given.telemetry = module.telemetry()
-        return Measured(stages={})
+        return RankResult(stages={})
 
     monkeypatch.setattr(module, "set_up", lambda job, channel: one)
     monkeypatch.setattr(module, "handler", lambda name: phase)

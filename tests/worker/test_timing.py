@@ -64,17 +64,17 @@ class EvenSteps:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-@given(st.lists(st.floats(0.1, 10), min_size=3, max_size=30))
-def test_a_sample_is_one_blocks_time_on_either_kind_of_device(asynchronous, durations):
-    device = FakeDevice([*durations, 1.0], asynchronous)
-    timed = time_pipelined(device.launch, device.wait, len(durations) - 2, clock=device.clock)
-    # A synchronous device does block i + 1 while block i is "in flight", so its samples come one block later.
-    first = 1 if asynchronous else 2
-    expected = [*durations, 1.0][first : first + len(durations) - 2]
+@given(st.lists(st.floats(0.1, 10), min_size=3, max_size=30), st.integers(1, 4))
+def test_a_sample_is_one_blocks_time_on_either_kind_of_device(asynchronous, durations, depth):
+    device = FakeDevice([*durations, *[1.0] * depth], asynchronous)
+    timed = time_pipelined(device.launch, device.wait, len(durations), clock=device.clock, depth=depth)
+    # A synchronous device does later blocks while block i is "in flight", so its samples come so many blocks later.
+    first = 1 if asynchronous else depth
+    expected = [*durations, *[1.0] * depth][first : first + len(durations)]
     assert timed.samples == pytest.approx(expected)
-    assert device.most_in_flight == 2
+    assert device.most_in_flight == depth
     assert device.in_flight == 0
-    assert len(timed.results) == len(durations)
+    assert len(timed.results) == len(durations) + depth
 
 
 def test_queries_are_timed_one_by_one():

@@ -15,7 +15,7 @@ from bench.analysis.rows import X86, is_default, reference_name, reference_names
 from bench.datasets import DATASETS
 from bench.projection.assumptions import Assumptions
 from bench.projection.draws import STRATA, seed_of, strata
-from bench.projection.model import Measured
+from bench.projection.model import MeasuredRates
 from bench.report import cells
 from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, network
 from bench.report.costs import price_source
@@ -138,7 +138,7 @@ def _setting(setting: Setting, row: Row, suffix: str) -> Fields:
     }
 
 
-def _measured(found: Measured) -> Fields:
+def _measured(found: MeasuredRates) -> Fields:
     decode = None if found.decode is None else {**_log(found.decode.log), "cores": found.decode.cores}
     return {
         "train": _log(found.train),

@@ -1,27 +1,13 @@
-"""The facts a measuring worker adds to its answer."""
+"""The code that a worker really ran: versions, folders and commits."""
 
 from __future__ import annotations
 
-import resource
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import bench
 from bench.entry_points import PluginRef
-from bench.machine.gpu import sample_gpus
 from bench.machine.host import hashed
-
-
-def peak_memory() -> int:
-    """Peak resident bytes of this process (getrusage counts KiB on Linux, bytes on macOS)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def telemetry() -> dict[str, float | None]:
-    """What the devices are doing just now."""
-    return {**sample_gpus()}
 
 
 def package_facts(plugin: PluginRef | None) -> dict[str, str]:

@@ -22,7 +22,7 @@ BATCHES = 6
 
 
 @dataclass(frozen=True)
-class Course:
+class KnownTraining:
     """Batches in the order they are trained on, each step's loss, and how far an honest device may stray from it."""
 
     batches: tuple[Batch, ...]
@@ -53,7 +53,7 @@ def copies(batches: Sequence[Batch]) -> list[Batch]:
     return [(images.copy(), labels.copy()) for images, labels in batches]
 
 
-def make_course(workload: Workload, precision: str, order: Sequence[int], batch_size: int) -> Course:
+def make_course(workload: Workload, precision: str, order: Sequence[int], batch_size: int) -> KnownTraining:
     """A training on the batches 0 to 5 in the given order, which may repeat some."""
     key = workload_digest(workload), precision, tuple(order), batch_size
     if key not in _made:
@@ -61,10 +61,10 @@ def make_course(workload: Workload, precision: str, order: Sequence[int], batch_
     return _made[key]
 
 
-_made: dict[tuple[str, str, tuple[int, ...], int], Course] = {}
+_made: dict[tuple[str, str, tuple[int, ...], int], KnownTraining] = {}
 
 
-def _make(workload: Workload, precision: str, order: Sequence[int], batch_size: int) -> Course:
+def _make(workload: Workload, precision: str, order: Sequence[int], batch_size: int) -> KnownTraining:
     base = batches_of(workload, BATCHES, batch_size)
     batches = [base[index] for index in order]
     run = Oracle(workload.network, workload.loss, workload.optimizer, initial_weights(workload.network, workload.seed))
@@ -74,4 +74,4 @@ def _make(workload: Workload, precision: str, order: Sequence[int], batch_size: 
     else:
         first: Weights = run.weights  # only the losses' envelope is used
         allowed = envelope_of_training(workload, batches, losses, first, precision, DRAWS).losses
-    return Course(tuple(batches), tuple(losses), tuple(allowed))
+    return KnownTraining(tuple(batches), tuple(losses), tuple(allowed))
