@@ -17,20 +17,43 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import pluggy
-from numpy.typing import NDArray
 
+from bench.precisions import PRECISIONS
 from bench.spec import CrossEntropy, Network, Optimizer, Weights
 
-PRECISIONS = ("float64", "fp32", "tf32", "bf16")
-"""``float64`` for proofs; ``fp32`` strict; ``tf32`` convolution and dense operands rounded to 10 bits of mantissa; ``bf16``
-convolution and dense operands in bfloat16. In tf32 and bf16, accumulation, master weights, optimizer, BatchNorm statistics
-and loss stay in fp32."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-hookspec = pluggy.HookspecMarker("bench")
+__all__ = [
+    "PRECISIONS",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "Backend",
+    "DataReader",
+    "DataRequest",
+    "Device",
+    "Hooks",
+    "ImageSet",
+    "Pending",
+    "Predictor",
+    "Probe",
+    "Progress",
+    "Recipe",
+    "Reporter",
+    "Settings",
+    "Staged",
+    "Trainer",
+    "UnsupportedLayer",
+    "Workload",
+    "hookimpl",
+]
+
+_hookspec = pluggy.HookspecMarker("bench")
 hookimpl = pluggy.HookimplMarker("bench")
 
 
@@ -259,14 +282,14 @@ class Reporter(Protocol):
 class Hooks:
     """The hook signatures; a plugin implements any of them."""
 
-    @hookspec
+    @_hookspec
     def bench_backends(self) -> Sequence[Backend]:  # type: ignore[empty-body]
         """Backends this plugin offers."""
 
-    @hookspec
+    @_hookspec
     def bench_workloads(self) -> Sequence[Workload]:  # type: ignore[empty-body]
         """Workloads this plugin offers, one object per size."""
 
-    @hookspec
+    @_hookspec
     def bench_reporters(self) -> Sequence[Reporter]:  # type: ignore[empty-body]
         """Output formats for ``bench report``."""

@@ -24,9 +24,9 @@ from bench.analysis.model import (
 )
 from bench.analysis.pool import Figure, Pool, Tally
 from bench.errors import NoFigure
+from bench.precisions import OPERAND_BYTES
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
-from bench.spec import OPERAND_BYTES
 from bench.statistics.rates import PERCENTILES, LogRate, Percentile, log_rate, percentile
 
 PLAUSIBLE = 1.1

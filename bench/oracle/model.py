@@ -21,9 +21,9 @@ from bench.spec import (
     Weights,
     decays,
     join,
-    map_network,
     trainable,
 )
+from bench.spec.layers import map_network
 
 
 def predict(network: Network, weights: Weights, images: NDArray[np.uint8], arithmetic: Arithmetic = exact) -> Array:

@@ -12,6 +12,7 @@ from bench.entry_points import PluginRef
 from bench.errors import NoDeviceError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
+from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
 from bench.record.schema import Case, DeviceFacts, Machine, Place, Skip
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
@@ -19,7 +20,6 @@ from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec
 
-PRECISIONS = ("float64", "fp32", "tf32", "bf16")
 MEASURES = ("auc", "accuracy")
 
 # Offline batch sizes a pilot tries, in rising order while they get faster.

@@ -1,13 +1,8 @@
-"""The specification language: networks, losses and optimizers as data, and what follows from them."""
+"""The specification language for plugins: networks, losses and optimizers as data.
 
-from bench.spec.counts import (
-    OPERAND_BYTES,
-    forward_elements,
-    forward_flops,
-    parameter_count,
-    training_elements,
-    training_flops,
-)
+What only the harness needs (initial weights, counts of operations) is imported from its own module; the others load no NumPy.
+"""
+
 from bench.spec.layers import (
     AveragePool,
     BatchNorm,
@@ -22,15 +17,13 @@ from bench.spec.layers import (
     Residual,
     Sequential,
     SiLU,
-    map_network,
     sequential,
 )
-from bench.spec.shapes import Node, Shape, join, output_shape, walk
+from bench.spec.shapes import join, walk
+from bench.spec.tensors import Weights, decays, trainable
 from bench.spec.training import SGD, AdamW, CrossEntropy, Optimizer, Schedule
-from bench.spec.weights import Weights, decays, digest, initial_weights, raw_words, tensor_shapes, trainable, uniform
 
 __all__ = [
-    "OPERAND_BYTES",
     "SGD",
     "AdamW",
     "AveragePool",
@@ -43,30 +36,16 @@ __all__ = [
     "Layer",
     "MaxPool",
     "Network",
-    "Node",
     "Optimizer",
     "ReLU",
     "Residual",
     "Schedule",
     "Sequential",
-    "Shape",
     "SiLU",
     "Weights",
     "decays",
-    "digest",
-    "forward_elements",
-    "forward_flops",
-    "initial_weights",
     "join",
-    "map_network",
-    "output_shape",
-    "parameter_count",
-    "raw_words",
     "sequential",
-    "tensor_shapes",
     "trainable",
-    "training_elements",
-    "training_flops",
-    "uniform",
     "walk",
 ]

@@ -10,10 +10,7 @@ from math import prod
 
 from bench.spec.layers import BatchNorm, Conv2d, Dense, Network
 from bench.spec.shapes import Node, walk
-from bench.spec.weights import tensor_shapes, trainable
-
-OPERAND_BYTES = {"float64": 8, "fp32": 4, "tf32": 4, "bf16": 2}
-"""Of an operand of a convolution or a matrix product, by precision."""
+from bench.spec.tensors import tensor_shapes, trainable
 
 
 def parameter_count(network: Network) -> int:

@@ -16,42 +16,7 @@ from numpy.typing import NDArray
 
 from bench.spec.layers import BatchNorm, Conv2d, Dense, Network
 from bench.spec.shapes import Node, join, walk
-
-Weights = Mapping[str, NDArray[np.floating]]
-"""Canonical tensor name to array in canonical layout."""
-
-_STATISTICS = ("running_mean", "running_var")
-
-
-def trainable(name: str) -> bool:
-    """Whether the tensor is trained (BatchNorm's running statistics are not)."""
-    return name.rsplit(".", 1)[-1] not in _STATISTICS
-
-
-def decays(network: Network) -> frozenset[str]:
-    """Names of the tensors weight decay touches when ``decay_all`` is False: weights of Conv2d and Dense."""
-    return frozenset(join(node.path, "weight") for node in walk(network) if isinstance(node.layer, Conv2d | Dense))
-
-
-def tensor_shapes(network: Network) -> dict[str, tuple[int, ...]]:
-    """Canonical name to shape of every tensor, in forward order."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for node in walk(network):
-        for name, shape in _layer_tensors(node).items():
-            shapes[join(node.path, name)] = shape
-    return shapes
-
-
-def _layer_tensors(node: Node) -> dict[str, tuple[int, ...]]:
-    layer = node.layer
-    if isinstance(layer, Conv2d):
-        shape = (layer.out_channels, layer.in_channels // layer.groups, layer.kernel, layer.kernel)
-        return {"weight": shape} | ({"bias": (layer.out_channels,)} if layer.bias else {})
-    if isinstance(layer, Dense):
-        return {"weight": (layer.out_features, layer.in_features)} | ({"bias": (layer.out_features,)} if layer.bias else {})
-    if isinstance(layer, BatchNorm):
-        return dict.fromkeys(("weight", "bias", *_STATISTICS), (layer.channels,))
-    return {}
+from bench.spec.tensors import Weights, layer_tensors
 
 
 def initial_weights(network: Network, seed: int) -> Weights:
@@ -63,7 +28,7 @@ def initial_weights(network: Network, seed: int) -> Weights:
     """
     weights: dict[str, NDArray[np.floating]] = {}
     for node in walk(network):
-        for name, shape in _layer_tensors(node).items():
+        for name, shape in layer_tensors(node).items():
             weights[join(node.path, name)] = _initial(node, name, shape, seed)
     return weights
 

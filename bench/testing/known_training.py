@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bench.contract import Progress, Workload
 from bench.oracle import Oracle
 from bench.record.schema import Check
-from bench.spec import Weights, initial_weights
+from bench.spec import Weights
+from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
 from bench.verify.compare import worst
 from bench.verify.envelope import FLOAT64_TOLERANCE, envelope_of_training

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.contract import Pending, Workload
 from bench.record.schema import Check
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from bench.testing.predicting import Questions
 from bench.verify.batches import Batch, Images
 from bench.verify.equivalence import Subject, compiled

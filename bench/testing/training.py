@@ -13,7 +13,9 @@ import numpy as np
 
 from bench.contract import Progress, Trainer, Workload
 from bench.record.schema import Check
-from bench.spec import Weights, initial_weights, tensor_shapes
+from bench.spec import Weights
+from bench.spec.tensors import tensor_shapes
+from bench.spec.weights import initial_weights
 from bench.testing.known_training import KnownTraining, copies, losses_of, make_course
 from bench.verify.batches import Batch
 from bench.verify.compare import misfit

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UsageError
-from bench.spec import Network, raw_words
+from bench.spec import Network
+from bench.spec.weights import raw_words
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int32]

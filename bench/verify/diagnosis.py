@@ -11,15 +11,9 @@ from numpy.typing import NDArray
 from bench.contract import Workload
 from bench.oracle import Oracle
 from bench.oracle.rules import SPECIFIED, Rules
-from bench.spec import (
-    SGD,
-    AdamW,
-    BatchNorm,
-    Layer,
-    Weights,
-    initial_weights,
-    map_network,
-)
+from bench.spec import SGD, AdamW, BatchNorm, Layer, Weights
+from bench.spec.layers import map_network
+from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
 from bench.verify.envelope import Fingerprint, fingerprint
 from bench.verify.variants import COUPLED, DECOUPLED, DIVIDED_BY_COUNT, RATE_INSIDE_VELOCITY, UNSCALED

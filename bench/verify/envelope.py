@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bench import oracle
 from bench.contract import Workload
 from bench.oracle import Oracle
-from bench.spec import Weights, initial_weights, trainable
+from bench.spec import Weights, trainable
+from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
 from bench.verify.parallel import in_parallel
 

@@ -12,7 +12,9 @@ import numpy as np
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
 from bench.oracle import Oracle
 from bench.record.schema import Check
-from bench.spec import Weights, initial_weights, tensor_shapes
+from bench.spec import Weights
+from bench.spec.tensors import tensor_shapes
+from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
 from bench.verify.compare import (
     TENSORS,

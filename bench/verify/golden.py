@@ -19,7 +19,8 @@ from bench import oracle
 from bench.contract import Workload
 from bench.errors import SpecError
 from bench.oracle import Oracle
-from bench.spec import Weights, digest, initial_weights
+from bench.spec import Weights
+from bench.spec.weights import digest, initial_weights
 from bench.verify.batches import Batch, golden_batches
 from bench.verify.envelope import FLOOR, Envelope, envelope_of_predictions, envelope_of_training, fingerprint
 

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from bench.machine.host import available_memory, usable_cores
-from bench.spec import Network, training_elements
+from bench.spec import Network
+from bench.spec.counts import training_elements
 
 T = TypeVar("T")
 

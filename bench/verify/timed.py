@@ -19,7 +19,8 @@ from bench import oracle
 from bench.contract import Progress, Workload
 from bench.oracle import Oracle
 from bench.record.schema import Check
-from bench.spec import Network, Weights, initial_weights
+from bench.spec import Network, Weights
+from bench.spec.weights import initial_weights
 from bench.verify import compare
 from bench.verify.batches import Batch, base_size, tile
 from bench.verify.envelope import FLOAT64_TOLERANCE, FLOOR, SAFETY, envelope_of_training

@@ -30,7 +30,8 @@ from bench.contract import Predictor, Progress, Trainer, Workload
 from bench.in_flight import in_flight
 from bench.oracle import Arithmetic
 from bench.record.schema import Check
-from bench.spec import Weights, tensor_shapes, trainable
+from bench.spec import Weights, trainable
+from bench.spec.tensors import tensor_shapes
 from bench.verify.batches import Batch, Images, Labels, base_size
 from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY

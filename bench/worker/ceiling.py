@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 
 from bench.contract import Backend, Settings, UnsupportedLayer, Workload
+from bench.precisions import OPERAND_BYTES
 from bench.spec import (
-    OPERAND_BYTES,
     SGD,
     Conv2d,
     CrossEntropy,
@@ -29,11 +29,10 @@ from bench.spec import (
     Network,
     Schedule,
     Weights,
-    forward_flops,
-    parameter_count,
     sequential,
-    tensor_shapes,
 )
+from bench.spec.counts import forward_flops, parameter_count
+from bench.spec.tensors import tensor_shapes
 from bench.verify.equivalence import compiled
 from bench.worker.answers import Reached
 from bench.worker.channel import Channel, out_of_memory

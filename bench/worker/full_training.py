@@ -20,7 +20,8 @@ from bench.errors import DataError
 from bench.in_flight import in_flight
 from bench.record.quality import reached
 from bench.record.schema import Evaluation
-from bench.spec import Weights, initial_weights
+from bench.spec import Weights
+from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
 from bench.verify.equivalence import compiled
 from bench.worker.augment import epoch_batches

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.contract import Pending, Progress, Trainer
 from bench.machine.other_work import OtherWork
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import TimedRun, witness_training
 from bench.worker.answers import RankResult

@@ -19,7 +19,7 @@ from filelock import FileLock
 from bench.contract import TEST, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
 from bench.record.schema import DataFacts, WorkloadFacts
-from bench.spec import forward_elements, forward_flops, parameter_count, training_elements, training_flops
+from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
 from bench.worker.answers import Prepared
 from bench.worker.channel import Channel

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.contract import Settings
 from bench.errors import PluginError
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from bench.verify.equivalence import compiled
 from bench.worker.answers import Choice
 from bench.worker.channel import Channel, out_of_memory

@@ -8,7 +8,7 @@ import pytest
 
 from backends.cpu import CpuBackend
 from bench.contract import Settings
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from tests.support.compiler import needs_compiler
 

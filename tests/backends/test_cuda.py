@@ -20,7 +20,8 @@ from backends.cuda import CHOICES, CudaBackend
 from backends.torch_engine import RecordedPredictor, RecordedTrainer, TorchPredictor, TorchTrainer
 from backends.torch_graph import Recorded
 from bench.contract import Device, Probe, Settings, Workload
-from bench.spec import AdamW, Schedule, initial_weights
+from bench.spec import AdamW, Schedule
+from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from bench.verify.equivalence import compiled
 

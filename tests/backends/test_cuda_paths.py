@@ -22,7 +22,8 @@ import torch
 
 from backends import torch_engine
 from bench.contract import Settings, Workload
-from bench.spec import AdamW, Schedule, Weights, initial_weights
+from bench.spec import AdamW, Schedule, Weights
+from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from bench.verify.equivalence import compiled
 from tests.support.cuda_stand_in import DEVICE, Event, OnCard, Stream, stand_in

@@ -12,7 +12,8 @@ from backends import jax_lowering
 from backends.jax_engine import JaxPredictor, JaxTrainer
 from backends.jax_xla import JaxBackend
 from bench.contract import Settings, Workload
-from bench.spec import Weights, initial_weights
+from bench.spec import Weights
+from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from bench.verify.equivalence import Subject, verify
 from workloads.melanoma import bench_workloads

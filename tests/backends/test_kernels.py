@@ -24,19 +24,8 @@ from backends.torch_frozen import as_graph, freeze
 from backends.torch_lowering import numerics
 from backends.torch_norm import FusedNorm
 from backends.torch_patches import GatheredConv, gathers
-from bench.spec import (
-    BatchNorm,
-    Conv2d,
-    Dense,
-    Flatten,
-    MaxPool,
-    Network,
-    ReLU,
-    Residual,
-    Sequential,
-    initial_weights,
-    sequential,
-)
+from bench.spec import BatchNorm, Conv2d, Dense, Flatten, MaxPool, Network, ReLU, Residual, Sequential, sequential
+from bench.spec.weights import initial_weights
 from tests.support.compiler import needs_compiler
 
 jax.config.update("jax_enable_x64", True)

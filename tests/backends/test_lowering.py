@@ -18,7 +18,8 @@ from backends.jax_lowering import from_jax, to_jax
 from backends.jax_xla import JaxBackend
 from backends.torch_lowering import load, set_tf32, unload
 from bench.contract import Backend, Settings, UnsupportedLayer, Workload
-from bench.spec import BatchNorm, Dense, GlobalAveragePool, Network, SiLU, digest, initial_weights, sequential
+from bench.spec import BatchNorm, Dense, GlobalAveragePool, Network, SiLU, sequential
+from bench.spec.weights import digest, initial_weights
 from bench.testing import kit_workloads
 from bench.verify.equivalence import compiled
 

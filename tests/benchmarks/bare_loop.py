@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from backends.torch_engine import optimizer_of
 from backends.torch_lowering import load, lower, numerics
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from workloads.melanoma import bench_workloads
 
 IMAGES = 2048

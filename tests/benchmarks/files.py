@@ -19,7 +19,7 @@ from peers import BATCH, TURN, backend, settings, workload
 
 from bench.contract import DataRequest
 from bench.machine.host import usable_cores
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from bench.worker.feed import FILES, Batches, Feed, FileFeed
 
 MOST_FILES = 256

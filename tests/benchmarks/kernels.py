@@ -22,7 +22,7 @@ from backends.cpu import CpuBackend
 from backends.cuda import CudaBackend
 from bench.contract import Settings
 from bench.machine.host import usable_cores
-from bench.spec import initial_weights
+from bench.spec.weights import initial_weights
 from bench.verify.equivalence import compiled
 from workloads.melanoma import bench_workloads
 

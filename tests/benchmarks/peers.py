@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from bench.contract import Backend, Settings, Workload
 from bench.machine.host import usable_cores
-from bench.spec import Network, Weights, initial_weights
+from bench.spec import Network, Weights
+from bench.spec.weights import initial_weights
 
 BATCH = 32
 BATCHES = (1, 8, 32, 128)

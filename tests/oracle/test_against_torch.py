@@ -10,7 +10,8 @@ from backends.cpu import CpuBackend
 from bench.contract import Settings
 from bench.oracle import Oracle
 from bench.oracle.arithmetic import round_to_bits
-from bench.spec import SGD, AdamW, CrossEntropy, Schedule, initial_weights
+from bench.spec import SGD, AdamW, CrossEntropy, Schedule
+from bench.spec.weights import initial_weights
 from bench.verify.batches import golden_batches, tile
 from tests.support.misbehaving import NETWORK, workload
 

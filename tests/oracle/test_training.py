@@ -15,7 +15,8 @@ from bench.contract import Workload
 from bench.oracle import Oracle
 from bench.oracle.arithmetic import MANTISSA_BITS, round_to_bits
 from bench.oracle.rules import cross_entropy
-from bench.spec import SGD, AdamW, CrossEntropy, Optimizer, Schedule, decays, initial_weights, trainable
+from bench.spec import SGD, AdamW, CrossEntropy, Optimizer, Schedule, decays, trainable
+from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from bench.verify.batches import Batch, golden_batches, tile
 

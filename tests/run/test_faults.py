@@ -264,7 +264,7 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
         "run._finish = lambda *given: None\n"  # the table needs NumPy, measuring must not
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch','jax','numpy','pandas','backends','workloads',"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch','jax','numpy','pandas','pluggy','backends','workloads',"
         "'misbehaving_plugin'}))"
     )
     done = subprocess.run(

@@ -10,21 +10,9 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from backends.torch_lowering import load, lower, numerics
-from bench.spec import (
-    Conv2d,
-    Dense,
-    Flatten,
-    Network,
-    ReLU,
-    forward_elements,
-    forward_flops,
-    initial_weights,
-    parameter_count,
-    sequential,
-    training_elements,
-    training_flops,
-    walk,
-)
+from bench.spec import Conv2d, Dense, Flatten, Network, ReLU, sequential, walk
+from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
+from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from workloads.networks import resnet18, resnet50, small_residual
 

@@ -18,11 +18,11 @@ from bench.spec import (
     ReLU,
     Residual,
     Sequential,
-    map_network,
-    output_shape,
     sequential,
     walk,
 )
+from bench.spec.layers import map_network
+from bench.spec.shapes import output_shape
 
 
 def network(**layers: Layer) -> Network:

@@ -5,20 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.spec import (
-    BatchNorm,
-    Conv2d,
-    Dense,
-    GlobalAveragePool,
-    Network,
-    decays,
-    digest,
-    initial_weights,
-    sequential,
-    tensor_shapes,
-    trainable,
-    uniform,
-)
+from bench.spec import BatchNorm, Conv2d, Dense, GlobalAveragePool, Network, decays, sequential, trainable
+from bench.spec.tensors import tensor_shapes
+from bench.spec.weights import digest, initial_weights, uniform
 from bench.testing import kit_workloads
 from workloads.networks import resnet50, small_residual
 

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from backends.torch_lowering import load, lower, numerics, unload
 from bench.contract import Progress, Workload
 from bench.oracle import Oracle
-from bench.spec import Dense, initial_weights, map_network, trainable
+from bench.spec import Dense, trainable
+from bench.spec.layers import map_network
+from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from bench.testing.reference import ReferenceBackend, ReferenceTrainer
 from bench.testing.zoo import CHEATS, subject_of

@@ -9,7 +9,8 @@ import pytest
 
 from backends.cpu import CpuBackend
 from bench.contract import Settings, Workload
-from bench.spec import SGD, CrossEntropy, Schedule, initial_weights
+from bench.spec import SGD, CrossEntropy, Schedule
+from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from bench.testing.reference import ReferenceBackend, rounding
 from bench.verify.batches import Batch

@@ -12,19 +12,8 @@ from bench import oracle
 from bench.contract import Progress, Settings, Workload
 from bench.oracle import Arithmetic, Oracle
 from bench.record.schema import Check
-from bench.spec import (
-    SGD,
-    AdamW,
-    Dense,
-    GlobalAveragePool,
-    Layer,
-    ReLU,
-    Schedule,
-    Weights,
-    initial_weights,
-    sequential,
-    trainable,
-)
+from bench.spec import SGD, AdamW, Dense, GlobalAveragePool, Layer, ReLU, Schedule, Weights, sequential, trainable
+from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from bench.testing.reference import ReferenceBackend, rounding
 from bench.testing.workloads import conv_norm

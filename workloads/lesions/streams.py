@@ -1,7 +1,7 @@
 """Random numbers by index: image i's are a fixed function of the seed and of i, whoever asks, and with whatever else.
 
 Philox is a counter-based generator (Salmon et al. 2011), so any place of its stream is reached at once; NumPy promises the
-raw stream for ever. The keys are those of ``bench.spec.raw_words``.
+raw stream for ever. The keys are those of ``bench.spec.weights.raw_words``.
 """
 
 from __future__ import annotations

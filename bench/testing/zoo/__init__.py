@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from bench.contract import Backend, Settings, Workload
 from bench.record.schema import Check
-from bench.spec import BatchNorm, Layer, map_network
+from bench.spec import BatchNorm, Layer
+from bench.spec.layers import map_network
 from bench.testing import predicting, proof, training
 from bench.testing.reference import ReferenceBackend, ReferencePredictor, ReferenceTrainer, rounding
 from bench.testing.workloads import BATCH_SIZE, kit_workloads

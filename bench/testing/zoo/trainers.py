@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from bench.contract import Progress, Settings, Workload
 from bench.oracle import Arithmetic, Oracle, training_loss
 from bench.oracle.rules import Rules
-from bench.spec import Weights, initial_weights, tensor_shapes
+from bench.spec import Weights
+from bench.spec.tensors import tensor_shapes
+from bench.spec.weights import initial_weights
 from bench.testing.reference import ReferenceTrainer
 from bench.verify.batches import Images, Labels
 from bench.verify.variants import COUPLED, DECOUPLED

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.spec import raw_words, uniform
+from bench.spec.weights import raw_words, uniform
 from workloads.lesions.streams import bytes_of, uniforms_by_index, words_by_index
 
 INDICES = st.lists(st.integers(0, 60), max_size=40)

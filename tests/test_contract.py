@@ -1,0 +1,19 @@
+"""The contract is light, and its public names are those that it lists."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from bench import contract
+
+
+def test_the_contract_and_the_specification_load_no_numpy():
+    code = "import sys, bench.contract; print(sorted({'numpy', 'bench.spec', 'bench.spec.weights'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['bench.spec']"
+
+
+def test_every_class_of_the_contract_is_listed():
+    own = {name for name, value in vars(contract).items() if getattr(value, "__module__", "") == contract.__name__}
+    assert "Backend" in own <= set(contract.__all__)
