@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Progress, Workload
-from bench.oracle import Oracle
+from bench.oracle.model import Oracle
 from bench.record.schema import Check
 from bench.spec import Weights
 from bench.spec.weights import initial_weights

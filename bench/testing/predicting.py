@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import oracle
 from bench.contract import Predictor
+from bench.oracle.model import predict
 from bench.record.schema import Check
 from bench.spec import Weights
 from bench.testing.training import check_optional
@@ -45,7 +45,7 @@ class Questions:
     @cached_property
     def answers(self) -> list[NDArray[np.float64]]:
         """The oracle's probabilities (batch, classes) of each batch."""
-        return [oracle.predict(self.subject.workload.network, self.weights, images) for images in self.images]
+        return [predict(self.subject.workload.network, self.weights, images) for images in self.images]
 
     @cached_property
     def allowed(self) -> float:
@@ -149,7 +149,7 @@ def check_predictors(subject: Subject) -> list[Check]:
     for images in ask.images:
         mine.append(_ask(first, images.copy()))
         theirs.append(_ask(second, images.copy()))
-    truth = oracle.predict(subject.workload.network, other, ask.images[0])
+    truth = predict(subject.workload.network, other, ask.images[0])
     return [*_check_all(ask, "independent predictors", mine), ask.check("independent predictors", theirs[0], truth)]
 
 

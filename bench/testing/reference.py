@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Device, Pending, Probe, Progress, Settings, Workload
-from bench.oracle import Arithmetic, Oracle, exact, predict
-from bench.oracle.arithmetic import MANTISSA_BITS, round_to_bits
+from bench.oracle.arithmetic import MANTISSA_BITS, Arithmetic, exact, round_to_bits
+from bench.oracle.model import Oracle, predict
 from bench.spec import Weights
 from bench.verify.compare import sum_of_squares
 

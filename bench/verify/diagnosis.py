@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Workload
-from bench.oracle import Oracle
+from bench.oracle.model import Oracle
 from bench.oracle.rules import SPECIFIED, Rules
 from bench.spec import SGD, AdamW, BatchNorm, Layer, Weights
 from bench.spec.layers import map_network

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import oracle
 from bench.contract import Workload
-from bench.oracle import Oracle
+from bench.oracle.arithmetic import rounded
+from bench.oracle.model import Oracle, predict
 from bench.spec import Weights, trainable
 from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
@@ -87,7 +87,7 @@ def envelope_of_training(
 
     def trained(draw: int) -> tuple[list[float], Weights]:
         """The losses, and the weights after the first step."""
-        arithmetic = oracle.rounded(precision, draw)
+        arithmetic = rounded(precision, draw)
         run = Oracle(workload.network, workload.loss, workload.optimizer, weights, arithmetic, copies=copies)
         found = [run.step(*batches[0])]
         after = run.weights
@@ -156,6 +156,6 @@ def envelope_of_predictions(
     """How far a probability may stray from ``truth`` (batch, classes) on ``batch``."""
     spread = 0.0
     for draw in range(draws):
-        found = oracle.predict(workload.network, weights, batch[0], oracle.rounded(precision, 1000 + draw))
+        found = predict(workload.network, weights, batch[0], rounded(precision, 1000 + draw))
         spread = max(spread, float(np.abs(found - truth).max()))
     return _rounded(max(SAFETY * spread, FLOOR[precision]))

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
-from bench.oracle import Oracle
+from bench.oracle.model import Oracle
 from bench.record.schema import Check
 from bench.spec import Weights
 from bench.spec.tensors import tensor_shapes

@@ -15,10 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import oracle
 from bench.contract import Workload
 from bench.errors import SpecError
-from bench.oracle import Oracle
+from bench.oracle.model import Oracle, batch_statistics, predict
 from bench.spec import Weights
 from bench.spec.weights import digest, initial_weights
 from bench.verify.batches import Batch, golden_batches
@@ -67,7 +66,7 @@ def steps_and_images(workload: Workload) -> tuple[int, int]:
 def calibrated_weights(workload: Workload, batch: Batch) -> Weights:
     """Initial weights with the statistics of ``batch``: what inference is measured and proven on."""
     weights = initial_weights(workload.network, workload.seed)
-    return oracle.batch_statistics(workload.network, weights, batch[0])
+    return batch_statistics(workload.network, weights, batch[0])
 
 
 def make_golden(workload: Workload, draws: int = 6, report: Callable[[str], None] = lambda text: None) -> Golden:
@@ -85,8 +84,8 @@ def make_golden(workload: Workload, draws: int = 6, report: Callable[[str], None
         states = [*states[:1], truth.weights]  # after the first step, and after the last
         report(f"{workload.size}: float64 step in {time.perf_counter() - started:.1f} s, loss {losses[-1]:.6f}")
     settled = calibrated_weights(workload, batches[0])
-    predictions = oracle.predict(workload.network, truth.weights, batches[0][0])
-    calibrated = oracle.predict(workload.network, settled, batches[-1][0])
+    predictions = predict(workload.network, truth.weights, batches[0][0])
+    calibrated = predict(workload.network, settled, batches[-1][0])
     envelopes = {}
     for precision in FLOOR:
         envelope = envelope_of_training(workload, batches, losses, states[0], precision, draws)

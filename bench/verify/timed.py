@@ -15,9 +15,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import oracle
 from bench.contract import Progress, Workload
-from bench.oracle import Oracle
+from bench.oracle.arithmetic import rounded
+from bench.oracle.model import Oracle, predict
 from bench.record.schema import Check
 from bench.spec import Network, Weights
 from bench.spec.weights import initial_weights
@@ -106,7 +106,7 @@ def allowed_in_predictions(
     """How far an honest device may stray from the oracle's ``truth`` on these images."""
     if precision == "float64":
         return FLOAT64_TOLERANCE
-    passes = [partial(oracle.predict, network, weights, images, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
+    passes = [partial(predict, network, weights, images, rounded(precision, draw)) for draw in range(DRAWS)]
     drawn = in_parallel(passes, network, len(images))
     return max(SAFETY * max(float(np.abs(value - truth).max()) for value in drawn), FLOOR[precision])
 
@@ -121,6 +121,6 @@ def check_predictions(
 ) -> Check:
     """Predictions (classes,) of single timed ``images`` (height, width, 3) against the oracle's."""
     batch = np.stack(images)
-    truth = oracle.predict(network, weights, batch)
+    truth = predict(network, weights, batch)
     allowed = allowed_in_predictions(network, weights, batch, truth, precision)
     return compare.check_predictions(name, np.stack(predictions), truth, allowed)

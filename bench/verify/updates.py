@@ -26,9 +26,9 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from bench import oracle
 from bench.contract import Workload
-from bench.oracle import Arithmetic
+from bench.oracle.arithmetic import Arithmetic, exact, rounded
+from bench.oracle.model import gradients
 from bench.record.schema import Check
 from bench.spec import SGD, Weights, decays, trainable
 from bench.verify.batches import Batch
@@ -62,7 +62,7 @@ class Walk:
     """Two steps one after the other, each on one batch, and the weights around them."""
 
     weights: tuple[Weights, Weights, Weights]
-    batches: tuple[Batch, Batch]  # labels may be k times as many as images, as in ``oracle.training_loss``
+    batches: tuple[Batch, Batch]  # labels may be k times as many as images, as in ``training_loss``
     first: int  # optimizer steps made before them
 
 
@@ -85,7 +85,7 @@ def check_updates(workload: Workload, walk: Walk, precision: str) -> Check:
     check = _enough(name, agreements, dict.fromkeys(judged, AGREEMENT))
     if check.passed or precision not in DROWNING:
         return check
-    passes = [partial(_expected, workload, walk, oracle.rounded(precision, draw)) for draw in range(DRAWS)]
+    passes = [partial(_expected, workload, walk, rounded(precision, draw)) for draw in range(DRAWS)]
     left = [  # of each tensor's gradient, draw by draw
         {tensor: _agreement(expected[tensor], drawn[tensor]) for tensor in judged}
         for drawn in in_parallel(passes, workload.network, len(walk.batches[0][0]))
@@ -122,14 +122,14 @@ def _enough(name: str, agreements: Mapping[str, float], wanted: Mapping[str, flo
     return Check(name=name, passed=False, found=share, allowed=SHARE, detail=detail)
 
 
-def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = oracle.exact) -> dict[str, Array]:
+def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = exact) -> dict[str, Array]:
     """What the second step adds to the optimizer's memory, up to a positive factor per element."""
     spec = workload.optimizer
     passes = [
-        partial(oracle.gradients, workload.network, workload.loss, weights, *batch, arithmetic)
+        partial(gradients, workload.network, workload.loss, weights, *batch, arithmetic)
         for weights, batch in zip(walk.weights, walk.batches, strict=False)
     ]
-    if arithmetic is oracle.exact:
+    if arithmetic is exact:
         before, at = in_parallel(passes, workload.network, len(walk.batches[0][0]))
     else:  # a draw's disturbances come one after the other
         before, at = (one() for one in passes)

@@ -25,10 +25,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import oracle
 from bench.contract import Predictor, Progress, Trainer, Workload
+from bench.oracle.arithmetic import Arithmetic, exact, rounded
+from bench.oracle.model import training_loss
 from bench.in_flight import in_flight
-from bench.oracle import Arithmetic
 from bench.record.schema import Check
 from bench.spec import Weights, trainable
 from bench.spec.tensors import tensor_shapes
@@ -251,11 +251,11 @@ def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found:
 
     def losses(arithmetics: Sequence[Arithmetic]) -> list[float]:
         arguments = (workload.network, workload.loss, weights, *batch.few)
-        passes = [partial(oracle.training_loss, *arguments, arithmetic) for arithmetic in arithmetics]
+        passes = [partial(training_loss, *arguments, arithmetic) for arithmetic in arithmetics]
         return in_parallel(passes, workload.network, len(batch.images))
 
-    draws = [] if precision == "float64" else [oracle.rounded(precision, draw) for draw in range(MOST_DRAWS)]
-    truth, *drawn = losses([oracle.exact, *draws[:DRAWS]])
+    draws = [] if precision == "float64" else [rounded(precision, draw) for draw in range(MOST_DRAWS)]
+    truth, *drawn = losses([exact, *draws[:DRAWS]])
     distance = abs(found - truth)
     floor = LOSS_FLOOR[precision] if draws else FLOAT64_TOLERANCE
     allowed = floor * max(1.0, abs(truth))  # random labels on a trained net: a large loss

@@ -8,8 +8,8 @@ import torch
 
 from backends.cpu import CpuBackend
 from bench.contract import Settings
-from bench.oracle import Oracle
 from bench.oracle.arithmetic import round_to_bits
+from bench.oracle.model import Oracle
 from bench.spec import SGD, AdamW, CrossEntropy, Schedule
 from bench.spec.weights import initial_weights
 from bench.verify.batches import golden_batches, tile

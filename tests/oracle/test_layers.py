@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.oracle import exact
+from bench.oracle.arithmetic import exact
 from bench.oracle.layers import Pass, forward
 from bench.spec import (
     AveragePool,

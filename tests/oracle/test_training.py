@@ -10,10 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench import oracle
 from bench.contract import Workload
-from bench.oracle import Oracle
-from bench.oracle.arithmetic import MANTISSA_BITS, round_to_bits
+from bench.oracle.arithmetic import MANTISSA_BITS, round_to_bits, rounded
+from bench.oracle.model import Oracle, batch_statistics, gradients, predict, training_loss
 from bench.oracle.rules import cross_entropy
 from bench.spec import SGD, AdamW, CrossEntropy, Optimizer, Schedule, decays, trainable
 from bench.spec.weights import initial_weights
@@ -62,11 +61,11 @@ def test_optimizers_are_those_of_torch(spec: Optimizer):
     make = torch_sgd(spec) if isinstance(spec, SGD) else torch_adamw(spec)
     optimizer = make([group for group in groups if group["params"]])
     for step, batch in enumerate(batches(workload)):
-        gradients = oracle.gradients(workload.network, workload.loss, run.weights, *batch)
+        found = gradients(workload.network, workload.loss, run.weights, *batch)
         for group in optimizer.param_groups:
             group["lr"] = spec.schedule.at(step)
         for name, w in theirs.items():
-            w.grad = torch.tensor(gradients[name])
+            w.grad = torch.tensor(found[name])
         optimizer.step()
         run.step(*batch)
         for name, w in theirs.items():
@@ -109,13 +108,13 @@ def test_copies_with_labels_of_their_own(workload: Workload):
     labels = np.random.default_rng(4).integers(0, 3, 24).astype(np.int32)
     arguments = (workload.network, workload.loss, initial_weights(workload.network, 0))
     whole = np.tile(images, (3, 1, 1, 1))
-    few = oracle.training_loss(*arguments, images, labels)
-    assert few == pytest.approx(oracle.training_loss(*arguments, whole, labels), rel=1e-12)
-    expected = oracle.gradients(*arguments, whole, labels)
-    for name, gradient in oracle.gradients(*arguments, images, labels).items():
+    few = training_loss(*arguments, images, labels)
+    assert few == pytest.approx(training_loss(*arguments, whole, labels), rel=1e-12)
+    expected = gradients(*arguments, whole, labels)
+    for name, gradient in gradients(*arguments, images, labels).items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-8, atol=1e-12)
     order = np.random.default_rng(5).permutation(24)
-    assert oracle.training_loss(*arguments, whole[order], labels[order]) == pytest.approx(few, rel=1e-12)
+    assert training_loss(*arguments, whole[order], labels[order]) == pytest.approx(few, rel=1e-12)
 
 
 def test_the_reported_loss_is_that_before_the_step():
@@ -124,7 +123,7 @@ def test_the_reported_loss_is_that_before_the_step():
     for batch in batches(RESIDUAL):
         before = dict(run.weights)
         loss = run.step(*batch)
-        assert loss == oracle.training_loss(RESIDUAL.network, RESIDUAL.loss, before, *batch)
+        assert loss == training_loss(RESIDUAL.network, RESIDUAL.loss, before, *batch)
 
 
 def test_training_learns():
@@ -135,11 +134,11 @@ def test_training_learns():
 
 
 def test_predictions_are_probabilities_of_each_image_alone():
-    weights = oracle.batch_statistics(RESIDUAL.network, initial_weights(RESIDUAL.network, 0), batches(RESIDUAL)[0][0])
+    weights = batch_statistics(RESIDUAL.network, initial_weights(RESIDUAL.network, 0), batches(RESIDUAL)[0][0])
     images = batches(RESIDUAL)[1][0]
-    together = oracle.predict(RESIDUAL.network, weights, images)
+    together = predict(RESIDUAL.network, weights, images)
     np.testing.assert_allclose(together.sum(1), 1, rtol=1e-12)
-    alone = np.concatenate([oracle.predict(RESIDUAL.network, weights, images[i : i + 1]) for i in range(len(images))])
+    alone = np.concatenate([predict(RESIDUAL.network, weights, images[i : i + 1]) for i in range(len(images))])
     np.testing.assert_allclose(alone, together, rtol=1e-12)
 
 
@@ -158,13 +157,11 @@ def test_rounding_keeps_so_many_bits(precision: str):
 def test_rounding_models_differ_by_draw_and_stray_with_precision():
     weights, batch = initial_weights(RESIDUAL.network, 0), batches(RESIDUAL)[0]
     arguments = (RESIDUAL.network, RESIDUAL.loss, weights, *batch)
-    truth = oracle.training_loss(*arguments)
+    truth = training_loss(*arguments)
     strayed = {
-        precision: [abs(oracle.training_loss(*arguments, oracle.rounded(precision, draw)) - truth) for draw in range(3)]
+        precision: [abs(training_loss(*arguments, rounded(precision, draw)) - truth) for draw in range(3)]
         for precision in MANTISSA_BITS
     }
     assert all(len(set(values)) == 3 for values in strayed.values())
     assert 0 < max(strayed["fp32"]) < min(strayed["tf32"]) < 2 * max(strayed["bf16"])
-    assert oracle.training_loss(*arguments, oracle.rounded("bf16", 1)) == oracle.training_loss(
-        *arguments, oracle.rounded("bf16", 1)
-    )
+    assert training_loss(*arguments, rounded("bf16", 1)) == training_loss(*arguments, rounded("bf16", 1))

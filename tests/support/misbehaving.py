@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.contract import Device, ImageSet, Probe, Progress, UnsupportedLayer, Workload, hookimpl
 from bench.errors import DataError
-from bench.oracle import Oracle, predict
+from bench.oracle.model import Oracle, predict
 from bench.spec import SGD, CrossEntropy, Dense, Flatten, Network, Schedule, sequential, trainable
 
 NETWORK = Network(8, 8, 2, sequential(flat=Flatten(), hidden=Dense(192, 16), head=Dense(16, 2)))

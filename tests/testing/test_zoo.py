@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.oracle import Oracle
+from bench.oracle.model import Oracle
 from bench.testing import proof, reference
 from bench.testing.zoo import CHEATS, HONEST, examine, timed
 from bench.verify import witness

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from backends.torch_lowering import load, lower, numerics, unload
 from bench.contract import Progress, Workload
-from bench.oracle import Oracle
+from bench.oracle.model import Oracle
 from bench.spec import Dense, trainable
 from bench.spec.layers import map_network
 from bench.spec.weights import initial_weights

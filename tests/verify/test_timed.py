@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import oracle
 from bench.contract import Progress, Settings, Workload
-from bench.oracle import Arithmetic, Oracle
+from bench.oracle.arithmetic import Arithmetic, exact
+from bench.oracle.model import Oracle, predict, training_loss
 from bench.record.schema import Check
 from bench.spec import SGD, AdamW, Dense, GlobalAveragePool, Layer, ReLU, Schedule, Weights, sequential, trainable
 from bench.spec.weights import initial_weights
@@ -109,8 +109,8 @@ def test_an_unforeseen_batch_is_new_each_time_and_its_few_images_tell_its_loss()
     assert first.fed[0].shape == (24, 12, 10, 3)
     assert not np.array_equal(first.images, second.images)
     arguments = (RESIDUAL.network, RESIDUAL.loss, initial_weights(RESIDUAL.network, 0))
-    whole = oracle.training_loss(*arguments, *first.fed)
-    assert oracle.training_loss(*arguments, *first.few) == pytest.approx(whole, rel=1e-12)
+    whole = training_loss(*arguments, *first.fed)
+    assert training_loss(*arguments, *first.few) == pytest.approx(whole, rel=1e-12)
 
 
 def test_no_half_of_an_unforeseen_batch_has_its_loss():
@@ -119,9 +119,9 @@ def test_no_half_of_an_unforeseen_batch_has_its_loss():
     arguments = (RESIDUAL.network, RESIDUAL.loss, initial_weights(RESIDUAL.network, 0))
     for _ in range(20):
         images, labels = unforeseen_batch(RESIDUAL, 32, rng).fed
-        whole = oracle.training_loss(*arguments, images, labels)
+        whole = training_loss(*arguments, images, labels)
         for part in (slice(16), slice(16, None), slice(0, None, 2)):
-            assert abs(oracle.training_loss(*arguments, images[part], labels[part]) - whole) > 1e-4
+            assert abs(training_loss(*arguments, images[part], labels[part]) - whole) > 1e-4
 
 
 class Sleeping:
@@ -254,7 +254,7 @@ def test_witness_predictions_look_at_the_clock_too(monkeypatch: pytest.MonkeyPat
 def test_timed_predictions_name_the_image():
     weights = calibrated_weights(RESIDUAL, checked_golden(RESIDUAL)[1][0])
     images = list(unforeseen_images(RESIDUAL, 4, np.random.default_rng(0)))
-    found = list(oracle.predict(RESIDUAL.network, weights, np.stack(images)))
+    found = list(predict(RESIDUAL.network, weights, np.stack(images)))
     assert check_predictions(RESIDUAL.network, weights, images, found, "float64").passed
     found[2] = found[2][::-1]
     check = check_predictions(RESIDUAL.network, weights, images, found, "float64")
@@ -272,7 +272,7 @@ OPTIMIZERS = {
 
 
 def walk(
-    workload: Workload, done: int, change: Callable[[Weights, Weights], Weights], arithmetic: Arithmetic = oracle.exact
+    workload: Workload, done: int, change: Callable[[Weights, Weights], Weights], arithmetic: Arithmetic = exact
 ) -> Walk:
     """Two steps after ``done`` others; ``change`` makes the second step's weights from those before and after it."""
     rng = np.random.default_rng(done)
@@ -330,7 +330,7 @@ def test_a_loss_outside_few_draws_is_held_against_more(monkeypatch):
 
     def judged(found: float) -> tuple[Check, int]:
         left = [1.0 + stray for stray in strays]
-        monkeypatch.setattr("bench.oracle.training_loss", lambda *_: left.pop(0))
+        monkeypatch.setattr("bench.verify.witness.training_loss", lambda *_: left.pop(0))
         batch = unforeseen_batch(RESIDUAL, 16, np.random.default_rng(0))
         check = witness_loss(RESIDUAL, initial_weights(RESIDUAL.network, 0), batch, found, "fp32")
         return check, len(strays) - len(left) - 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.oracle import batch_statistics
+from bench.oracle.model import batch_statistics
 from bench.testing.reference import ReferencePredictor
 from bench.verify.batches import Images
 from bench.verify.golden import batches_of

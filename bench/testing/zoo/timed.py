@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.contract import Progress
-from bench.oracle import training_loss
+from bench.oracle.model import training_loss
 from bench.spec import Weights, trainable
 from bench.testing.reference import ReferenceTrainer, rounding
 from bench.verify.batches import Images, Labels

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Progress, Settings, Workload
-from bench.oracle import Arithmetic, Oracle, training_loss
+from bench.oracle.arithmetic import Arithmetic
+from bench.oracle.model import Oracle, training_loss
 from bench.oracle.rules import Rules
 from bench.spec import Weights
 from bench.spec.tensors import tensor_shapes
