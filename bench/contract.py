@@ -37,6 +37,7 @@ __all__ = [
     "DataReader",
     "DataRequest",
     "Device",
+    "Group",
     "Hooks",
     "ImageSet",
     "Pending",
@@ -71,6 +72,7 @@ class Device:
     physical: str  # the processor behind it, the same for every backend: "host", or kind and visible index, "gpu:0"
     memory_bytes: int | None = None
     trains: bool = True  # False: inference only
+    joins: bool = False  # True: can be one of several ranks, as ``Settings.group`` says
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,15 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The ranks that run one case together: processes with a device each, which the backend connects through its framework."""
+
+    rank: int  # of this process, 0 to size - 1
+    size: int  # how many ranks there are
+    address: str  # "host:port" where they meet; rank 0 listens there
+
+
+@dataclass(frozen=True)
 class Settings:
     """How one case is to be run."""
 
@@ -91,6 +102,7 @@ class Settings:
     threads: int  # host threads the backend may use
     cache_dir: Path | None = None  # compiled programs may be kept here
     options: Mapping[str, str] = field(default_factory=dict)  # the backend's own, from --option NAME=VALUE
+    group: Group | None = None  # None: this process alone. Otherwise only where the device joins; ``batch_size`` is per rank
 
 
 # ---- what a backend builds -----------------------------------------------------------------------------------------
@@ -103,12 +115,16 @@ Pending = Any
 class Progress:
     """What a finished block of optimizer steps gives back."""
 
-    losses: NDArray[np.floating]  # (steps,)
+    losses: NDArray[np.floating]  # (steps,); of a group, means over all its ranks
     witness: float  # the sum of squares of all trained tensors after the block, computed on the device
 
 
 class Trainer(Protocol):
-    """A network being trained. Each Staged is used once, in order; at most two blocks are in flight."""
+    """A network being trained. Each Staged is used once, in order; at most two blocks are in flight.
+
+    In a group each rank stages its own slice of the batch, over which BatchNorm takes its statistics; gradients are means over
+    the whole group, so that after each step all ranks have the same trained tensors.
+    """
 
     def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> Staged:
         """Copy a batch to the device. images (batch, height, width, 3), labels (batch,); unchanged until ``wait``."""
@@ -128,7 +144,7 @@ class Trainer(Protocol):
 
 
 class Predictor(Protocol):
-    """A network with frozen weights."""
+    """A network with frozen weights. Each Staged is used once, in order; two batches are in flight, or ``in_flight``."""
 
     def stage(self, images: NDArray[np.uint8]) -> Staged:
         """Copy a batch to the device. images (batch, height, width, 3)."""
@@ -147,6 +163,8 @@ class Predictor(Protocol):
 #   compile() -> None           build the executables for the shapes in the settings: timed as a stage of its own
 #   lowering: str               which of several lowerings runs, recorded: "patches-matmul"
 #   device_memory() -> int      peak bytes the process set aside on the device so far, free parts of its pools included
+# A Predictor may also have
+#   in_flight: int              how many batches it can use in flight in offline inference: 1 or more; 2 where it is absent
 
 
 class Backend(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def signature(owner, name):
-    return re.sub(r"'", "", f"{name}{inspect.signature(getattr(owner, name))}")
+    return re.sub(r"'", "", f"{name}{inspect.signature(getattr(owner, name))}").removesuffix(" -> None")
 
 
 @pytest.mark.parametrize(
@@ -25,12 +26,19 @@ def signature(owner, name):
     [(contract.Backend, name, "backend") for name in ("probe", "trainer", "predictor")]
     + [(contract.Trainer, name, "backend") for name in ("stage", "run", "wait", "weights")]
     + [(contract.Predictor, name, "backend") for name in ("stage", "run", "wait")]
+    + [(contract, "Group", "backend")]
     + [(contract.DataReader, name, "workload") for name in ("open", "files", "decode")]
     + [(contract.Reporter, "render", "reporter")],
 )
 def test_every_method_stands_in_the_documents_as_it_is(owner, name, page):
     text = " ".join((DOCS / f"writing-a-{page}.md").read_text().split())
     assert f"`{signature(owner, name)}`" in text
+
+
+def test_every_setting_and_optional_attribute_stands_in_the_documents():
+    page = (DOCS / "writing-a-backend.md").read_text()
+    names = [field.name for field in fields(contract.Settings)] + ["joins", "in_flight", "lowering"]
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def test_every_hook_stands_in_the_documents():

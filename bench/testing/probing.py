@@ -58,8 +58,8 @@ def _device(device: Device) -> str:
     unknown = [precision for precision in device.precisions if precision not in PRECISIONS]
     if unknown or not device.precisions or len(set(device.precisions)) != len(device.precisions):
         return f"device {device.id}: precisions are {device.precisions!r}, expected some of {PRECISIONS}, each once"
-    if not isinstance(device.precisions, tuple) or not isinstance(device.trains, bool):
-        return f"device {device.id}: precisions must be a tuple and trains a bool"
+    if not isinstance(device.precisions, tuple) or not isinstance(device.trains, bool) or not isinstance(device.joins, bool):
+        return f"device {device.id}: precisions must be a tuple, trains and joins each a bool"
     memory = device.memory_bytes
     if memory is not None and (not isinstance(memory, int) or memory <= 0):
         return f"device {device.id}: memory_bytes is {memory!r}, expected a positive int or None"

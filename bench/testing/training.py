@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.contract import Progress, Trainer, Workload
+from bench.errors import PluginError
 from bench.record.schema import Check
 from bench.spec import Weights
 from bench.spec.tensors import tensor_shapes
@@ -20,6 +21,7 @@ from bench.testing.known_training import KnownTraining, copies, losses_of, make_
 from bench.verify.batches import Batch
 from bench.verify.compare import misfit
 from bench.verify.equivalence import Subject, compiled
+from bench.worker.plugins import in_flight
 
 ORDER = (0, 1, 2, 3, 4, 5)
 REPEATING = (0, 0, 1, 0, 1, 1)
@@ -166,7 +168,7 @@ def check_trainers(subject: Subject) -> list[Check]:
 
 
 def check_optional(made: Any) -> Check:
-    """``lowering`` and ``device_memory``, where there are such."""
+    """``lowering``, ``device_memory`` and ``in_flight``, where there are such."""
     lowering = getattr(made, "lowering", "")
     detail = "" if isinstance(lowering, str) else f"lowering is {lowering!r}, expected text"
     memory = getattr(made, "device_memory", None)
@@ -174,6 +176,10 @@ def check_optional(made: Any) -> Check:
         peak = memory()
         if not isinstance(peak, int) or peak < 0:
             detail = f"device_memory() gave {peak!r}, expected a number of bytes"
+    try:
+        in_flight(made)
+    except PluginError as wrong:
+        detail = detail or str(wrong)
     return Check(name="optional attributes", passed=not detail, detail=detail)
 
 

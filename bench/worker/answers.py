@@ -21,6 +21,7 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
     physical: str
     memory: int | None
     trains: bool
+    joins: bool = False
 
 
 class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):

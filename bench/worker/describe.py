@@ -60,6 +60,7 @@ def _device(device: Any) -> DeviceInfo:
         physical=device.physical,
         memory=device.memory_bytes,
         trains=device.trains,
+        joins=device.joins,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from bench.contract import Backend, Hooks, Reporter, Settings, Workload
+from bench.contract import Backend, Hooks, Predictor, Reporter, Settings, Workload
 from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
 from bench.report import FORMATS
@@ -112,3 +112,14 @@ def settings_of(job: OnCase) -> Settings:
     case = job.case
     cache = None if job.cache is None else Path(job.cache)
     return Settings(case.precision, case.batch_size, job.cores, cache, case.options)
+
+
+def in_flight(predictor: Predictor) -> int:
+    """Return how many batches to keep in flight: as many as the predictor says it can use, or 2. Raises PluginError."""
+    found = getattr(predictor, "in_flight", 2)
+    if type(found) is not int or found < 1:
+        kind = type(predictor)
+        raise PluginError(
+            f"{kind.__module__}.{kind.__qualname__}: in_flight is {found!r}, expected a whole number of 1 or more"
+        )
+    return found

@@ -152,6 +152,17 @@ def test_a_plugin_that_does_not_fit_names_hook_and_reason(tmp_path, site):
     assert "extra" in listed.stdout
 
 
+def test_a_plugin_with_a_value_of_the_wrong_type_is_a_line_in_the_list(tmp_path, site):
+    text = (
+        (site / "misbehaving_plugin.py").read_text().replace('("float64",), "host")', '("float64",), "host", joins="yes")')
+    )
+    install(site, "joiner", {"joiner": "joiner_plugin"}, {"joiner_plugin": text})
+    listed = bench(["list"], tmp_path, site)
+    assert listed.returncode == 0
+    assert "plugin 'joiner' (joiner_plugin) describes itself in the wrong types: Expected `bool`, got `str`" in listed.stdout
+    assert "joins" in listed.stdout
+
+
 def test_two_plugins_with_one_name(tmp_path, site):
     install(site, "second", {"misbehaving": "second_plugin"}, {"second_plugin": ""})
     sentence = one_sentence(bench(["list"], tmp_path, site))
