@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
 import msgspec
 
 from bench.errors import PluginError
@@ -21,6 +19,8 @@ class PluginRef(msgspec.Struct, frozen=True):
 
 def find_plugins() -> list[PluginRef]:
     """Every entry point of the group, sorted by name. Raises PluginError where two packages claim one name."""
+    from importlib.metadata import entry_points
+
     found: dict[str, PluginRef] = {}
     for point in entry_points(group=GROUP):
         ref = PluginRef(point.name, point.value, point.dist.name if point.dist else "")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from bench import contract
 
 
-def test_the_contract_and_the_specification_load_no_numpy():
-    code = "import sys, bench.contract; print(sorted({'numpy', 'bench.spec', 'bench.spec.weights'} & set(sys.modules)))"
+@pytest.mark.parametrize("module", ["bench.contract", "bench.worker.describe"])
+def test_the_contract_and_what_describes_a_plugin_load_no_numpy(module):
+    code = f"import sys, {module}; print(sorted({{'numpy', 'bench.spec', 'bench.spec.weights'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['bench.spec']"
 

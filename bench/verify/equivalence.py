@@ -27,7 +27,6 @@ from bench.verify.compare import (
     misfit,
     sum_of_squares,
 )
-from bench.verify.diagnosis import diagnose
 from bench.verify.envelope import FLOAT64_TOLERANCE, fingerprint
 from bench.verify.golden import Golden, calibrated_weights, checked_golden
 
@@ -156,6 +155,8 @@ def _misfit_check(training: _Training) -> Check:
 
 
 def _diagnosis(workload: Workload, batches: Sequence[Batch], steps: list[Step]) -> Check:
+    from bench.verify.diagnosis import diagnose
+
     likely = diagnose(workload, batches, [step.loss for step in steps], [step.fingerprint for step in steps])
     detail = f"the numbers are exactly those of: {likely}" if likely else "no known difference of convention fits"
     return Check(name="likely convention", passed=False, detail=detail)

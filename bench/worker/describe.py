@@ -8,7 +8,6 @@ from typing import Any
 import bench
 from bench.contract import Backend, Probe, Workload
 from bench.entry_points import find_plugins
-from bench.machine.identity import describe_machine
 from bench.record.schema import Machine
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
@@ -25,8 +24,17 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
         backends=[_backend(backend, job.probe is None or backend.name in job.probe) for backend in loaded.backends],
         workloads=[_workload(workload) for workload in loaded.workloads],
         reporters=[reporter.name for reporter in loaded.reporters],
-        version=loaded.version,
+        version=_version(job.plugin.distribution),
     )
+
+
+def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except (PackageNotFoundError, ValueError):
+        return ""
 
 
 def _backend(backend: Backend, probe: bool) -> BackendInfo:
@@ -90,4 +98,6 @@ def survey(job: Survey, channel: Channel) -> Surveyed:
 
 def identify(job: Identify, channel: Channel) -> Machine:
     """Describe the machine."""
+    from bench.machine.identity import describe_machine
+
     return describe_machine(job.keep_host_name)

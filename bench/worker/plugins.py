@@ -26,7 +26,6 @@ class Loaded:
     backends: Sequence[Backend]
     workloads: Sequence[Workload]
     reporters: Sequence[Reporter]
-    version: str
 
 
 def load_plugin(ref: PluginRef) -> Loaded:
@@ -49,7 +48,7 @@ def load_plugin(ref: PluginRef) -> Loaded:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}): a reporter cannot be called '{taken[0]}', a built-in format")
     if not (backends or workloads or reporters):
         raise PluginError(f"plugin '{ref.name}' ({ref.module}) offers nothing; expected a hook marked with @hookimpl")
-    return Loaded(backends, workloads, reporters, _version(ref.distribution))
+    return Loaded(backends, workloads, reporters)
 
 
 def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> list[Any]:
@@ -64,15 +63,6 @@ def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> 
                 f"plugin '{ref.name}' ({ref.module}): {hook} gave a {type(item).__name__} without {', '.join(missing)}"
             )
     return offered
-
-
-def _version(distribution: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except (PackageNotFoundError, ValueError):
-        return ""
 
 
 def say(error: BaseException) -> str:

@@ -21,7 +21,7 @@ DEVICE = ("x:0", "gpu", "X", ("fp32",), "gpu:0")
 @pytest.mark.parametrize(("device", "joins"), [(Device(*DEVICE), False), (Device(*DEVICE, joins=True), True)])
 def test_whether_a_device_joins_others(monkeypatch, device, joins):
     backend = SimpleNamespace(name="x", probe=lambda: Probe((device,), {"x": "1"}))
-    monkeypatch.setattr(module, "load_plugin", lambda plugin: Loaded([backend], [], [], ""))
+    monkeypatch.setattr(module, "load_plugin", lambda plugin: Loaded([backend], [], []))
     answer = module.describe(Describe(plugin=PluginRef("x", "x")), Channel(os.open(os.devnull, os.O_WRONLY)))
     (found,) = msgspec.json.decode(msgspec.json.encode(answer), type=PluginInfo).backends[0].devices
     assert found.joins is joins
