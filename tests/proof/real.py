@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.comparison.compare import steady
+from bench.record.figures import steady_samples
 from bench.record.files import read_record
 from tests.proof.changed import changed_copy
 
@@ -139,7 +139,7 @@ def _check(python: str, folder: Path) -> dict[str, Any]:
     (results,) = (folder / "results").iterdir()
     sides = [
         {
-            trial.number: steady(trial)
+            trial.number: steady_samples(trial)
             for trial in read_record(results / arm).trials
             if trial.role == "trial" and trial.status == "ok"
         }
