@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Predictor, Progress, Trainer, Workload
+from bench.in_flight import in_flight
 from bench.oracle.arithmetic import Arithmetic, exact, rounded
 from bench.oracle.model import training_loss
-from bench.in_flight import in_flight
 from bench.record.schema import Check
 from bench.spec import Weights, trainable
 from bench.spec.tensors import tensor_shapes
