@@ -19,7 +19,7 @@ from bench.verify.compare import check_predictions
 from bench.verify.equivalence import Subject
 from bench.verify.golden import batches_of, calibrated_weights
 from bench.verify.timed import allowed_in_predictions
-from bench.verify.witness import unforeseen_images
+from bench.verify.unforeseen import unforeseen_images
 
 Answer = NDArray[np.floating]
 

@@ -20,8 +20,10 @@ from bench.spec.weights import initial_weights
 from bench.testing.predicting import Questions
 from bench.verify.batches import Batch, Images
 from bench.verify.equivalence import Subject, compiled
+from bench.verify.pace import TimedRun
 from bench.verify.timed import check_predictions, check_timed_losses, first_steps
-from bench.verify.witness import TimedRun, unforeseen_images, witness_predictions, witness_training
+from bench.verify.unforeseen import unforeseen_images
+from bench.verify.witness import witness_predictions, witness_training
 from bench.worker.timing import time_pipelined
 
 ATTEMPTS = 3

@@ -13,14 +13,10 @@ Inference. Batches of images that nobody has seen: right predictions, and no slo
 
 from __future__ import annotations
 
-import math
-import secrets
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,90 +28,18 @@ from bench.oracle.model import training_loss
 from bench.record.schema import Check
 from bench.spec import Weights, trainable
 from bench.spec.tensors import tensor_shapes
-from bench.verify.batches import Batch, Images, Labels, base_size
+from bench.verify.batches import Batch, Images
 from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY
-from bench.verify.golden import steps_and_images
+from bench.verify.pace import BLOCKS, SHORTER, TimedRun, as_slow, beside_ordinary, every_step, tried_again
 from bench.verify.parallel import in_parallel
 from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
+from bench.verify.unforeseen import Unforeseen, shifted, unforeseeable, unforeseen_batch, unforeseen_images
 from bench.verify.updates import Walk, check_updates
-
-BLOCKS = 3
 
 MOST_DRAWS = 16
 """Of the rounding model for one loss: where ``DRAWS`` happen to lie close together they say little of how far rounding may go,
 so a loss outside is held against more of them before it is judged."""
-
-TRIES, DISTURBED_SECONDS, PATIENCE_SECONDS = 40, 3.0, 20.0
-"""Another process may disturb some blocks: what looks too slow is tried again so often, and for at least as long as such a
-disturbance may last, but not beyond patience, before it is judged, since one undisturbed block is enough."""
-
-DISTURBED_PATIENCE_SECONDS = 60.0
-"""Patience while other processes are seen to use the machine: what takes turns with them may be slow for as long as they work."""
-
-SHORTER = 8
-SLOWER_SIDE_BY_SIDE = 1.3
-"""How much longer a witness block may take than an ordinary one beside it, one after the other, so that a busy machine hits both. A backend that tells the two apart and does less on ordinary batches shows here."""
-
-SLOWER_THAN_TIMED = 2.5
-"""How much longer the quickest witness block may take than the median timed one: room for a noisy machine, none for a
-backend that skips most of its work while it is timed."""
-
-BUSY = "; if other work disturbs this machine, bench doctor names it"
-
-
-@dataclass(frozen=True)
-class TimedRun:
-    """What was timed."""
-
-    batch_size: int
-    steps: int  # optimizer steps, or batches, per sample
-    seconds: float  # the median sample
-    done: int = 0  # optimizer steps that the trainer has made so far
-    ordinary: Callable[[], Batch] | None = None  # the next batch of those that were timed
-    beat: Callable[[], None] = lambda: None  # called after each block: checking may take a while
-    busy: Callable[[], AbstractContextManager[None]] = nullcontext  # entered while the oracle computes
-    disturbed: Callable[[], bool] = lambda: False  # whether others have used this machine since it was last asked
-
-
-@dataclass(frozen=True)
-class Unforeseen:
-    """A batch nobody can have seen before."""
-
-    images: Images  # (few, height, width, 3)
-    labels: Labels  # (batch,): copy j of image i has label j * few + i
-    fed: Batch  # all the copies, in random order
-
-    @property
-    def few(self) -> Batch:
-        """What the oracle needs."""
-        return self.images, self.labels
-
-
-def unforeseen_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Unforeseen:
-    """Copies of a few unforeseen images with random labels, in random order."""
-    images = unforeseen_images(workload, base_size(batch_size, steps_and_images(workload)[1]), rng)
-    labels = rng.integers(0, workload.network.classes, batch_size).astype(np.int32)
-    order = rng.permutation(batch_size)
-    return Unforeseen(images, labels, (images[order % len(images)], labels[order]))
-
-
-def unforeseen_images(workload: Workload, count: int, rng: np.random.Generator) -> Images:
-    """Blobs of random colour, size and place with grain."""
-    network = workload.network
-    y, x = np.mgrid[0 : network.height, 0 : network.width].astype(np.float32)
-    centre = rng.uniform(0.2, 0.8, (count, 2)).astype(np.float32) * (network.height, network.width)
-    radius = rng.uniform(0.1, 0.4, (count, 1, 1)).astype(np.float32) * network.height
-    distance = (y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2
-    inside = np.exp(-distance / radius**2)[..., None]
-    skin, lesion = rng.uniform(0, 255, (2, count, 1, 1, 3)).astype(np.float32)
-    grain = rng.normal(0, 12, (count, network.height, network.width, 3)).astype(np.float32)
-    return np.asarray(np.clip(skin + (lesion - skin) * inside + grain, 0, 255), np.uint8)
-
-
-def unforeseeable() -> np.random.Generator:
-    """Nobody knows its seed."""
-    return np.random.default_rng(secrets.randbits(128))
 
 
 def witness_training(
@@ -140,14 +64,14 @@ def witness_training(
                 checks.append(witness_loss(workload, before, block[0], float(progress.losses[0]), precision))
             checks.append(_witness_number(progress.witness, after, precision))
     checks.append(next((check for check in moved if not check.passed), moved[0]))
-    quickest = _tried_again(timed, min(seconds), lambda: subject.run(timed.steps)[2])
-    checks.append(_as_slow(quickest, timed.seconds))
+    quickest = tried_again(timed, min(seconds), subject.seconds)
+    checks.append(as_slow(quickest, timed.seconds))
     if timed.steps > 1:
-        checks.append(_every_step(subject, timed, min(quickest, timed.seconds)))
+        checks.append(every_step(subject.seconds, timed, min(quickest, timed.seconds)))
     if timed.ordinary is not None:
         few, ordinary = -(-timed.steps // SHORTER), timed.ordinary
         checks.append(
-            _beside_ordinary(timed, lambda: subject.run(few)[2], lambda: subject.feed([ordinary() for _ in range(few)])[1])
+            beside_ordinary(timed, lambda: subject.seconds(few), lambda: subject.feed([ordinary() for _ in range(few)])[1])
         )
     walk = subject.walk()
     with timed.busy():
@@ -171,6 +95,10 @@ class _Subject:
         block = [unforeseen_batch(self.workload, self.batch_size, self.rng) for _ in range(steps)]
         return block, *self.feed([batch.fed for batch in block])
 
+    def seconds(self, steps: int) -> float:
+        """What such a block took."""
+        return self.run(steps)[2]
+
     def feed(self, batches: Sequence[Batch]) -> tuple[Progress, float]:
         """A block of these batches, and the seconds it took."""
         started = time.perf_counter()
@@ -188,62 +116,6 @@ class _Subject:
             batches.append(block[0].few)
             weights.append(self.trainer.weights())
         return Walk((weights[0], weights[1], weights[2]), (batches[0], batches[1]), first)
-
-
-def _tried_again(timed: TimedRun, quickest: float, run: Callable[[], float]) -> float:
-    """Return the seconds of the quickest block: ``quickest``, or where that is too much for what was timed, what patience finds."""
-    patience = _Patience(timed.disturbed)
-    while quickest > SLOWER_THAN_TIMED * timed.seconds and patience.left():
-        quickest = min(quickest, run())
-    return quickest
-
-
-class _Patience:
-    """Whether what looks slow is to be tried once more."""
-
-    def __init__(self, disturbed: Callable[[], bool]) -> None:
-        self._tries = 0
-        self._started = time.perf_counter()
-        self._disturbed = disturbed
-        disturbed()  # from now on
-
-    def left(self) -> bool:
-        """Called before each try but the first few."""
-        self._tries += 1
-        spent = time.perf_counter() - self._started
-        if spent <= PATIENCE_SECONDS and (self._tries <= TRIES or spent <= DISTURBED_SECONDS):
-            return True
-        return spent <= DISTURBED_PATIENCE_SECONDS and self._disturbed()
-
-
-def _step_bounds(quickest: float, timed: TimedRun) -> tuple[float, float]:
-    """Seconds per step that a short block may take, given what the ``quickest`` long one took.
-
-    A timed block may hold work of the host's, such as the making of its batches, which the blocks here do not time: the lower
-    bound is therefore the long blocks', not the timed ones'.
-    """
-    return quickest / timed.steps / SLOWER_THAN_TIMED, SLOWER_THAN_TIMED * timed.seconds / timed.steps
-
-
-def _short_step(subject: _Subject, timed: TimedRun, quickest: float) -> tuple[float, tuple[float, float]]:
-    """Seconds per step of short blocks, and the bounds they must keep; what a block costs beside its steps does not count.
-
-    Where a step of a short block seems to take too little, the long blocks may just have been disturbed: they are tried again too.
-    """
-    few = -(-timed.steps // SHORTER)
-    blocks: list[float] = []
-    singles: list[float] = []
-    step, bounds = math.inf, _step_bounds(quickest, timed)
-    patience = _Patience(timed.disturbed)
-    while len(blocks) < BLOCKS or (not bounds[0] <= step <= bounds[1] and patience.left()):
-        blocks.append(subject.run(few)[2])
-        if few > 1:
-            singles.append(subject.run(1)[2])
-        step = (min(blocks) - min(singles)) / (few - 1) if few > 1 else min(blocks)
-        if len(blocks) >= BLOCKS and step < bounds[0]:
-            quickest = min(quickest, subject.run(timed.steps)[2])
-            bounds = _step_bounds(quickest, timed)
-    return step, bounds
 
 
 def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found: float, precision: str) -> Check:
@@ -287,58 +159,6 @@ def _moved(before: Weights, after: Weights, rates: Sequence[float]) -> Check:
     return Check(name=name, passed=not detail, found=float(len(still)), allowed=0.0, detail=detail)
 
 
-def _as_slow(witness: float, timed: float) -> Check:
-    ratio = witness / timed
-    slower = ratio > SLOWER_THAN_TIMED
-    return Check(
-        name="checked blocks as quick as timed ones",
-        passed=not slower,
-        found=ratio,
-        allowed=SLOWER_THAN_TIMED,
-        detail=f"a checked block took {witness:.3g} s, timed ones {timed:.3g} s{BUSY}" if slower else "",
-    )
-
-
-def _every_step(subject: _Subject, timed: TimedRun, quickest: float) -> Check:
-    """Neither may a step of a short block take longer, as where a long one leaves steps out, nor next to nothing, as where any
-    block does one step's work. ``quickest``: seconds of the quickest long block so far."""
-    short, bounds = _short_step(subject, timed, quickest)
-    usual = timed.seconds / timed.steps
-    passed = bounds[0] <= short <= bounds[1]
-    detail = "" if passed else f"a step takes {short:.3g} s in a short block, {usual:.3g} s in a timed one{BUSY}"
-    found = short / usual
-    return Check(
-        name="every step of a block takes its time", passed=passed, found=found, allowed=SLOWER_THAN_TIMED, detail=detail
-    )
-
-
-def _beside_ordinary(timed: TimedRun, witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
-    """Blocks of both kinds one after the other, the order reversed every time.
-
-    On a machine that is busy nearly all the time a single quick block is luck, where it is idle nearly all the time a single
-    slow one is; so it is enough that the quickest of each kind, or that most pairs, are alike.
-    """
-    ones: list[float] = []
-    others: list[float] = []
-    ratio = math.inf
-    patience = _Patience(timed.disturbed)
-    while len(ones) < BLOCKS or (ratio > SLOWER_SIDE_BY_SIDE and patience.left()):
-        for run, seconds in ((witness, ones), (ordinary, others))[:: -1 if len(ones) % 2 else 1]:
-            seconds.append(run())
-        quickest = min(ones) / min(others)
-        typical = median(one / other for one, other in zip(ones, others, strict=True))
-        ratio = min(quickest, typical)
-    detail = f"a checked block takes {ratio:.3g} times as long as an ordinary one beside it, of {min(others):.3g} s"
-    slower = ratio > SLOWER_SIDE_BY_SIDE
-    return Check(
-        name="ordinary batches take as long",
-        passed=not slower,
-        found=ratio,
-        allowed=SLOWER_SIDE_BY_SIDE,
-        detail=detail + BUSY if slower else "",
-    )
-
-
 def witness_predictions(
     predictor: Predictor,
     workload: Workload,
@@ -354,15 +174,15 @@ def witness_predictions(
     batches: list[Images] = []
     answers: list[NDArray[np.floating]] = []
 
-    def run(steps: int = timed.steps) -> float:
-        batches[:] = [_shifted(few, timed.batch_size, rng) for _ in range(steps)]
+    def run(steps: int) -> float:
+        batches[:] = [shifted(few, timed.batch_size, rng) for _ in range(steps)]
         started = time.perf_counter()
         answers[:] = _predict(predictor, batches, depth)
         elapsed = time.perf_counter() - started
         timed.beat()
         return elapsed
 
-    quickest = _tried_again(timed, run(), run)
+    quickest = tried_again(timed, run(timed.steps), run)
     picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(IMAGES_CHECKED)]
     images = [batches[batch][row] for batch, row in picked]
     predictions = [answers[batch][row] for batch, row in picked]
@@ -378,23 +198,10 @@ def witness_predictions(
             timed.beat()
             return elapsed
 
-        beside = [_beside_ordinary(timed, lambda: run(short), usual)]
+        beside = [beside_ordinary(timed, lambda: run(short), usual)]
     with timed.busy():
         right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
-    return [right, _as_slow(quickest, timed.seconds), *beside]
-
-
-def _shifted(images: Images, count: int, rng: np.random.Generator) -> Images:
-    """``count`` different images at next to no cost: the few, rolled by random distances and with some bits of their colours
-    turned over."""
-    height, width = images.shape[1:3]
-    copies = -(-count // len(images))
-    shifts = zip(rng.integers(0, height, copies), rng.integers(0, width, copies), strict=True)
-    # Other colours too, lest a device that remembers images meets a small one again.
-    colours = rng.integers(0, 256, (copies, 3), dtype=np.uint8)
-    return np.concatenate([np.roll(images, shift, (1, 2)) ^ colour for shift, colour in zip(shifts, colours, strict=True)])[
-        :count
-    ]
+    return [right, as_slow(quickest, timed.seconds), *beside]
 
 
 def _predict(predictor: Predictor, batches: Sequence[Images], depth: int) -> list[NDArray[np.floating]]:

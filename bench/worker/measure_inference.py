@@ -18,8 +18,9 @@ from bench.contract import Predictor
 from bench.in_flight import in_flight
 from bench.machine.other_work import OtherWork
 from bench.record.schema import Check
+from bench.verify.pace import TimedRun
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
-from bench.verify.witness import TimedRun, witness_predictions
+from bench.verify.witness import witness_predictions
 from bench.worker.answers import RankResult
 from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated

@@ -12,8 +12,9 @@ import numpy as np
 from bench.contract import TEST, TRAIN
 from bench.machine.other_work import OtherWork
 from bench.record.schema import Check, Evaluation
+from bench.verify.pace import TimedRun
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
-from bench.verify.witness import TimedRun, witness_training
+from bench.verify.witness import witness_training
 from bench.worker.answers import RankResult
 from bench.worker.full_training import FullTraining, load_images, scheduled
 from bench.worker.train import say

@@ -8,8 +8,9 @@ from typing import Any
 from bench.contract import Pending, Progress, Trainer
 from bench.machine.other_work import OtherWork
 from bench.spec.weights import initial_weights
+from bench.verify.pace import TimedRun
 from bench.verify.timed import check_timed_losses, first_steps
-from bench.verify.witness import TimedRun, witness_training
+from bench.verify.witness import witness_training
 from bench.worker.answers import RankResult
 from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks

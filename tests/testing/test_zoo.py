@@ -15,7 +15,7 @@ import pytest
 from bench.oracle.model import Oracle
 from bench.testing import proof, reference
 from bench.testing.zoo import CHEATS, HONEST, examine, timed
-from bench.verify import witness
+from bench.verify import pace, witness
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     monkeypatch.setattr(Oracle, "step", costing(Oracle.step, 1, 3e-3))
     monkeypatch.setattr(reference, "predict", costing(reference.predict, 2, 1e-3))
     monkeypatch.setattr(timed, "training_loss", costing(timed.training_loss, 3, 1e-3))
-    monkeypatch.setattr(witness, "time", SimpleNamespace(perf_counter=tick))
-    monkeypatch.setattr(witness, "DISTURBED_SECONDS", 0.0)
+    for module in (pace, witness):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=tick))
+    monkeypatch.setattr(pace, "DISTURBED_SECONDS", 0.0)
     monkeypatch.setattr(proof, "time", SimpleNamespace(perf_counter=tick))
     return now
 

@@ -18,18 +18,11 @@ from bench.testing import kit_workloads
 from bench.testing.reference import ReferenceBackend, rounding
 from bench.testing.workloads import conv_norm
 from bench.verify.golden import calibrated_weights, checked_golden
+from bench.verify.pace import TRIES, TimedRun
 from bench.verify.timed import DRAWS, check_predictions, check_timed_losses, first_steps
+from bench.verify.unforeseen import unforeseen_batch, unforeseen_images
 from bench.verify.updates import Walk, check_updates
-from bench.verify.witness import (
-    MOST_DRAWS,
-    TRIES,
-    TimedRun,
-    unforeseen_batch,
-    unforeseen_images,
-    witness_loss,
-    witness_predictions,
-    witness_training,
-)
+from bench.verify.witness import MOST_DRAWS, witness_loss, witness_predictions, witness_training
 
 RESIDUAL, ASSORTED = kit_workloads()
 SETTINGS = Settings("float64", 16, 1)
@@ -233,7 +226,7 @@ def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyP
 
 
 def test_work_of_the_host_in_timed_blocks_is_not_asked_of_short_ones(monkeypatch: pytest.MonkeyPatch):
-    """TimedRun blocks made their batches, which took nine times as long as their steps."""
+    """Timed blocks made their batches, which took nine times as long as their steps."""
     passed, _ = witness(monkeypatch, lambda block: 0.01, timed=0.8)
     assert all(passed.values())
 

@@ -1,0 +1,159 @@
+"""Whether blocks that are checked are as quick as those that were timed, on a machine that others may use too."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from statistics import median
+
+from bench.record.schema import Check
+from bench.verify.batches import Batch
+
+BLOCKS = 3
+
+TRIES, DISTURBED_SECONDS, PATIENCE_SECONDS = 40, 3.0, 20.0
+"""Another process may disturb some blocks: what looks too slow is tried again so often, and for at least as long as such a
+disturbance may last, but not beyond patience, before it is judged, since one undisturbed block is enough."""
+
+DISTURBED_PATIENCE_SECONDS = 60.0
+"""Patience while other processes are seen to use the machine: what takes turns with them may be slow for as long as they work."""
+
+SHORTER = 8
+SLOWER_SIDE_BY_SIDE = 1.3
+"""How much longer a witness block may take than an ordinary one beside it, one after the other, so that a busy machine hits both. A backend that tells the two apart and does less on ordinary batches shows here."""
+
+SLOWER_THAN_TIMED = 2.5
+"""How much longer the quickest witness block may take than the median timed one: room for a noisy machine, none for a
+backend that skips most of its work while it is timed."""
+
+BUSY = "; if other work disturbs this machine, bench doctor names it"
+
+
+Run = Callable[[int], float]
+"""Makes a block of so many steps, and returns the seconds it took."""
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """What was timed."""
+
+    batch_size: int
+    steps: int  # optimizer steps, or batches, per sample
+    seconds: float  # the median sample
+    done: int = 0  # optimizer steps that the trainer has made so far
+    ordinary: Callable[[], Batch] | None = None  # the next batch of those that were timed
+    beat: Callable[[], None] = lambda: None  # called after each block: checking may take a while
+    busy: Callable[[], AbstractContextManager[None]] = nullcontext  # entered while the oracle computes
+    disturbed: Callable[[], bool] = lambda: False  # whether others have used this machine since it was last asked
+
+
+def tried_again(timed: TimedRun, quickest: float, run: Run) -> float:
+    """Return the seconds of the quickest block: ``quickest``, or where that is too much for what was timed, what patience finds."""
+    patience = _Patience(timed.disturbed)
+    while quickest > SLOWER_THAN_TIMED * timed.seconds and patience.left():
+        quickest = min(quickest, run(timed.steps))
+    return quickest
+
+
+class _Patience:
+    """Whether what looks slow is to be tried once more."""
+
+    def __init__(self, disturbed: Callable[[], bool]) -> None:
+        self._tries = 0
+        self._started = time.perf_counter()
+        self._disturbed = disturbed
+        disturbed()  # from now on
+
+    def left(self) -> bool:
+        """Called before each try but the first few."""
+        self._tries += 1
+        spent = time.perf_counter() - self._started
+        if spent <= PATIENCE_SECONDS and (self._tries <= TRIES or spent <= DISTURBED_SECONDS):
+            return True
+        return spent <= DISTURBED_PATIENCE_SECONDS and self._disturbed()
+
+
+def _step_bounds(quickest: float, timed: TimedRun) -> tuple[float, float]:
+    """Seconds per step that a short block may take, given what the ``quickest`` long one took.
+
+    A timed block may hold work of the host's, such as the making of its batches, which the blocks here do not time: the lower
+    bound is therefore the long blocks', not the timed ones'.
+    """
+    return quickest / timed.steps / SLOWER_THAN_TIMED, SLOWER_THAN_TIMED * timed.seconds / timed.steps
+
+
+def _short_step(run: Run, timed: TimedRun, quickest: float) -> tuple[float, tuple[float, float]]:
+    """Seconds per step of short blocks, and the bounds they must keep; what a block costs beside its steps does not count.
+
+    Where a step of a short block seems to take too little, the long blocks may just have been disturbed: they are tried again too.
+    """
+    few = -(-timed.steps // SHORTER)
+    blocks: list[float] = []
+    singles: list[float] = []
+    step, bounds = math.inf, _step_bounds(quickest, timed)
+    patience = _Patience(timed.disturbed)
+    while len(blocks) < BLOCKS or (not bounds[0] <= step <= bounds[1] and patience.left()):
+        blocks.append(run(few))
+        if few > 1:
+            singles.append(run(1))
+        step = (min(blocks) - min(singles)) / (few - 1) if few > 1 else min(blocks)
+        if len(blocks) >= BLOCKS and step < bounds[0]:
+            quickest = min(quickest, run(timed.steps))
+            bounds = _step_bounds(quickest, timed)
+    return step, bounds
+
+
+def as_slow(witness: float, timed: float) -> Check:
+    """Return whether the quickest checked block was about as quick as the timed ones, seconds each."""
+    ratio = witness / timed
+    slower = ratio > SLOWER_THAN_TIMED
+    return Check(
+        name="checked blocks as quick as timed ones",
+        passed=not slower,
+        found=ratio,
+        allowed=SLOWER_THAN_TIMED,
+        detail=f"a checked block took {witness:.3g} s, timed ones {timed:.3g} s{BUSY}" if slower else "",
+    )
+
+
+def every_step(run: Run, timed: TimedRun, quickest: float) -> Check:
+    """Neither may a step of a short block take longer, as where a long one leaves steps out, nor next to nothing, as where any
+    block does one step's work. ``quickest``: seconds of the quickest long block so far."""
+    short, bounds = _short_step(run, timed, quickest)
+    usual = timed.seconds / timed.steps
+    passed = bounds[0] <= short <= bounds[1]
+    detail = "" if passed else f"a step takes {short:.3g} s in a short block, {usual:.3g} s in a timed one{BUSY}"
+    found = short / usual
+    return Check(
+        name="every step of a block takes its time", passed=passed, found=found, allowed=SLOWER_THAN_TIMED, detail=detail
+    )
+
+
+def beside_ordinary(timed: TimedRun, witness: Callable[[], float], ordinary: Callable[[], float]) -> Check:
+    """Blocks of both kinds one after the other, the order reversed every time.
+
+    On a machine that is busy nearly all the time a single quick block is luck, where it is idle nearly all the time a single
+    slow one is; so it is enough that the quickest of each kind, or that most pairs, are alike.
+    """
+    ones: list[float] = []
+    others: list[float] = []
+    ratio = math.inf
+    patience = _Patience(timed.disturbed)
+    while len(ones) < BLOCKS or (ratio > SLOWER_SIDE_BY_SIDE and patience.left()):
+        for run, seconds in ((witness, ones), (ordinary, others))[:: -1 if len(ones) % 2 else 1]:
+            seconds.append(run())
+        quickest = min(ones) / min(others)
+        typical = median(one / other for one, other in zip(ones, others, strict=True))
+        ratio = min(quickest, typical)
+    detail = f"a checked block takes {ratio:.3g} times as long as an ordinary one beside it, of {min(others):.3g} s"
+    slower = ratio > SLOWER_SIDE_BY_SIDE
+    return Check(
+        name="ordinary batches take as long",
+        passed=not slower,
+        found=ratio,
+        allowed=SLOWER_SIDE_BY_SIDE,
+        detail=detail + BUSY if slower else "",
+    )

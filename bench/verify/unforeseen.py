@@ -1,0 +1,65 @@
+"""Images and labels made up on the spot, which nobody can have seen before."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.contract import Workload
+from bench.verify.batches import Batch, Images, Labels, base_size
+from bench.verify.golden import steps_and_images
+
+
+@dataclass(frozen=True)
+class Unforeseen:
+    """A batch nobody can have seen before."""
+
+    images: Images  # (few, height, width, 3)
+    labels: Labels  # (batch,): copy j of image i has label j * few + i
+    fed: Batch  # all the copies, in random order
+
+    @property
+    def few(self) -> Batch:
+        """What the oracle needs."""
+        return self.images, self.labels
+
+
+def unforeseen_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Unforeseen:
+    """Copies of a few unforeseen images with random labels, in random order."""
+    images = unforeseen_images(workload, base_size(batch_size, steps_and_images(workload)[1]), rng)
+    labels = rng.integers(0, workload.network.classes, batch_size).astype(np.int32)
+    order = rng.permutation(batch_size)
+    return Unforeseen(images, labels, (images[order % len(images)], labels[order]))
+
+
+def unforeseen_images(workload: Workload, count: int, rng: np.random.Generator) -> Images:
+    """Blobs of random colour, size and place with grain."""
+    network = workload.network
+    y, x = np.mgrid[0 : network.height, 0 : network.width].astype(np.float32)
+    centre = rng.uniform(0.2, 0.8, (count, 2)).astype(np.float32) * (network.height, network.width)
+    radius = rng.uniform(0.1, 0.4, (count, 1, 1)).astype(np.float32) * network.height
+    distance = (y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2
+    inside = np.exp(-distance / radius**2)[..., None]
+    skin, lesion = rng.uniform(0, 255, (2, count, 1, 1, 3)).astype(np.float32)
+    grain = rng.normal(0, 12, (count, network.height, network.width, 3)).astype(np.float32)
+    return np.asarray(np.clip(skin + (lesion - skin) * inside + grain, 0, 255), np.uint8)
+
+
+def unforeseeable() -> np.random.Generator:
+    """Nobody knows its seed."""
+    return np.random.default_rng(secrets.randbits(128))
+
+
+def shifted(images: Images, count: int, rng: np.random.Generator) -> Images:
+    """``count`` different images at next to no cost: the few, rolled by random distances and with some bits of their colours
+    turned over."""
+    height, width = images.shape[1:3]
+    copies = -(-count // len(images))
+    shifts = zip(rng.integers(0, height, copies), rng.integers(0, width, copies), strict=True)
+    # Other colours too, lest a device that remembers images meets a small one again.
+    colours = rng.integers(0, 256, (copies, 3), dtype=np.uint8)
+    return np.concatenate([np.roll(images, shift, (1, 2)) ^ colour for shift, colour in zip(shifts, colours, strict=True)])[
+        :count
+    ]
