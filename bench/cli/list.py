@@ -22,9 +22,9 @@ from bench.cli.options import interpreter_option, interpreters, stall_option
 @stall_option
 def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
-    from bench.report import FORMATS
     from bench.run.discovery import Discovery, discover
     from bench.run.plan import checked_stall
+    from bench.text.formats import FORMATS
 
     found: Discovery = discover(None, interpreters(interpreter_words), stall=checked_stall(stall_timeout))
     if style == "json":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.options import stall_option
-from bench.report import FORMATS
+from bench.text.formats import FORMATS
 
 if TYPE_CHECKING:
     from bench.analysis.model import Report

@@ -18,10 +18,10 @@ from bench.entry_points import PluginRef, find_plugins
 from bench.errors import NotComparableError, PluginError, UsageError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.report import FORMATS
 from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome
+from bench.text.formats import FORMATS
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import PROTOCOL, Describe, Survey

@@ -13,7 +13,7 @@ import pluggy
 from bench.contract import Backend, Hooks, Predictor, Reporter, Settings, Workload
 from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
-from bench.report import FORMATS
+from bench.text.formats import FORMATS
 from bench.worker.jobs import OnCase
 
 Offer = TypeVar("Offer", Backend, Reporter)

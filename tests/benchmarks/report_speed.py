@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.record.files import write_record
-from bench.report import FORMATS
+from bench.text.formats import FORMATS
 from tests.support import records as fake
 
 

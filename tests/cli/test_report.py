@@ -11,8 +11,8 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.cli import report as cli
 from bench.record.files import NAME, write_record
-from bench.report import FORMATS
 from bench.report.formats import BUILT_IN
+from bench.text.formats import FORMATS
 from tests.support import records as fake
 
 

@@ -11,9 +11,9 @@ from bench.cli import main
 from bench.entry_points import PluginRef
 from bench.errors import PluginError, UsageError
 from bench.record.files import NAME, write_record
-from bench.report import FORMATS
 from bench.run.discovery import Discovery, FoundReporter, discover
 from bench.run.rendering import render_with
+from bench.text.formats import FORMATS
 from bench.worker.plugins import load_plugin
 from tests.support import records as fake
 from tests.support.site import install, move_in
