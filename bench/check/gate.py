@@ -32,8 +32,8 @@ class Gate:
     most_pairs: int
     say: Say
     seed: int = 0  # of the order of cases
-    scatter: Mapping[str, float] = field(default_factory=dict)  # what ``bench doctor`` measured here, by case label
-    levels: dict[str, float] = field(default_factory=dict)  # error level at which each case was decided, by label
+    scatter: Mapping[str, float] = field(default_factory=dict)  # what ``bench doctor`` measured here, by the case's identity
+    levels: dict[str, float] = field(default_factory=dict)  # error level at which each case was decided, by its identity
 
     def run(self) -> Comparison:
         """Measure, judge, seal."""
@@ -42,7 +42,7 @@ class Gate:
         if not cases:
             raise NotComparableError(f"nothing could be measured in both environments: {self._why_nothing()}")
         left = None if self.seconds is None else self.seconds - (time.monotonic() - begun)
-        known = [self.scatter[case.label] for case in cases if case.label in self.scatter]
+        known = [self.scatter[case.identity] for case in cases if case.identity in self.scatter]
         scatter = max(known) if len(known) == len(cases) else ASSUMED_SCATTER
         budget = plan_budget([self._expected(case) for case in cases], left, self.most_pairs, scatter)
         self.say(describe(budget, len(cases)))
@@ -71,7 +71,7 @@ class Gate:
 
     def _decided(self, case: PairedCase, level: float) -> bool:
         """Whether a look at this level decides the case."""
-        self.levels[case.label] = level
+        self.levels[case.identity] = level
         base, candidate = (
             usable(trials_of(arm.runner.journal.trials, index)).trials
             for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate))
@@ -96,8 +96,8 @@ class Gate:
         index = "base" if arm is self.pairs.base else "candidate"
         own = {CHECK: self.id, ARM: arm.name}
         for case in self.pairs.cases:
-            if case.label in self.levels:
-                own[f"{LEVEL}.{getattr(case, index)}"] = repr(self.levels[case.label])
+            if case.identity in self.levels:
+                own[f"{LEVEL}.{getattr(case, index)}"] = repr(self.levels[case.identity])
         return own
 
     def _why_nothing(self) -> str:

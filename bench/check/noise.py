@@ -46,6 +46,7 @@ class Known(msgspec.Struct, frozen=True):
 class Noise:
     """Of one case. Scatters are standard deviations of ln(time)."""
 
+    identity: str  # of the case
     label: str
     pairs: int
     pair_seconds: float
@@ -105,13 +106,14 @@ def _noise(pairs: Pairs, case: PairedCase) -> Noise:
     # The base of one pair against the candidate of the next: what a comparison without turns would see.
     apart = float((logs[1:, 1] - logs[:-1, 0]).std(ddof=1)) if len(logs) > 2 else math.nan
     scatter = float(np.std(differences, ddof=1))
-    each = pairs.seconds[case.label]
+    each = pairs.seconds[case.identity]
     sample = float(np.mean([np.mean(steady_samples(two)) for _, two in both]))
     ratios = [
         [after / before for before, after in zip(steady_samples(one), steady_samples(two), strict=True)] for one, two in both
     ]
     best = samples_per_trial(variation(ratios), 2 * sample, _fixed(each, [two for _, two in both]))
     return Noise(
+        identity=case.identity,
         label=case.label,
         pairs=len(differences),
         pair_seconds=each,
@@ -135,20 +137,20 @@ def _path(fingerprint: str) -> Path:
 def _remember(fingerprint: str, found: list[Noise]) -> None:
     path = _path(fingerprint)
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = recall(fingerprint) | {noise.label: Known(noise.scatter, noise.best_seconds) for noise in found}
+    known = recall(fingerprint) | {noise.identity: Known(noise.scatter, noise.best_seconds) for noise in found}
     path.write_bytes(msgspec.json.encode(known))
 
 
 def recall(fingerprint: str) -> dict[str, Known]:
-    """What ``bench doctor`` has measured on this machine, by case label."""
+    """What ``bench doctor`` has measured on this machine, by the case's identity."""
     try:
         return msgspec.json.decode(_path(fingerprint).read_bytes(), type=dict[str, Known])
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return {}
 
 
-def trial_seconds(known: Mapping[str, Known], labels: Sequence[str]) -> float | None:
+def trial_seconds(known: Mapping[str, Known], cases: Sequence[str]) -> float | None:
     """Steady state for the trials of these cases, by what was measured of each; None unless all are known."""
-    if not labels or not set(labels) <= set(known):
+    if not cases or not set(cases) <= set(known):
         return None
-    return min(max(SHORTEST, *(known[label].best_seconds for label in labels)), LONGEST)
+    return min(max(SHORTEST, *(known[case].best_seconds for case in cases)), LONGEST)

@@ -52,7 +52,7 @@ def check_environments(
     pythons = dict(zip(ARMS, (python, sys.executable), strict=True))
     plans = {name: make_plan(wishes, {}, python=pythons[name]) for name in ARMS}
     known = recall(plans[ARMS[1]].machine.fingerprint)
-    best = None if trials_fixed else trial_seconds(known, [planned.case.label for planned in plans[ARMS[1]].cases])
+    best = None if trials_fixed else trial_seconds(known, [planned.case.identity for planned in plans[ARMS[1]].cases])
     if best is not None:
         say(f"trials of {best:.1f} s, as bench doctor found best here")
         plans = {name: msgspec.structs.replace(plan, seconds=best) for name, plan in plans.items()}
@@ -66,7 +66,7 @@ def check_environments(
         refuse_different_work(*arms)
         pairs = Pairs(arms, progress, wishes.seed)
         left = None if seconds is None else seconds - (time.monotonic() - begun)
-        scatter = {label: one.scatter for label, one in known.items()}
+        scatter = {case: one.scatter for case, one in known.items()}
         gate = Gate(pairs, identity, left, wishes.trials, say, wishes.seed, scatter)
         result = gate.run()
     refuse_same_code(arms[0], arms[1], folder)

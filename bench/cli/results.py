@@ -176,7 +176,7 @@ def prune(keep: int, yes: bool, **values: Any) -> None:
         file = place / _RECORD if place.is_dir() else place
         if file.name != _RECORD:
             raise UsageError(f"{place} is no run's {_RECORD}; only runs' folders are pruned")
-        cases = frozenset(case.label for case in record.cases)
+        cases = frozenset(case.identity for case in record.cases)
         alike.setdefault((record.machine.fingerprint, cases), []).append((_moment(record.created, place), file.parent))
     going = [folder for runs in alike.values() for _, folder in sorted(runs)[:-keep]]
     for folder in sorted(going):

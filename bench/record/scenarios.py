@@ -44,7 +44,6 @@ class Scenario:
     reads_files: bool = False  # decodes image files while it is measured
     images_matter: bool = False  # its time depends on which images they are
     per_query: bool = False  # a sample is one query, from its start to its answer
-    in_flight: int = 2  # batches that are under way at once
     projected: Literal["", "training", "evaluation", "decoding"] = ""  # which rate of the projection it gives
     searched_as: str | None = None  # the scenario that is searched in its place; None: itself
     order: int = 0  # among the pictures of warm-up
@@ -121,7 +120,6 @@ _TABLE = (
         batch="one",
         every_precision=False,
         per_query=True,
-        in_flight=1,
         order=1,
     ),
     Scenario(

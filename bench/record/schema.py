@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to measure, and its own identity: trials of equal cases are comparable."""
+    """One thing to measure. Trials of equal cases are comparable; ``identity`` tells cases apart."""
 
     backend: str  # "host" where no backend takes part
     places: tuple[Place, ...]  # one for each rank
@@ -53,8 +53,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         if not self.places:
             raise ValueError("a case without a place to run at")
 
-    def __hash__(self) -> int:
-        return hash((self.backend, self.places, self.workload, self.size, self.phase, self.scenario, self.precision))
+    @property
+    def identity(self) -> str:
+        """The whole case as one key, but for what its worker's environment and its choices were: equal where the same is measured."""
+        return msgspec.json.encode(msgspec.structs.replace(self, environment={}, chosen=""), order="sorted").decode()
 
     @property
     def device(self) -> str:

@@ -42,6 +42,7 @@ class Arm:
 class PairedCase:
     """A case that both arms can measure: its place in either plan."""
 
+    identity: str
     label: str
     base: int
     candidate: int
@@ -82,7 +83,7 @@ class Pairs:
             if outcome.status != "ok":
                 self._progress.say(f"  {arm.name}: {outcome.status}: {outcome.reason}")
             arm.runner.keep_trial([outcome], index, number)
-        self.seconds[case.label] = sum(outcome.wall for outcome in outcomes) / 2
+        self.seconds[case.identity] = sum(outcome.wall for outcome in outcomes) / 2
 
     def _blocks(self, case: PairedCase) -> Blocks:
         """Both arms cut their time into blocks alike: as the slower arm's pilot did, whose blocks have fewer steps, and with the
@@ -114,11 +115,11 @@ def _launch(arm: Arm, index: int, number: int, blocks: Blocks) -> Launch:
 
 def shared_cases(base: Plan, candidate: Plan) -> list[PairedCase]:
     """Cases planned on both sides, in the candidate's order."""
-    known = {planned.case.label: index for index, planned in enumerate(base.cases)}
+    known = {planned.case.identity: index for index, planned in enumerate(base.cases)}
     return [
-        PairedCase(planned.case.label, known[planned.case.label], index)
+        PairedCase(planned.case.identity, planned.case.label, known[planned.case.identity], index)
         for index, planned in enumerate(candidate.cases)
-        if planned.case.label in known
+        if planned.case.identity in known
     ]
 
 

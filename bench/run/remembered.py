@@ -61,7 +61,7 @@ def ceiling_key(case: Case, devices: Sequence[DeviceFacts]) -> str:
 
 def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
     """Case, workload digest, versions of backend and harness: what a choice belongs to."""
-    return f"{case.label} {digest} {_backend(case, devices)} {case.cores} cores accelbench {harness}, method {METHOD}"
+    return f"{case.identity} {digest} {_backend(case, devices)} accelbench {harness}, method {METHOD}"
 
 
 def _backend(case: Case, devices: Sequence[DeviceFacts]) -> str:

@@ -21,7 +21,7 @@ from bench.testing.known_training import KnownTraining, copies, losses_of, make_
 from bench.verify.batches import Batch
 from bench.verify.compare import misfit
 from bench.verify.equivalence import Subject, compiled
-from bench.worker.plugins import in_flight
+from bench.worker.plugins import depth_of
 
 ORDER = (0, 1, 2, 3, 4, 5)
 REPEATING = (0, 0, 1, 0, 1, 1)
@@ -177,7 +177,7 @@ def check_optional(made: Any) -> Check:
         if not isinstance(peak, int) or peak < 0:
             detail = f"device_memory() gave {peak!r}, expected a number of bytes"
     try:
-        in_flight(made)
+        depth_of(made)
     except PluginError as wrong:
         detail = detail or str(wrong)
     return Check(name="optional attributes", passed=not detail, detail=detail)

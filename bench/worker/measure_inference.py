@@ -25,6 +25,7 @@ from bench.worker.answers import RankResult
 from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.pilot import course, settle
+from bench.worker.plugins import depth_of
 from bench.worker.timing import SAMPLE_SECONDS, PilotCourse, run_pipelined, steadiness, time_one_by_one
 from bench.worker.workbench import Workbench, peak_memory
 
@@ -43,6 +44,7 @@ class Rig:
 
     predictor: Predictor
     feed: Feed
+    depth: int  # batches in flight
 
     def launch(self) -> tuple[int, Any]:
         """Stage and enqueue the next batch."""
@@ -55,8 +57,8 @@ class Rig:
         return launched[0], self.predictor.wait(launched[1])
 
     def run(self, batches: int) -> None:
-        """Predict some batches, two in flight."""
-        run_pipelined(self.launch, self.wait, batches)
+        """Predict some batches."""
+        run_pipelined(self.launch, self.wait, batches, self.depth)
 
 
 def measure_single_stream(bench: Workbench) -> RankResult:
@@ -65,12 +67,7 @@ def measure_single_stream(bench: Workbench) -> RankResult:
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
-            found = course(
-                lambda queries: [rig.wait(rig.launch()) for _ in range(queries)],
-                PILOT_SECONDS,
-                bench.job.seconds,
-                bench.alive,
-            )
+            found = course(rig.run, PILOT_SECONDS, bench.job.seconds, bench.alive)
         _note_memory(rig, measured)
         settle(measured, found, 1, bench.job.seconds, single=True)
         return measured
@@ -105,13 +102,12 @@ def measure_offline(bench: Workbench) -> RankResult:
     total = blocks.warmup + blocks.samples
     answers: Answers = []
 
-    depth = bench.job.case.how.in_flight
     # As many batches are in flight from one sample to the next; between turns, none.
-    endless = in_flight((rig.launch() for _ in range((total + 1) * blocks.steps + depth - 1)), rig.wait, depth)
+    endless = in_flight((rig.launch() for _ in range((total + 1) * blocks.steps + rig.depth - 1)), rig.wait, rig.depth)
 
     def sample() -> None:
         if bench.job.in_turns:
-            answers.extend(in_flight((rig.launch() for _ in range(blocks.steps)), rig.wait, depth))
+            answers.extend(in_flight((rig.launch() for _ in range(blocks.steps)), rig.wait, rig.depth))
         else:
             answers.extend(islice(endless, blocks.steps))
 
@@ -183,7 +179,7 @@ def _start(bench: Workbench, batch_size: int) -> tuple[Rig, RankResult]:
     with bench.stage("build"):
         predictor = bench.backend.predictor(bench.workload, weights, bench.job.place.device, settings)
     compilation = bench.compile(predictor)
-    rig = Rig(predictor, feed)
+    rig = Rig(predictor, feed, 1 if bench.job.case.how.per_query else depth_of(predictor))
     with bench.stage("first_step"):
         rig.wait(rig.launch())
     measured = RankResult(stages={}, compile=compilation)
@@ -213,9 +209,7 @@ def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) 
         with bench.channel.busy():
             weights = load_calibrated(bench.folder)
             measured.checks = [_check(bench, rig, answers)]
-        measured.checks += witness_predictions(
-            rig.predictor, bench.workload, weights, case.precision, seen, case.how.in_flight
-        )
+        measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, rig.depth)
     return measured
 
 

@@ -104,7 +104,7 @@ def settings_of(job: OnCase) -> Settings:
     return Settings(case.precision, case.batch_size, job.cores, cache, case.options)
 
 
-def in_flight(predictor: Predictor) -> int:
+def depth_of(predictor: Predictor) -> int:
     """Return how many batches to keep in flight: as many as the predictor says it can use, or 2. Raises PluginError."""
     found = getattr(predictor, "in_flight", 2)
     if type(found) is not int or found < 1:

@@ -27,6 +27,7 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Search
 from bench.worker.measure_inference import Rig
 from bench.worker.measure_training import pipelined_steps
+from bench.worker.plugins import depth_of
 from bench.worker.timing import seconds_per_step
 from bench.worker.workbench import Workbench, set_up
 
@@ -165,15 +166,12 @@ def _training(bench: Workbench, settings: Settings) -> Callable[[int], object]:
 
 
 def _inference(bench: Workbench, settings: Settings) -> Callable[[int], object]:
-    """As it is measured: one query at a time, or two batches in flight."""
+    """As it is measured: one query at a time, or several batches in flight."""
     assert bench.backend is not None
     weights, device = load_calibrated(bench.folder), bench.job.place.device
     predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
-    rig = Rig(predictor, feed)
-    if bench.job.case.how.in_flight == 1:
-        return lambda queries: [rig.wait(rig.launch()) for _ in range(queries)]
-    return rig.run
+    return Rig(predictor, feed, 1 if bench.job.case.how.per_query else depth_of(predictor)).run
 
 
 def say_way(options: Options) -> str:

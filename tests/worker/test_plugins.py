@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from bench.errors import PluginError
-from bench.worker.plugins import in_flight
+from bench.worker.plugins import depth_of
 
 
 @pytest.mark.parametrize(("attributes", "batches"), [({}, 2), ({"in_flight": 1}, 1), ({"in_flight": 8}, 8)])
 def test_a_predictor_says_how_many_batches_it_can_use(attributes, batches):
-    assert in_flight(SimpleNamespace(**attributes)) == batches
+    assert depth_of(SimpleNamespace(**attributes)) == batches
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "four", None])
@@ -20,4 +20,4 @@ def test_anything_but_a_whole_number_names_the_predictor(wrong):
     with pytest.raises(
         PluginError, match=r"^types\.SimpleNamespace: in_flight is .*, expected a whole number of 1 or more$"
     ):
-        in_flight(SimpleNamespace(in_flight=wrong))
+        depth_of(SimpleNamespace(in_flight=wrong))
