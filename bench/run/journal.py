@@ -82,7 +82,7 @@ def read_plan(folder: Path) -> Plan:
     except OSError as error:
         raise RecordError(f"{folder} holds no run to resume ({error.strerror}); expected a {PLAN} in it") from None
     except DAMAGE as error:
-        raise RecordError(f"{folder / PLAN} is damaged: {error}; start a new run") from None
+        raise RecordError(f"{folder / PLAN} is damaged, or of another release: {error}; start a new run") from None
 
 
 class Journal:
