@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-gpu gpu-wheels golden clean
+.PHONY: run test lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-gpu gpu-wheels golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -72,6 +72,15 @@ proof-ref: $(VENV)/.test
 # .github/workflows/performance.yml executed as it is written, as a pull request of the last commit (5 minutes):
 proof-workflow: $(VENV)/.test
 	$(BIN)/python tests/proof/workflow.py
+
+# A rebuilding changes no output: command lines and pages of this working tree against an earlier commit's, each in an environment of its own (15 minutes):
+proof-unchanged: $(VENV)/.test
+	$(BIN)/python tests/proof/unchanged.py $(ARGS)
+
+# And costs no speed: quick runs of both in turns; on an otherwise idle machine (25 minutes with 4 pairs):
+proof-quick: PAIRS = 4
+proof-quick: $(VENV)/.test
+	$(BIN)/python tests/proof/quick_runs.py $(PAIRS) $(ARGS)
 
 # Acceptance of a GPU, step by step (docs/gpu-acceptance.md); ARGS=--rehearse carries out the same steps on the host, in a few minutes:
 proof-gpu: $(VENV)/.test
