@@ -43,6 +43,11 @@ def test_every_part_that_differs_is_shown():
     assert unchanged.differences({"output": b"one\n"}, {"output": b"one"}) == ["output:", "other line ends"]
 
 
+def test_a_long_line_is_shown_from_where_it_differs():
+    before, after = ({"output": f"{'same ' * 100}{word} end".encode()} for word in ("one", "two"))
+    assert unchanged.differences(before, after) == ["output:", f"-…{'same ' * 8}one end", f"+…{'same ' * 8}two end"]
+
+
 def test_a_difference_counts(capsys):
     verdicts = unchanged.Verdicts()
     verdicts.tell("a table", [])

@@ -31,6 +31,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ MASKS = (
 
 MOST_LINES = 12
 """Of a difference that is printed."""
+
+CONTEXT = 40
+"""Characters before the first that differs, where a line is longer than can be printed."""
 
 Outcome = dict[str, bytes]
 """What a command left behind: its exit code, its output and its files, by name."""
@@ -150,8 +154,18 @@ def _changed_lines(before: bytes | None, after: bytes | None) -> list[str]:
         texts = [content.decode().splitlines() for content in (before, after)]
     except UnicodeDecodeError:
         return [f"- {len(before):,} bytes", f"+ {len(after):,} bytes, and others"]
-    found = list(difflib.unified_diff(*texts, lineterm="", n=0))[2:]
-    return [line for line in found if not line.startswith("@@")] or ["other line ends"]
+    found = [line for line in list(difflib.unified_diff(*texts, lineterm="", n=0))[2:] if not line.startswith("@@")]
+    if len(found) == 2:
+        return from_where_they_differ(*found)
+    return found or ["other line ends"]
+
+
+def from_where_they_differ(removed: str, added: str) -> list[str]:
+    """A line before and after, without the most of a long beginning that both share."""
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(removed[1:], added[1:], strict=False)))
+    if shared <= 2 * CONTEXT:
+        return [removed, added]
+    return [f"{line[0]}…{line[1 + shared - CONTEXT :]}" for line in (removed, added)]
 
 
 def exit_codes(found: Outcome) -> str:
