@@ -43,9 +43,12 @@ WINDOWS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", "color_scheme": "dark"},
 }
 
-_SHOWN = """() => {
+SETTLING = 150
+"""Milliseconds between two looks at a page that is still drawing."""
+
+_SHOWN = """async () => {
   document.querySelectorAll("details").forEach(one => one.open = true);
-  accelbenchDrawAll();
+  await accelbenchDrawAll();
   const told = one => `${one.name}: ${one.value} (${one.placeholder || ""}) ${[...(one.options || [])].map(o => o.text).join(" | ")}`;
   const drawn = one => `${one.dataset.chart}: ${one.getAttribute("aria-label")}\\n${[...one.querySelectorAll("svg text")].map(t => t.textContent).join("\\n")}`;
   return [
@@ -60,9 +63,14 @@ _SHOWN = """() => {
 def shown(visit: Visit) -> str:
     """Every text of the page: what is to be seen with all details open, the controls, and each picture's words and description.
 
-    What the browser's console says, and what the page asked the network for, belongs to it.
+    What the browser's console says, and what the page asked the network for, belongs to it. Pictures are drawn in their own
+    time, so the page is read until it shows the same twice.
     """
-    return "\n".join([str(visit.page.evaluate(_SHOWN)), *visit.said, *visit.asked])
+    before, now = "", str(visit.page.evaluate(_SHOWN))
+    while before != now:
+        visit.page.wait_for_timeout(SETTLING)
+        before, now = now, str(visit.page.evaluate(_SHOWN))
+    return "\n".join([now, *visit.said, *visit.asked])
 
 
 def answers(chromium: Any, path: Path) -> Iterator[tuple[str, str]]:
@@ -75,6 +83,7 @@ def answers(chromium: Any, path: Path) -> Iterator[tuple[str, str]]:
 def _visited(chromium: Any, path: Path, typed: tuple[tuple[str, str], ...]) -> str:
     visit = Visit(chromium, path, **WINDOWS["desktop"])
     try:
+        visit.drawn()  # what is drawn already is drawn anew before a what-if has been answered
         for name, value in typed:
             control = visit.page.locator(f"#controls [name='{name}']")
             if not control.count():
