@@ -72,13 +72,11 @@ _machine_facts: dict[str, Any] = {}
 
 def _machine() -> dict[str, Any]:
     if not _machine_facts:
-        import msgspec
-
         from bench.record.schema import Machine
         from bench.run.session import ask_worker
         from bench.worker.jobs import Identify
 
-        machine = msgspec.json.decode(ask_worker(Identify()), type=Machine)
+        machine = ask_worker(Identify(), Machine)
         _machine_facts.update(
             fingerprint=machine.fingerprint,
             cpu=machine.cpu,

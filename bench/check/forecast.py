@@ -53,7 +53,7 @@ def forecasts(
     with ExitStack() as stack:
         stack.enter_context(locked([planned.physical for planned in plan.cases], wait))
         stack.enter_context(interruptible())
-        plan, prepared = prepare_plan(plan, lambda event: None)
+        plan, prepared = prepare_plan(plan)
         for facts in prepared.values():
             refuse_untrainable(facts)
         pilots: list[Pilot] = []

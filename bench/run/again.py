@@ -7,15 +7,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bench import __version__
 from bench.errors import NotComparableError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
 from bench.run.limits import STALL_SECONDS
-from bench.run.plan import Plan, PlannedCase, checked_stall, device_facts
-from bench.run.session import ask_worker, new_identity
+from bench.run.plan import Plan, PlannedCase, Wishes, checked_stall, planned_case
+from bench.run.session import ask_worker, new_plan
 from bench.worker.jobs import DataSpec, Identify
 
 LABEL = "reproduces"
@@ -40,27 +39,20 @@ def plan_again(
         raise NotComparableError(
             f"nothing of this record can be repeated here: {skips[0].reason}" if skips else "the record holds no case"
         )
-    machine = msgspec.json.decode(ask_worker(Identify(keep_host_name=False), stall=stall), type=Machine)
+    machine = ask_worker(Identify(), Machine, stall=stall)
     used = [backend for backend in found.backends if backend.info.name in {planned.case.backend for planned in cases}]
     trials = Counter(trial.case for trial in record.trials if trial.role == "trial")
-    identity, created = new_identity()
-    return Plan(
-        id=identity,
-        created=created,
+    wishes = Wishes(
         command=["bench", "reproduce", record.id],
         seed=record.seed,
         trials=max(trials.values(), default=3),
         seconds=seconds,
         stall=stall,
         ceilings=False,
-        machines={"": machine},
-        devices=device_facts(used, machine),
         data=data,
-        cases=cases,
-        skips=skips,
         labels={LABEL: record.id},
-        bench=__version__,
     )
+    return new_plan(wishes, used, cases, skips, machine)
 
 
 def _lacking(case: Case, found: Discovery) -> str:
@@ -96,13 +88,8 @@ def _planned(case: Case, found: Discovery) -> PlannedCase:
     workload = found.workload(case.workload, case.size)
     backend = None if case.how.on_host else found.backend(case.backend)
     own = {} if backend is None else backend.info.environment
-    physical = ""
-    if backend is not None:
-        physical = next(device.physical for device in backend.info.devices if device.id == case.device)
-    planned = PlannedCase(
-        case=msgspec.structs.replace(case, environment=worker_environment(case.cores, own), chosen=""),
-        backend=None if backend is None else backend.plugin,
-        workload=workload.plugin,
-        interpreter=workload.interpreter if backend is None else backend.interpreter,
-    )
-    return msgspec.structs.replace(planned, physical=physical) if physical else planned
+    case = msgspec.structs.replace(case, environment=worker_environment(case.cores, own), chosen="")
+    if backend is None:
+        return planned_case(case, None, workload)
+    physical = next(device.physical for device in backend.info.devices if device.id == case.device)
+    return planned_case(case, backend, workload, physical=physical)

@@ -126,7 +126,7 @@ def shared_cases(base: Plan, candidate: Plan) -> list[PairedCase]:
 def start_arm(name: str, python: str, plan: Plan, folder: Path, progress: Progress) -> Arm:
     """Prepare an arm's images and open its journal. No pilot chooses a batch size: both arms run the middle candidate."""
     plan = msgspec.structs.replace(plan, cases=[_settled(planned) for planned in plan.cases])
-    plan, prepared = prepare_plan(plan, lambda event: None, python)
+    plan, prepared = prepare_plan(plan, python=python)
     journal = Journal.create(folder / name, plan)
     return Arm(name, python, Runner(plan, journal, prepared, progress), prepared)
 

@@ -16,8 +16,6 @@ import msgspec
 
 from bench.entry_points import PluginRef, find_plugins
 from bench.errors import NotComparableError, PluginError, UsageError
-from bench.machine.environment import worker_environment
-from bench.machine.host import usable_cores
 from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome
@@ -116,15 +114,13 @@ def discover(
     interpreters = interpreters or {}
     wanted = None if probe is None else tuple(probe)
     plugins = find_plugins() if python == sys.executable else survey(python, stall).plugins
-    environment = worker_environment(usable_cores(), {})
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         launches = [
             Launch(
                 Describe(plugin=plugin, probe=wanted),
                 Path(folder) / f"{place}.log",
-                environment,
-                interpreters.get(plugin.name, python),
-                stall,
+                interpreter=interpreters.get(plugin.name, python),
+                stall=stall,
             )
             for place, plugin in enumerate(plugins)
         ]
@@ -179,8 +175,7 @@ def _waiting_for(plugin: PluginRef, stall: float) -> str:
 def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
     """What another interpreter would measure with. Raises UsageError where it cannot run this harness."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        launch = Launch(Survey(), Path(folder) / "log", worker_environment(usable_cores(), {}), python, stall)
-        outcome = run_worker(launch)
+        outcome = run_worker(Launch(Survey(), Path(folder) / "log", interpreter=python, stall=stall))
     if outcome.status != "ok":
         last = outcome.log_tail.splitlines()[-1:] or [outcome.reason]
         raise UsageError(f"{python} cannot measure: {last[0]}; install accelbench and the plugins for that interpreter too")

@@ -193,7 +193,7 @@ def _host_cases(row: Scenario, wishes: Wishes, workload: FoundWorkload) -> list[
             scenario=row.name,
             environment=worker_environment(threads, {}),
         )
-        planned.append(_planned(case, None, workload))
+        planned.append(planned_case(case, None, workload))
     return planned
 
 
@@ -225,11 +225,10 @@ def _device_cases(
                 epochs=(wishes.epochs or workload.info.epochs) if row.to_target else 0,
                 targets=_targets(wishes, workload) if row.to_target else {},
             )
-            planned = _planned(case, backend, workload)
             # What was asked for by name is not searched for.
             search = wishes.search and backend.info.alternatives and not case.options
             more = {"physical": device.physical, "candidates": candidates, "search": search}
-            cases.append(msgspec.structs.replace(planned, **more))
+            cases.append(planned_case(case, backend, workload, **more))
     return cases, skips
 
 
@@ -286,12 +285,14 @@ def _targets(wishes: Wishes, workload: FoundWorkload) -> dict[str, float]:
     return wishes.targets or own
 
 
-def _planned(case: Case, backend: FoundBackend | None, workload: FoundWorkload) -> PlannedCase:
+def planned_case(case: Case, backend: FoundBackend | None, workload: FoundWorkload, **more: Any) -> PlannedCase:
+    """Return a case with the plugins that run it; ``more``: further fields."""
     return PlannedCase(
         case=case,
         backend=None if backend is None else backend.plugin,
         workload=workload.plugin,
         interpreter=workload.interpreter if backend is None else backend.interpreter,
+        **more,
     )
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +19,8 @@ from typing import IO, Literal
 import msgspec
 
 from bench.errors import UsageError
-from bench.machine.environment import inherited_environment
-from bench.machine.host import out_of_memory_kills
+from bench.machine.environment import inherited_environment, worker_environment
+from bench.machine.host import out_of_memory_kills, usable_cores
 from bench.record.schema import Status
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
@@ -40,7 +40,9 @@ class Launch:
 
     job: Job
     log: Path
-    environment: Mapping[str, str]  # on top of what is inherited
+    environment: Mapping[str, str] = field(
+        default_factory=lambda: worker_environment(usable_cores(), {})
+    )  # on top of what is inherited
     interpreter: str = sys.executable
     stall: float = STALL_SECONDS
     host: Host = HERE

@@ -6,8 +6,6 @@ import tempfile
 from pathlib import Path
 
 from bench.errors import PluginError
-from bench.machine.environment import worker_environment
-from bench.machine.host import usable_cores
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundReporter, why
 from bench.run.folders import fresh_log
@@ -26,8 +24,7 @@ def render_with(reporter: FoundReporter, document: str, stall: float = STALL_SEC
         report, text = Path(folder) / "report.json", Path(folder) / "text"
         report.write_text(document, encoding="utf-8")
         job = Render(plugin=reporter.plugin, reporter=reporter.info, report=str(report), text=str(text))
-        environment = worker_environment(usable_cores(), {})
-        outcome = run_worker(Launch(job, log, environment, reporter.interpreter, stall))
+        outcome = run_worker(Launch(job, log, interpreter=reporter.interpreter, stall=stall))
         if outcome.status != "ok":
             raise PluginError(f"{why(reporter.plugin, outcome)}; see {log}")
         return text.read_bytes().decode()

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from bench import __version__
 from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, UsageError
-from bench.machine.environment import worker_environment
-from bench.machine.host import usable_cores
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
 from bench.record.schema import Finding, Machine, Record, Skip
 from bench.run.crew import run_worker
-from bench.run.discovery import discover
+from bench.run.discovery import FoundBackend, discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
 from bench.run.journal import Ceilings, Journal, read_plan
@@ -37,7 +36,7 @@ from bench.run.plan import (
     plan_cases,
 )
 from bench.run.privacy import private_command
-from bench.run.process import Launch
+from bench.run.process import Launch, Listener, ignore
 from bench.run.progress import Progress
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
@@ -45,7 +44,7 @@ from bench.worker.answers import Prepared
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import DataSpec, Identify, Job, Prepare
 
-Listener = Callable[[Stage | Beat], None]
+Answer = TypeVar("Answer")
 
 
 class FailedWorkerError(BenchError):
@@ -53,13 +52,17 @@ class FailedWorkerError(BenchError):
 
 
 def ask_worker(
-    job: Job, listen: Listener = lambda event: None, stall: float = STALL_SECONDS, python: str = sys.executable
-) -> bytes:
-    """The JSON answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
+    job: Job,
+    answer: type[Answer],
+    listen: Listener = ignore,
+    stall: float = STALL_SECONDS,
+    python: str = sys.executable,
+) -> Answer:
+    """Return the answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
     log = fresh_log(type(job).__name__.lower())
-    outcome = run_worker(Launch(job, log, worker_environment(usable_cores(), {}), python, stall), listen)
+    outcome = run_worker(Launch(job, log, interpreter=python, stall=stall), listen)
     if outcome.status == "ok":
-        return outcome.value
+        return msgspec.json.decode(outcome.value, type=answer)
     if outcome.status == "stalled":
         raise UsageError(f"a worker has {outcome.reason}; if this machine is only slow, give --stall-timeout more")
     if outcome.failure is not None and outcome.failure.kind == "usage":
@@ -85,9 +88,14 @@ def make_plan(
             or "no device offers a precision that was asked for"
         )
         raise NotComparableError(f"nothing can be measured here: {reasons}")
-    machine = msgspec.json.decode(
-        ask_worker(Identify(keep_host_name=keep_host_name), stall=wishes.stall, python=python), type=Machine
-    )
+    machine = ask_worker(Identify(keep_host_name=keep_host_name), Machine, stall=wishes.stall, python=python)
+    return new_plan(wishes, backends, cases, skips + more, machine)
+
+
+def new_plan(
+    wishes: Wishes, backends: Sequence[FoundBackend], cases: list[PlannedCase], skips: list[Skip], machine: Machine
+) -> Plan:
+    """Return the plan of a run that begins now and measures ``cases`` on these backends' devices."""
     identity, created = new_identity()
     return Plan(
         id=identity,
@@ -102,7 +110,7 @@ def make_plan(
         devices=device_facts(backends, machine),
         data=wishes.data,
         cases=cases,
-        skips=skips + more,
+        skips=skips,
         labels=wishes.labels,
         bench=__version__,
     )
@@ -118,7 +126,7 @@ def prepare_data(
     workloads: Sequence[tuple[PluginRef, str, str]],
     data: DataSpec,
     files: bool,
-    listen: Listener,
+    listen: Listener = ignore,
     python: str = sys.executable,
     stall: float = STALL_SECONDS,
 ) -> dict[str, Prepared]:
@@ -126,11 +134,11 @@ def prepare_data(
     prepared = {}
     for plugin, name, size in workloads:
         job = Prepare(plugin=plugin, workload=name, size=size, data=data, cache=str(cache_folder()), files=files)
-        prepared[f"{name}-{size}"] = msgspec.json.decode(ask_worker(job, listen, stall, python), type=Prepared)
+        prepared[f"{name}-{size}"] = ask_worker(job, Prepared, listen, stall, python)
     return prepared
 
 
-def prepare_plan(plan: Plan, listen: Listener, python: str = sys.executable) -> tuple[Plan, dict[str, Prepared]]:
+def prepare_plan(plan: Plan, listen: Listener = ignore, python: str = sys.executable) -> tuple[Plan, dict[str, Prepared]]:
     """Prepare the plan's images; cases without files to decode become skips."""
     needed = {(p.workload, p.case.workload, p.case.size): None for p in plan.cases}
     files = any(planned.case.how.reads_files for planned in plan.cases)
@@ -189,14 +197,14 @@ def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None,
         journal, plan = Journal.open(folder) if again is None else (Journal(folder), plan)
         _refuse_lost_trials(journal)
         stall = plan.stall if stall is None else checked_stall(stall)
-        machine = msgspec.json.decode(ask_worker(Identify(), stall=stall), type=Machine)
+        machine = ask_worker(Identify(), Machine, stall=stall)
         if machine.fingerprint != plan.machine.fingerprint:
             raise NotComparableError(
                 f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "
                 f"{machine.fingerprint}); resume it there, or start a new run here"
             )
         plan = msgspec.structs.replace(plan, stall=stall)
-        found, prepared = prepare_plan(plan, lambda event: None)
+        found, prepared = prepare_plan(plan)
         _refuse_other_software(plan, found, folder)
         if again is not None:
             plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1], machines={"": machine})

@@ -29,7 +29,7 @@ class SingleCase:
 
     def __init__(self, folder: Path, wishes: dict[str, Any]) -> None:
         plan = make_plan(_wishes(wishes), {})
-        plan, prepared = prepare_plan(plan, lambda event: None)
+        plan, prepared = prepare_plan(plan)
         if len(plan.cases) != 1:
             labels = ", ".join(planned.case.label for planned in plan.cases)
             raise UsageError(

@@ -112,7 +112,7 @@ def entered(wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str])
 def prepared_for(workload: FoundWorkload, wishes: Wishes) -> Prepared:
     """The images, in the cache. Raises UsageError for data that cannot train."""
     triple = (workload.plugin, workload.info.name, workload.info.size)
-    prepared = prepare_data([triple], wishes.data, False, lambda event: None, stall=wishes.stall)
+    prepared = prepare_data([triple], wishes.data, False, stall=wishes.stall)
     images = prepared[f"{workload.info.name}-{workload.info.size}"]
     refuse_untrainable(images)
     return images

@@ -103,5 +103,4 @@ def make_goldens(
     for size in sizes:
         chosen = found.workload(workload, size)
         job = MakeGolden(workload=chosen.plugin, name=workload, size=size)
-        answer = ask_worker(job, lambda event: say(event.text) if isinstance(event, Beat) else None, stall)
-        yield msgspec.json.decode(answer, type=str)
+        yield ask_worker(job, str, lambda event: say(event.text) if isinstance(event, Beat) else None, stall)

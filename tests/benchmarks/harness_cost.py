@@ -104,7 +104,7 @@ def main(pairs: int) -> None:
             plugin=PLUGINS["melanoma"], workload="melanoma", size=size, data=DataSpec(),
             cache=tempfile.mkdtemp(prefix="bench-cost-"), files=False,
         )  # fmt: skip
-        prepared = msgspec.json.decode(ask_worker(job), type=Prepared).folder
+        prepared = ask_worker(job, Prepared).folder
         ratios = []
         for pair in range(pairs):
             inside, alone = one_pair(size, prepared, environment)
