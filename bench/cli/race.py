@@ -177,10 +177,9 @@ def _live(values: dict[str, Any]) -> int:
         precisions=(values["precision"] or "fp32",),
         data=DataSpec(path=None if values["data"] is None else existing(values["data"], "--data"), count=images),
         stall=values["stall_timeout"],
+        epochs=values["epochs"],
     )
-    found = race(
-        wishes, values["epochs"], {}, values["wait"], 1 / _FRAMES_PER_SECOND, lambda text: click.echo(text, err=True)
-    )
+    found = race(wishes, {}, values["wait"], 1 / _FRAMES_PER_SECOND, lambda text: click.echo(text, err=True))
     names = [_entrant(entrant.backend.info.name, entrant.device.id, entrant.precision) for entrant in found.entrants]
     epochs = found.entrants[0].epochs
     tell(

@@ -55,6 +55,7 @@ def command(**values: Any) -> None:
         data=data_spec(values, values["seed"]),
         options=pairs(values["options"], "--option"),
         stall=values["stall_timeout"],
+        epochs=values["epochs"],
     )
 
     def say(text: str) -> None:
@@ -67,7 +68,7 @@ def command(**values: Any) -> None:
         check_writable(Path(values["output"]))
     finished = []
     chosen = interpreters(values["interpreter_words"])
-    for training in train_all(wishes, values["epochs"], values["seeds"], chosen, values["wait"], say):
+    for training in train_all(wishes, values["seeds"], chosen, values["wait"], say):
         finished.append(training)
         click.echo(_line(training))
     _report(finished, values["output"])

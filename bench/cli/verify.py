@@ -31,6 +31,7 @@ def command(**values: Any) -> None:
     statistics and predictions with golden values made by a float64 oracle: to 1e-10 in float64, within the natural rounding
     spread otherwise. Where they part, it names the first step and layer, and the convention that fits if one does.
     """
+    from bench.run.plan import Wishes
     from bench.run.verification import make_goldens, verify_all
 
     sizes = values["sizes"] or ("tiny",)
@@ -41,17 +42,16 @@ def command(**values: Any) -> None:
             click.echo(f"wrote {path}")
         return
     failed = 0
-    results = verify_all(
-        values["backends"],
-        values["devices"],
-        values["workload"],
-        sizes,
-        values["precisions"],
-        pairs(values["options"], "--option"),
-        interpreters(values["interpreter_words"]),
-        values["stall_timeout"],
+    wishes = Wishes(
+        backends=values["backends"],
+        devices=values["devices"],
+        workload=values["workload"],
+        sizes=sizes,
+        precisions=values["precisions"],
+        options=pairs(values["options"], "--option"),
+        stall=values["stall_timeout"],
     )
-    for result in results:
+    for result in verify_all(wishes, interpreters(values["interpreter_words"])):
         good = result.passed
         failed += not good
         click.echo(f"{'pass' if good else 'FAIL' if good is False else 'skip'}  {result.label}  {result.summary}")

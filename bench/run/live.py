@@ -35,15 +35,13 @@ class Race:
     moments: Iterator[Moment]  # until all have arrived; one at least every ``tick`` seconds
 
 
-def race(
-    wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str], wait: bool, tick: float, say: Callable[[str], None]
-) -> Race:
+def race(wishes: Wishes, interpreters: Mapping[str, str], wait: bool, tick: float, say: Callable[[str], None]) -> Race:
     """One training on every device at once, all with the same images, weights and batches.
 
     Trainings that share this host's processors share them evenly and disturb one another, so their times are no measurement.
     Raises UsageError and NotComparableError before anything starts.
     """
-    entrants, workload = entered(wishes, epochs, interpreters)
+    entrants, workload = entered(wishes, interpreters)
     cores = max((wishes.threads or usable_cores()) // len(entrants), 1)
 
     def moments() -> Iterator[Moment]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from bench.machine.host import usable_cores
 from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
 from bench.record.schema import Case, DeviceFacts, Machine, Place, Skip
-from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, unknown
+from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, unknown
 from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec
@@ -149,6 +149,15 @@ def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend
         if not named:
             raise UsageError(f"none of the backends asked for has device {', '.join(wishes.devices)}")
     return named, skips
+
+
+def wished_for(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[Discovery, list[FoundBackend], list[Skip]]:
+    """Return what is installed, the backends to use of it, and why others are not. Raises UsageError."""
+    check_wishes(wishes)
+    found = discover(wishes.backends or None, interpreters, stall=wishes.stall)
+    chosen, skips = choose_backends(wishes, found)
+    check_options(wishes, chosen)
+    return found, chosen, skips
 
 
 def check_options(wishes: Wishes, backends: Sequence[FoundBackend]) -> None:

@@ -11,10 +11,10 @@ import msgspec
 from bench.errors import NotComparableError, UsageError
 from bench.record.scenarios import scenario
 from bench.run.crew import run_worker
-from bench.run.discovery import FoundBackend, FoundWorkload, discover
+from bench.run.discovery import FoundBackend, FoundWorkload
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
-from bench.run.plan import MOST_EPOCHS, MOST_TRIALS, Wishes, check_options, check_wishes, choose_backends, device_case
+from bench.run.plan import MOST_TRIALS, Wishes, device_case, wished_for
 from bench.run.process import Launch, Outcome
 from bench.run.session import prepare_data, refuse_untrainable
 from bench.worker.answers import DeviceInfo, Prepared, Trained
@@ -35,17 +35,12 @@ class Training:
 
 
 def train_all(
-    wishes: Wishes,
-    epochs: int | None,
-    seeds: int,
-    interpreters: Mapping[str, str],
-    wait: bool,
-    say: Callable[[str], None],
+    wishes: Wishes, seeds: int, interpreters: Mapping[str, str], wait: bool, say: Callable[[str], None]
 ) -> Iterator[Training]:
     """Trainings as they finish, seeds outermost. Raises UsageError and NotComparableError before the first starts."""
     if not 1 <= seeds <= MOST_TRIALS:
         raise UsageError(f"{seeds} seeds are not possible; expected 1 to {MOST_TRIALS:,}")
-    entrants, workload = entered(wishes, epochs, interpreters)
+    entrants, workload = entered(wishes, interpreters)
     with locked([entrant.device.physical for entrant in entrants], wait):
         say("preparing images …")
         prepared = prepared_for(workload, wishes)
@@ -88,18 +83,13 @@ class Entrant:
         return Launch(job, fresh_log("train"), case.environment, self.backend.interpreter, wishes.stall)
 
 
-def entered(wishes: Wishes, epochs: int | None, interpreters: Mapping[str, str]) -> tuple[list[Entrant], FoundWorkload]:
+def entered(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[list[Entrant], FoundWorkload]:
     """Every device that can do the training. Raises UsageError, and NotComparableError where there is none."""
-    check_wishes(wishes)
-    if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
-        raise UsageError(f"{epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
-    found = discover(wishes.backends or None, interpreters, stall=wishes.stall)
-    chosen, _ = choose_backends(wishes, found)
-    check_options(wishes, chosen)
+    found, chosen, _ = wished_for(wishes, interpreters)
     workload = found.workload(wishes.workload, (wishes.sizes or found.usual_size(wishes.workload))[0])
     precision = wishes.precisions[0] if wishes.precisions else "fp32"
     entrants = [
-        Entrant(backend, device, precision, epochs or workload.info.epochs)
+        Entrant(backend, device, precision, wishes.epochs or workload.info.epochs)
         for backend in chosen
         for device in backend.info.devices
         if device.trains and precision in device.precisions and (not wishes.devices or device.id in wishes.devices)

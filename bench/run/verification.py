@@ -14,7 +14,7 @@ from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
-from bench.run.plan import Wishes, check_options, check_wishes, choose_backends, device_case
+from bench.run.plan import Wishes, device_case, wished_for
 from bench.run.process import Launch
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo, Verified
@@ -32,44 +32,23 @@ class Verification:
     checks: Sequence[Check] = field(default_factory=tuple)
 
 
-def verify_all(
-    backends: Sequence[str],
-    devices: Sequence[str],
-    workload: str,
-    sizes: Sequence[str],
-    precisions: Sequence[str],
-    options: Mapping[str, str],
-    interpreters: Mapping[str, str],
-    stall: float = STALL_SECONDS,
-) -> Iterator[Verification]:
+def verify_all(wishes: Wishes, interpreters: Mapping[str, str]) -> Iterator[Verification]:
     """Results as they come. Raises UsageError for unknown names, NotComparableError where nothing can be verified."""
-    wishes = Wishes(
-        backends=backends,
-        devices=devices,
-        workload=workload,
-        sizes=sizes,
-        precisions=precisions,
-        options=dict(options),
-        stall=stall,
-    )
-    check_wishes(wishes)
-    found = discover(backends or None, interpreters, stall=stall)
-    chosen, skips = choose_backends(wishes, found)
-    check_options(wishes, chosen)
-    workloads = [found.workload(workload, size) for size in sizes]
+    found, chosen, skips = wished_for(wishes, interpreters)
+    workloads = [found.workload(wishes.workload, size) for size in wishes.sizes]
     cases = [
         (backend, device, size, precision)
         for size in workloads
         for backend in chosen
         for device in backend.info.devices
-        if not devices or device.id in devices
+        if not wishes.devices or device.id in wishes.devices
         for precision in device.precisions
-        if not precisions or precision in precisions
+        if not wishes.precisions or precision in wishes.precisions
     ]
     if not cases:
         reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in skips)
         raise NotComparableError(
-            f"nothing can be verified: no device has precision {', '.join(precisions)} {reasons}".rstrip()
+            f"nothing can be verified: no device has precision {', '.join(wishes.precisions)} {reasons}".rstrip()
         )
     for case in cases:
         yield _verify(*case, wishes)
