@@ -16,6 +16,7 @@ from bench.comparison.trials import paired, usable
 from bench.errors import NoFigure, NotComparableError
 from bench.record.figures import stages, trials_of
 from bench.record.labels import ARM, CHECK, LEVEL
+from bench.record.schema import Case, Trial
 from bench.run.arms import Arm, PairedCase, Pairs
 from bench.statistics.pairs import Verdict
 
@@ -72,11 +73,7 @@ class Gate:
     def _decided(self, case: PairedCase, level: float) -> bool:
         """Whether a look at this level decides the case."""
         self.levels[case.identity] = level
-        base, candidate = (
-            usable(trials_of(arm.runner.journal.trials, index)).trials
-            for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate))
-        )
-        planned = self.pairs.candidate.runner.plan.cases[case.candidate].case
+        planned, base, candidate = measured(self.pairs, case)
         try:
             return paired(planned, base, candidate).verdict(level) is not Verdict.INCONCLUSIVE
         except NoFigure:
@@ -85,9 +82,7 @@ class Gate:
     def _expected(self, case: PairedCase) -> float:
         """Seconds of one pair of a case: what its pilots took, less what only pilots do, and the planned steady state."""
         total = 0.0
-        for arm, index in ((self.pairs.base, case.base), (self.pairs.candidate, case.candidate)):
-            pilot = arm.runner.journal.pilot(index)
-            assert pilot is not None
+        for (arm, _), pilot in zip(self.pairs.sides(case), self.pairs.pilots_of(case), strict=True):
             took = stages(pilot.trial)
             total += pilot.trial.wall - took.get("compile", 0.0) - took.get("steady", 0.0) + 1.4 * arm.runner.plan.seconds
         return total
@@ -106,6 +101,12 @@ class Gate:
                 if trial.status != "ok":
                     return f"{arm.name}: {trial.reason}"
         return "the two environments share no case"
+
+
+def measured(pairs: Pairs, case: PairedCase) -> tuple[Case, Sequence[Trial], Sequence[Trial]]:
+    """Return a case with the trials of the base and of the candidate that can be used."""
+    base, candidate = (usable(trials_of(arm.runner.journal.trials, index)).trials for arm, index in pairs.sides(case))
+    return pairs.candidate.runner.plan.cases[case.candidate].case, base, candidate
 
 
 def describe(budget: Budget, cases: int) -> str:

@@ -13,18 +13,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench.check.gate import Say
-from bench.comparison.trials import matched, paired, usable
+from bench.check.gate import Say, measured
+from bench.comparison.trials import matched, paired
 from bench.errors import InconclusiveError, NotComparableError
-from bench.record.figures import figure, steady_samples, trials_of
+from bench.record.figures import figure, steady_samples
 from bench.record.labels import ARMS
 from bench.record.schema import Trial
 from bench.run.arms import PairedCase, Pairs, start_arm
-from bench.run.folders import cache_folder
 from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
+from bench.run.remembered import Remembered
 from bench.run.session import make_plan
 from bench.statistics.effort import samples_per_trial, variation
 from bench.statistics.pairs import LOOKS, detectable_with, plan_looks
@@ -40,6 +40,10 @@ class Known(msgspec.Struct, frozen=True):
 
     scatter: float
     best_seconds: float
+
+
+NOISE = Remembered("noise", msgspec.json.Decoder(dict[str, Known]))
+"""What ``bench doctor`` has measured on this machine, by the case's identity."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +92,12 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
             f"{seconds:.0f} s were enough for {number} pairs only, {FEWEST} tell something: give --budget more, or name one --backend "
             "and --device; what else runs here is above"
         )
-    _remember(plan.machine.fingerprint, found)
+    NOISE.remember(plan.machine.fingerprint, {noise.identity: Known(noise.scatter, noise.best_seconds) for noise in found})
     return found
 
 
 def _noise(pairs: Pairs, case: PairedCase) -> Noise:
-    base, candidate = (
-        usable(trials_of(arm.runner.journal.trials, index)).trials
-        for arm, index in ((pairs.base, case.base), (pairs.candidate, case.candidate))
-    )
-    planned = pairs.candidate.runner.plan.cases[case.candidate].case
+    planned, base, candidate = measured(pairs, case)
     both = list(matched(base, candidate))
     differences = paired(planned, base, candidate).differences
     if len(differences) < 2:
@@ -128,25 +128,6 @@ def _noise(pairs: Pairs, case: PairedCase) -> Noise:
 def _fixed(pair_seconds: float, trials: list[Trial]) -> float:
     """Seconds of a pair that do not grow with its samples."""
     return max(pair_seconds - 2 * float(np.mean([sum(steady_samples(trial)) for trial in trials])), 0.1)
-
-
-def _path(fingerprint: str) -> Path:
-    return cache_folder() / "noise" / f"{fingerprint}.json"
-
-
-def _remember(fingerprint: str, found: list[Noise]) -> None:
-    path = _path(fingerprint)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = recall(fingerprint) | {noise.identity: Known(noise.scatter, noise.best_seconds) for noise in found}
-    path.write_bytes(msgspec.json.encode(known))
-
-
-def recall(fingerprint: str) -> dict[str, Known]:
-    """What ``bench doctor`` has measured on this machine, by the case's identity."""
-    try:
-        return msgspec.json.decode(_path(fingerprint).read_bytes(), type=dict[str, Known])
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
-        return {}
 
 
 def trial_seconds(known: Mapping[str, Known], cases: Sequence[str]) -> float | None:

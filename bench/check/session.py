@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from bench.check.gate import Gate, refuse_same_code
-from bench.check.noise import recall, trial_seconds
+from bench.check.noise import NOISE, trial_seconds
 from bench.comparison.model import Comparison
 from bench.errors import NotComparableError
 from bench.machine.host import hashed
@@ -25,7 +23,7 @@ from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
-from bench.run.session import make_plan
+from bench.run.session import make_plan, new_identity
 
 
 def check_environments(
@@ -51,12 +49,12 @@ def check_environments(
         _refuse_strangers(python, expected, wishes.stall)
     pythons = dict(zip(ARMS, (python, sys.executable), strict=True))
     plans = {name: make_plan(wishes, {}, python=pythons[name]) for name in ARMS}
-    known = recall(plans[ARMS[1]].machine.fingerprint)
+    known = NOISE.recall_all(plans[ARMS[1]].machine.fingerprint)
     best = None if trials_fixed else trial_seconds(known, [planned.case.identity for planned in plans[ARMS[1]].cases])
     if best is not None:
         say(f"trials of {best:.1f} s, as bench doctor found best here")
         plans = {name: msgspec.structs.replace(plan, seconds=best) for name, plan in plans.items()}
-    identity = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    identity, _ = new_identity()
     folder = output / f"check-{identity}"
     made(output, "results")
     physical = [planned.physical for plan in plans.values() for planned in plan.cases]

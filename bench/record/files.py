@@ -27,7 +27,16 @@ class _Envelope(msgspec.Struct):
 
 def write_record(record: Record, path: Path) -> None:
     """Write atomically: either the whole record is at ``path`` afterwards, or what was there before."""
-    content = sealed(record)
+    try:
+        write_durably(sealed(record), path)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path}: {error.strerror}; everything measured is kept: make room, then bench run --resume {path.parent}"
+        ) from None
+
+
+def write_durably(content: bytes, path: Path) -> None:
+    """Put ``content`` on disk at ``path``, whole or not at all. Raises OSError."""
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("wb") as file:
@@ -35,12 +44,10 @@ def write_record(record: Record, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise RecordError(
-            f"cannot write {path}: {error.strerror}; everything measured is kept: make room, then bench run --resume {path.parent}"
-        ) from None
+        raise
 
 
 def sealed(record: Record) -> bytes:

@@ -17,7 +17,7 @@ import msgspec
 from bench.errors import NotComparableError
 from bench.record.schema import Record
 from bench.run.crew import run_in_turns
-from bench.run.journal import Journal
+from bench.run.journal import Journal, Pilot
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch
 from bench.run.progress import Progress
@@ -58,21 +58,25 @@ class Pairs:
         self.cases = shared_cases(self.base.runner.plan, self.candidate.runner.plan)
         self.seconds: dict[str, float] = {}  # of the last pair, by case
 
+    def sides(self, case: PairedCase) -> list[tuple[Arm, int]]:
+        """Return the base and the candidate, each with the case's place in its plan."""
+        return [(self.base, case.base), (self.candidate, case.candidate)]
+
+    def pilots_of(self, case: PairedCase) -> list[Pilot]:
+        """Return the pilots of both arms that can be measured by."""
+        found = [arm.runner.journal.pilot(index) for arm, index in self.sides(case)]
+        return [pilot for pilot in found if pilot is not None and pilot.blocks is not None]
+
     def pilots(self) -> list[PairedCase]:
         """Run the pilots of both arms; the cases that can be measured, cut into samples alike on both sides."""
         for arm in (self.base, self.candidate):
             arm.runner.pilots()
-        good = []
-        for case in self.cases:
-            pilots = self.base.runner.journal.pilot(case.base), self.candidate.runner.journal.pilot(case.candidate)
-            if all(pilot is not None and pilot.blocks is not None for pilot in pilots):
-                good.append(case)
-        return good
+        return [case for case in self.cases if len(self.pilots_of(case)) == 2]
 
     def measure(self, case: PairedCase, number: int) -> None:
         """One pair of a case, journalled on both sides."""
         blocks = self._blocks(case)
-        sides = [(self.base, case.base), (self.candidate, case.candidate)]
+        sides = self.sides(case)
         if self._rng.random() < 0.5:
             sides.reverse()
         launches = [_launch(arm, index, number, blocks) for arm, index in sides]
@@ -88,8 +92,7 @@ class Pairs:
     def _blocks(self, case: PairedCase) -> Blocks:
         """Both arms cut their time into blocks alike: as the slower arm's pilot did, whose blocks have fewer steps, and with the
         longer of the two warm-ups."""
-        pilots = self.base.runner.journal.pilot(case.base), self.candidate.runner.journal.pilot(case.candidate)
-        blocks = [pilot.blocks for pilot in pilots if pilot is not None and pilot.blocks is not None]
+        blocks = [pilot.blocks for pilot in self.pilots_of(case) if pilot.blocks is not None]
         slower = min(blocks, key=lambda cut: cut.steps)
         warm = max(cut.steps * cut.warmup for cut in blocks)
         detected = all(cut.detected for cut in blocks)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import RecordError, UsageError
+from bench.record.files import write_durably
 from bench.record.schema import Ceiling, Forecast, Skip, Trial
 from bench.run.plan import Plan
 from bench.worker.jobs import Blocks
@@ -101,7 +102,7 @@ class Journal:
             )
         try:
             (folder / "logs").mkdir(parents=True)
-            _write_durably(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
+            write_durably(msgspec.json.format(msgspec.json.encode(plan), indent=1), folder / PLAN)
         except OSError as error:
             raise UsageError(
                 f"cannot write the run's folder {folder}: {error.strerror}; choose another with --output"
@@ -197,12 +198,3 @@ def _append(path: Path, line: bytes) -> None:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
 
+from bench.record.files import write_durably
 from bench.record.schema import Case, Ceiling, DeviceFacts
 from bench.run.folders import cache_folder
 from bench.run.journal import DAMAGE
@@ -25,25 +26,24 @@ class Remembered(Generic[Found]):
 
     def recall(self, fingerprint: str, key: str) -> Found | None:
         """What was found on this machine earlier, if anything."""
-        return self._read(self._path(fingerprint)).get(key)
+        return self.recall_all(fingerprint).get(key)
 
-    def remember(self, fingerprint: str, key: str, found: Found) -> None:
+    def recall_all(self, fingerprint: str) -> dict[str, Found]:
+        """Return all that was found on this machine earlier, by key."""
+        try:
+            return self._decoder.decode(self._path(fingerprint).read_bytes())
+        except (OSError, *DAMAGE):
+            return {}
+
+    def remember(self, fingerprint: str, found: Mapping[str, Found]) -> None:
         """Keep it for later runs, if the disk lets it be kept: a memory aid ends no measurement."""
         path = self._path(fingerprint)
-        temporary = path.with_name(path.name + ".part")
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(msgspec.json.encode(self._read(path) | {key: found}))
-            temporary.replace(path)
+            write_durably(msgspec.json.encode({**self.recall_all(fingerprint), **found}), path)
 
     def _path(self, fingerprint: str) -> Path:
         return cache_folder() / self._subject / f"{fingerprint}.json"
-
-    def _read(self, path: Path) -> dict[str, Found]:
-        try:
-            return self._decoder.decode(path.read_bytes())
-        except (OSError, *DAMAGE):
-            return {}
 
 
 CEILINGS = Remembered("ceilings", msgspec.json.Decoder(dict[str, list[Ceiling]]))

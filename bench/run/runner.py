@@ -81,7 +81,7 @@ class Runner:
             if known is None or not all(0 < ceiling.rate < math.inf for ceiling in known):
                 known = self._ceiling(planned)
                 if known:  # nothing is kept of a failed measurement
-                    CEILINGS.remember(self.plan.machine.fingerprint, key, known)
+                    CEILINGS.remember(self.plan.machine.fingerprint, {key: known})
             self.journal.add(Ceilings(key=key, ceilings=known))
 
     def _ceiling(self, planned: PlannedCase) -> list[Ceiling]:
@@ -169,7 +169,7 @@ class Runner:
             return Choice({}, f"the search ended: {outcome.status}")
         choice = msgspec.json.decode(outcome.value, type=Choice)
         if choice.note:
-            CHOICES.remember(self.plan.machine.fingerprint, self._choice_key(planned), choice)
+            CHOICES.remember(self.plan.machine.fingerprint, {self._choice_key(planned): choice})
         return choice
 
     def _trial(self, index: int, number: int, pilot: Pilot | None) -> None:

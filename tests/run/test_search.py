@@ -69,14 +69,14 @@ def test_a_damaged_memory_is_found_out_again(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "choices").mkdir()
     (tmp_path / "choices" / "machine.json").write_bytes(content)
     assert CHOICES.recall("machine", "case") is None
-    CHOICES.remember("machine", "case", Choice({"a": "b"}, "note"))
+    CHOICES.remember("machine", {"case": Choice({"a": "b"}, "note")})
     assert CHOICES.recall("machine", "case") == Choice({"a": "b"}, "note")
 
 
 def test_a_memory_that_cannot_be_written_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
     (tmp_path / "choices").touch()
-    CHOICES.remember("machine", "case", Choice({}, ""))
+    CHOICES.remember("machine", {"case": Choice({}, "")})
     assert CHOICES.recall("machine", "case") is None
 
 
