@@ -9,13 +9,13 @@ import signal
 import sys
 import threading
 import traceback
+from pkgutil import resolve_name
 
 import msgspec
 
 from bench.errors import BenchError
 from bench.machine.host import usable_cores
 from bench.worker.channel import Channel, Failure, out_of_memory
-from bench.worker.handlers import handler
 from bench.worker.jobs import Job
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
@@ -44,7 +44,7 @@ def main() -> None:
     threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
     try:
         with channel.busy():
-            work = handler(HANDLERS[type(job).__name__])
+            work = resolve_name(HANDLERS[type(job).__name__])
         channel.result(work(job, channel))
     except BaseException as error:  # whatever it is, the parent must hear of it
         traceback.print_exc()

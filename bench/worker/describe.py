@@ -13,7 +13,7 @@ from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, 
 from bench.worker.channel import Channel
 from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
 from bench.worker.plugins import load_plugin
-from bench.worker.provenance import package_folder
+from bench.worker.provenance import package_folder, version_of
 
 
 def describe(job: Describe, channel: Channel) -> PluginInfo:
@@ -24,17 +24,8 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
         backends=[_backend(backend, job.probe is None or backend.name in job.probe) for backend in loaded.backends],
         workloads=[_workload(workload) for workload in loaded.workloads],
         reporters=[reporter.name for reporter in loaded.reporters],
-        version=_version(job.plugin.distribution),
+        version=version_of(job.plugin.distribution),
     )
-
-
-def _version(distribution: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except (PackageNotFoundError, ValueError):
-        return ""
 
 
 def _backend(backend: Backend, probe: bool) -> BackendInfo:

@@ -6,6 +6,7 @@ import gc
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from statistics import median
 from time import perf_counter
@@ -16,9 +17,7 @@ from numpy.typing import NDArray
 
 from bench.contract import Predictor
 from bench.in_flight import in_flight
-from bench.machine.other_work import OtherWork
 from bench.record.schema import Check
-from bench.verify.pace import TimedRun
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import witness_predictions
 from bench.worker.answers import RankResult
@@ -26,8 +25,8 @@ from bench.worker.channel import out_of_memory
 from bench.worker.feed import Feed, load_calibrated
 from bench.worker.pilot import course, settle
 from bench.worker.plugins import depth_of
-from bench.worker.timing import SAMPLE_SECONDS, PilotCourse, run_pipelined, steadiness, time_one_by_one
-from bench.worker.workbench import Workbench, peak_memory
+from bench.worker.timing import SAMPLE_SECONDS, PilotCourse, run_pipelined, time_one_by_one
+from bench.worker.workbench import Workbench, note_made, note_samples
 
 PILOT_SECONDS = 1.2
 CHOICE_SECONDS = 12.0
@@ -68,15 +67,13 @@ def measure_single_stream(bench: Workbench) -> RankResult:
     if blocks is None:
         with bench.stage("steady"):
             found = course(rig.run, PILOT_SECONDS, bench.job.seconds, bench.alive)
-        _note_memory(rig, measured)
+        note_made(measured, rig.predictor)
         settle(measured, found, 1, bench.job.seconds, single=True)
         return measured
     with bench.stage("steady"):
         count = blocks.warmup + blocks.samples
         timed = time_one_by_one(lambda: rig.wait(rig.launch()), count, before=_turn_now_and_then(bench))
-    measured.samples, measured.warmup = timed.samples, blocks.warmup
-    measured.steps_per_sample = measured.images_per_sample = 1
-    measured.steady = steadiness(measured.samples, blocks)
+    note_samples(measured, blocks, timed.samples, 1)
     return _finish(bench, rig, measured, timed.results)
 
 
@@ -114,17 +111,10 @@ def measure_offline(bench: Workbench) -> RankResult:
     with bench.stage("steady"):
         bench.turn()
         sample()
-        for done in range(total):
-            bench.turn()
-            started = perf_counter()
-            sample()
-            measured.samples.append(perf_counter() - started)
-            bench.channel.beat(done + 1, total)
+        timed = time_one_by_one(sample, total, before=bench.turn, beat=partial(bench.channel.beat, total=total))
         if not bench.job.in_turns:
             list(endless)  # what is still under way was not timed
-    measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
-    measured.images_per_sample = blocks.steps * bench.job.case.batch_size
-    measured.steady = steadiness(measured.samples, blocks)
+    note_samples(measured, blocks, timed.samples, bench.job.case.batch_size)
     return _finish(bench, rig, measured, answers)
 
 
@@ -165,7 +155,7 @@ def _pilot(bench: Workbench, size: int) -> tuple[PilotCourse, RankResult]:
     with bench.stage("steady"):
         found = course(rig.run, PILOT_SECONDS, bench.job.seconds, bench.alive)
     measured.batch_size = size
-    _note_memory(rig, measured)
+    note_made(measured, rig.predictor)
     return found, measured
 
 
@@ -182,30 +172,16 @@ def _start(bench: Workbench, batch_size: int) -> tuple[Rig, RankResult]:
     rig = Rig(predictor, feed, 1 if bench.job.case.how.per_query else depth_of(predictor))
     with bench.stage("first_step"):
         rig.wait(rig.launch())
-    measured = RankResult(stages={}, compile=compilation)
-    measured.lowering = getattr(predictor, "lowering", "")
-    return rig, measured
-
-
-def _note_memory(rig: Rig, measured: RankResult) -> None:
-    measured.host_memory = peak_memory()
-    measured.device_memory = int(getattr(rig.predictor, "device_memory", lambda: 0)())
+    return rig, RankResult(stages={}, compile=compilation)
 
 
 def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) -> RankResult:
-    _note_memory(rig, measured)
+    note_made(measured, rig.predictor)
     bench.timed()
     with bench.stage("check"):
         case = bench.job.case
-        seen = TimedRun(
-            case.batch_size,
-            measured.steps_per_sample,
-            median(measured.samples[measured.warmup :]),
-            ordinary=rig.feed.next,
-            beat=bench.alive,
-            busy=bench.channel.busy,
-            disturbed=OtherWork().busy,
-        )
+        typical = median(measured.samples[measured.warmup :])
+        seen = bench.timed_run(measured.steps_per_sample, typical, ordinary=rig.feed.next)
         with bench.channel.busy():
             weights = load_calibrated(bench.folder)
             measured.checks = [_check(bench, rig, answers)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from bench.record.schema import Check
 from bench.worker.answers import RankResult
 from bench.worker.feed import image_files
-from bench.worker.jobs import Blocks
 from bench.worker.pilot import course, settle
-from bench.worker.timing import steadiness
-from bench.worker.workbench import Workbench, peak_memory
+from bench.worker.timing import time_one_by_one
+from bench.worker.workbench import Workbench, note_samples, peak_memory
 
 PILOT_SECONDS = 1.2
 
@@ -53,7 +52,11 @@ def measure_preprocessing(bench: Workbench) -> RankResult:
         if bench.job.blocks is None:
             found = course(run, PILOT_SECONDS, bench.job.seconds, bench.alive)
         else:
-            _sample(measured, bench.job.blocks, run, bench)
+            blocks, total = bench.job.blocks, bench.job.blocks.warmup + bench.job.blocks.samples
+            beat = partial(bench.channel.beat, total=total)
+            timed = time_one_by_one(lambda: run(blocks.steps), total, before=bench.turn, beat=beat)
+            note_samples(measured, blocks, timed.samples, case.cores)
+            measured.pixels_per_sample = timed.results
     measured.host_memory = peak_memory()
     bench.timed()
     with bench.stage("check"):
@@ -61,20 +64,6 @@ def measure_preprocessing(bench: Workbench) -> RankResult:
         if bench.job.blocks is None:
             settle(measured, found, 1, bench.job.seconds)
     return measured
-
-
-def _sample(measured: RankResult, blocks: Blocks, run: Callable[[int], int], bench: Workbench) -> None:
-    total = blocks.warmup + blocks.samples
-    for done in range(total):
-        bench.turn()
-        started = perf_counter()
-        pixels = run(blocks.steps)
-        measured.samples.append(perf_counter() - started)
-        measured.pixels_per_sample.append(pixels)
-        bench.channel.beat(done + 1, total)
-    measured.warmup, measured.steps_per_sample = blocks.warmup, blocks.steps
-    measured.images_per_sample = blocks.steps * bench.job.case.cores
-    measured.steady = steadiness(measured.samples, blocks)
 
 
 def _check(decoded: tuple[NDArray[np.uint8], int], height: int, width: int) -> Check:

@@ -10,15 +10,13 @@ from statistics import median
 import numpy as np
 
 from bench.contract import TEST, TRAIN
-from bench.machine.other_work import OtherWork
 from bench.record.schema import Check, Evaluation
-from bench.verify.pace import TimedRun
 from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import witness_training
 from bench.worker.answers import RankResult
 from bench.worker.full_training import FullTraining, load_images, scheduled
 from bench.worker.train import say
-from bench.worker.workbench import Workbench, peak_memory
+from bench.worker.workbench import Workbench, note_made
 
 
 def measure_to_quality(bench: Workbench) -> RankResult:
@@ -42,9 +40,7 @@ def measure_to_quality(bench: Workbench) -> RankResult:
         training.run(case.epochs, case.targets)
     measured = RankResult(stages={}, curve=training.curve, batch_size=case.batch_size, steady="")
     measured.compile = "cached" if bench.job.cached else "cold"
-    measured.lowering = getattr(trainer, "lowering", "")
-    measured.host_memory = peak_memory()
-    measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
+    note_made(measured, trainer)
     bench.timed()
     with bench.stage("check"):
         measured.test = training.judge(TEST)
@@ -68,14 +64,5 @@ def _witness(bench: Workbench, training: FullTraining) -> list[Check]:
     later = chain.from_iterable(training.batches(epoch) for epoch in count(bench.job.case.epochs))
     steps = training.steps_per_block
     seconds = steps * median(training.step_seconds)
-    timed = TimedRun(
-        training.workload.batch_size,
-        steps,
-        seconds,
-        training.steps,
-        lambda: next(later),
-        bench.alive,
-        bench.channel.busy,
-        OtherWork().busy,
-    )
+    timed = bench.timed_run(steps, seconds, training.steps, lambda: next(later))
     return witness_training(training.trainer, training.workload, bench.job.case.precision, timed)

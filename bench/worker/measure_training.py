@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
 from typing import Any
 
 from bench.contract import Pending, Progress, Trainer
-from bench.machine.other_work import OtherWork
 from bench.spec.weights import initial_weights
-from bench.verify.pace import TimedRun
 from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import witness_training
 from bench.worker.answers import RankResult
 from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks
 from bench.worker.pilot import course, settle
-from bench.worker.timing import TimedBlocks, block_lengths, run_pipelined, steadiness, time_one_by_one, time_pipelined
-from bench.worker.workbench import Workbench, peak_memory
+from bench.worker.timing import TimedBlocks, block_lengths, run_pipelined, time_one_by_one, time_pipelined
+from bench.worker.workbench import Workbench, note_made, note_samples
 
 PILOT_SECONDS = 2.0
 
@@ -40,7 +39,6 @@ def measure_training(bench: Workbench) -> RankResult:
             losses += _block(trainer, [batch]).losses.tolist()
             channel.beat(len(losses), len(start.batches))
     measured = RankResult(stages={}, losses=losses, compile=compilation)
-    measured.lowering = getattr(trainer, "lowering", "")
     blocks = bench.job.blocks
     if blocks is None:
         with bench.stage("steady"):
@@ -50,12 +48,8 @@ def measure_training(bench: Workbench) -> RankResult:
     else:
         with bench.stage("steady"):
             timed = _time(bench, trainer, feed, blocks)
-        measured.samples, measured.warmup = timed.samples, blocks.warmup
-        measured.steps_per_sample = blocks.steps
-        measured.images_per_sample = blocks.steps * case.batch_size
-        measured.steady = steadiness(measured.samples, blocks)
-    measured.host_memory = peak_memory()
-    measured.device_memory = int(getattr(trainer, "device_memory", lambda: 0)())
+        note_samples(measured, blocks, timed.samples, case.batch_size)
+    note_made(measured, trainer)
     bench.timed()
     with bench.stage("check"):
         with channel.busy():
@@ -65,9 +59,7 @@ def measure_training(bench: Workbench) -> RankResult:
         else:
             typical = median(measured.samples[blocks.warmup :])
             done = len(losses) + blocks.steps * len(timed.results)
-            seen = TimedRun(
-                case.batch_size, blocks.steps, typical, done, feed.next, bench.alive, channel.busy, OtherWork().busy
-            )
+            seen = bench.timed_run(blocks.steps, typical, done, feed.next)
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
     return measured
@@ -89,7 +81,7 @@ def _time(bench: Workbench, trainer: Trainer, feed: Batches, blocks: Blocks) -> 
 
     if bench.job.in_turns:
         return time_one_by_one(lambda: trainer.wait(launch()), count, before=bench.turn)
-    return time_pipelined(launch, trainer.wait, count, lambda done: bench.channel.beat(done, count))
+    return time_pipelined(launch, trainer.wait, count, partial(bench.channel.beat, total=count))
 
 
 def _most_steps(bench: Workbench) -> int:

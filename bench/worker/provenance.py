@@ -12,8 +12,6 @@ from bench.machine.host import hashed
 
 def package_facts(plugin: PluginRef | None) -> dict[str, str]:
     """The code that really ran: version, hashed folder and commit of the harness, and the same of the plugin."""
-    from importlib.metadata import PackageNotFoundError, version
-
     facts = {"bench": bench.__version__, "folder": package_folder("bench"), "commit": commit_of(Path(bench.__file__).parent)}
     if plugin is None:
         return facts
@@ -21,11 +19,18 @@ def package_facts(plugin: PluginRef | None) -> dict[str, str]:
     facts["plugin folder"] = package_folder(package)
     facts["plugin commit"] = "" if (folder := _folder(package)) is None else commit_of(folder)
     if plugin.distribution:
-        try:
-            facts["plugin"] = f"{plugin.distribution} {version(plugin.distribution)}"
-        except PackageNotFoundError:
-            facts["plugin"] = plugin.distribution
+        facts["plugin"] = f"{plugin.distribution} {version_of(plugin.distribution)}".rstrip()
     return facts
+
+
+def version_of(distribution: str) -> str:
+    """Return the version of an installed distribution; empty where there is none of that name."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except (PackageNotFoundError, ValueError):
+        return ""
 
 
 def package_folder(package: str) -> str:

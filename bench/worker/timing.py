@@ -80,15 +80,17 @@ def time_one_by_one(
     count: int,
     clock: Callable[[], float] = perf_counter,
     before: Callable[[], None] = lambda: None,
+    beat: Callable[[int], None] = lambda done: None,
 ) -> TimedBlocks:
-    """Time ``count`` queries, each from its start to its answer; ``before`` runs ahead of each, untimed."""
+    """Time ``count`` queries, each from its start to its answer; ``before`` runs ahead of each and ``beat`` after, untimed."""
     timed = TimedBlocks()
-    for _ in range(count):
+    for done in range(1, count + 1):
         before()
         started = clock()
         result = query()
         timed.samples.append(clock() - started)
         timed.results.append(result)
+        beat(done)
     return timed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,15 @@ from bench.errors import NotComparableError
 from bench.machine.conditions import HOST, Conditions, watched
 from bench.machine.energy import idle_watts, read_counters, spent
 from bench.machine.gpu import sample_gpus
+from bench.machine.other_work import OtherWork
 from bench.record.schema import Energy
+from bench.verify.batches import Batch
+from bench.verify.pace import TimedRun
+from bench.worker.answers import RankResult
 from bench.worker.channel import Channel
-from bench.worker.jobs import Measure
+from bench.worker.jobs import Blocks, Measure
 from bench.worker.plugins import find_backend, find_workload, settings_of
+from bench.worker.timing import steadiness
 
 TIMED_STAGE = "steady"
 
@@ -94,6 +99,11 @@ class Workbench:
         self.telemetry = telemetry()
         self.turn()
 
+    def timed_run(self, steps: int, seconds: float, done: int = 0, ordinary: Callable[[], Batch] | None = None) -> TimedRun:
+        """Return what was timed, for the checks: samples of so many ``steps`` and typically so many ``seconds``."""
+        size, busy, disturbed = self.job.case.batch_size, self.channel.busy, OtherWork().busy
+        return TimedRun(size, steps, seconds, done, ordinary, self.alive, busy, disturbed)
+
     def compile(self, made: Trainer | Predictor) -> Literal["", "cold", "cached"]:
         """Build the executables as a stage of its own, where the backend has one; which kind it was."""
         if not hasattr(made, "compile"):
@@ -121,6 +131,20 @@ def set_up(job: Measure, channel: Channel) -> Workbench:
     # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
     bench.stages["import"] = time.monotonic() - job.spawned - looked
     return bench
+
+
+def note_made(measured: RankResult, made: Trainer | Predictor) -> None:
+    """Put into an answer how a trainer or predictor was lowered, and what memory it took."""
+    measured.lowering = getattr(made, "lowering", "")
+    measured.host_memory = peak_memory()
+    measured.device_memory = int(getattr(made, "device_memory", lambda: 0)())
+
+
+def note_samples(measured: RankResult, blocks: Blocks, samples: list[float], images_per_step: int) -> None:
+    """Put a trial's samples into its answer, in seconds each, cut as ``blocks`` says."""
+    measured.samples, measured.warmup, measured.steps_per_sample = samples, blocks.warmup, blocks.steps
+    measured.images_per_sample = blocks.steps * images_per_step
+    measured.steady = steadiness(samples, blocks)
 
 
 def peak_memory() -> int:

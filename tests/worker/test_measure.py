@@ -56,7 +56,7 @@ def test_a_trial_keeps_what_was_seen(monkeypatch):
         return RankResult(stages={})
 
     monkeypatch.setattr(module, "set_up", lambda job, channel: one)
-    monkeypatch.setattr(module, "handler", lambda name: phase)
+    monkeypatch.setattr(module, "resolve_name", lambda name: phase)
     found = measure(one.job, one.channel)
     assert list(found.telemetry) == ["before", "during", "after"]
     assert found.telemetry["during"]["gpu0.sm_mhz_median"] == 1980
