@@ -36,27 +36,9 @@ _PUBLIC_GPU_FACTS = (
     "persistence",
 )
 _NUMBER = re.compile(r"[-+]?[\d.,:]+(?:e-?\d+)?")
-_WORDS = frozenset(
-    [
-        "bench",
-        "run",
-        "reproduce",
-        "forecast-check",
-        "check",
-        "train",
-        "quick",
-        "on",
-        "off",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "none",
-        "auto",
-        "active",
-        "passive",
-    ]
-)
+_COMMANDS = ("bench", "run", "reproduce", "forecast-check", "check", "train", "quick")
+_VALUES = ("on", "off", "true", "false", "yes", "no", "none", "auto", "active", "passive")
+_WORDS = frozenset((*_COMMANDS, *_VALUES))
 
 
 def redacted(record: Record, keep_labels: Collection[str] = ()) -> Record:

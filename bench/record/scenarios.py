@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 
@@ -69,6 +70,9 @@ class Scenario:
         return MEGAPIXELS if self.counts == "pixels" else IMAGES
 
 
+_train = partial(Scenario, phase="train", builds="trainer", batch="workload")
+_infer = partial(Scenario, phase="infer", builds="predictor", order=1)
+
 _TABLE = (
     Scenario(
         phase="preprocess",
@@ -81,30 +85,18 @@ _TABLE = (
         projected="decoding",
         order=2,
     ),
-    Scenario(
-        phase="train",
-        worker="bench.worker.measure_training:measure_training",
-        builds="trainer",
-        batch="workload",
-        projected="training",
-    ),
-    Scenario(
-        phase="train",
+    _train(worker="bench.worker.measure_training:measure_training", projected="training"),
+    _train(
         name="from-files",
         worker="bench.worker.measure_training:measure_training",
-        builds="trainer",
-        batch="workload",
         usual=False,
         reads_files=True,
         images_matter=True,
         searched_as="",
     ),
-    Scenario(
-        phase="train",
+    _train(
         name="to-quality",
         worker="bench.worker.measure_to_quality:measure_to_quality",
-        builds="trainer",
-        batch="workload",
         counts="target",
         usual=False,
         alone=True,
@@ -112,24 +104,18 @@ _TABLE = (
         images_matter=True,
         searched_as="",
     ),
-    Scenario(
-        phase="infer",
+    _infer(
         name="single-stream",
         worker="bench.worker.measure_inference:measure_single_stream",
-        builds="predictor",
         batch="one",
         every_precision=False,
         per_query=True,
-        order=1,
     ),
-    Scenario(
-        phase="infer",
+    _infer(
         name="offline",
         worker="bench.worker.measure_inference:measure_offline",
-        builds="predictor",
         batch="fastest",
         projected="evaluation",
-        order=1,
     ),
 )
 

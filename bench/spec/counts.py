@@ -6,6 +6,7 @@ and the roofline literature do; normalisation, activations, pooling and the opti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 from bench.spec.layers import BatchNorm, Conv2d, Dense, Network
@@ -29,9 +30,7 @@ def training_flops(network: Network) -> int:
     Backward costs each layer one product for its weights' gradient and one for its input's gradient; the layers that read
     the image itself need no input gradient.
     """
-    nodes = [node for node in walk(network) if _node_flops(node)]
-    first = _reads_image(network)
-    return sum(_node_flops(node) * (2 if node.path in first else 3) for node in nodes)
+    return _in_training(network, _node_flops)
 
 
 def forward_elements(network: Network) -> int:
@@ -49,8 +48,7 @@ def training_elements(network: Network) -> int:
     A weights' gradient reads the layer's input and its output's gradient, an input's gradient reads the latter and writes one
     of the former's size: each moves as much as forward does.
     """
-    first = _reads_image(network)
-    return sum(_node_elements(node) * (2 if node.path in first else 3) for node in walk(network))
+    return _in_training(network, _node_elements)
 
 
 def _node_elements(node: Node) -> int:
@@ -67,9 +65,8 @@ def _node_flops(node: Node) -> int:
     return 0
 
 
-def _reads_image(network: Network) -> set[str]:
-    """Path of the first layer with weights: nothing before it is trained, so its input needs no gradient."""
-    for node in walk(network):
-        if isinstance(node.layer, Conv2d | Dense | BatchNorm):
-            return {node.path}
-    return set()
+def _in_training(network: Network, cost: Callable[[Node], int]) -> int:
+    """Three times the forward costs, but twice those of the first layer with weights: nothing before it needs a gradient."""
+    nodes = list(walk(network))
+    first = next((node for node in nodes if isinstance(node.layer, Conv2d | Dense | BatchNorm)), None)
+    return sum(cost(node) * (2 if node is first else 3) for node in nodes)

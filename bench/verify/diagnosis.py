@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,20 +68,17 @@ def _fits(setup: Setup, losses: Sequence[float], fingerprints: Sequence[Fingerpr
     return True
 
 
-def _layers(kind: type, **fields: object) -> Callable[[Setup], Setup]:
-    def change(layer: Layer) -> Layer:
-        return replace(layer, **fields) if isinstance(layer, kind) else layer  # type: ignore[arg-type]
-
-    return lambda setup: replace(
-        setup, workload=replace(setup.workload, network=map_network(setup.workload.network, change))
-    )
+def _of_workload(setup: Setup, **fields: Any) -> Setup:
+    return replace(setup, workload=replace(setup.workload, **fields))
 
 
-def _inverted_momentum(setup: Setup) -> Setup:
-    def change(layer: Layer) -> Layer:
-        return replace(layer, momentum=1 - layer.momentum) if isinstance(layer, BatchNorm) else layer
+def _norms(change: Callable[[BatchNorm], BatchNorm]) -> Callable[[Setup], Setup]:
+    """Every BatchNorm changed."""
 
-    return replace(setup, workload=replace(setup.workload, network=map_network(setup.workload.network, change)))
+    def changed(layer: Layer) -> Layer:
+        return change(layer) if isinstance(layer, BatchNorm) else layer
+
+    return lambda setup: _of_workload(setup, network=map_network(setup.workload.network, changed))
 
 
 def _optimizer(kind: type | None, **fields: object) -> Callable[[Setup], Setup | None]:
@@ -88,7 +86,7 @@ def _optimizer(kind: type | None, **fields: object) -> Callable[[Setup], Setup |
         old = setup.workload.optimizer
         if kind is not None and not isinstance(old, kind):
             return None
-        return replace(setup, workload=replace(setup.workload, optimizer=replace(old, **fields)))  # type: ignore[arg-type]
+        return _of_workload(setup, optimizer=replace(old, **fields))  # type: ignore[arg-type]
 
     return change
 
@@ -106,11 +104,8 @@ def _schedule(**fields: object) -> Callable[[Setup], Setup | None]:
     return change
 
 
-def _network(**fields: object) -> Callable[[Setup], Setup]:
-    return lambda setup: replace(
-        setup,
-        workload=replace(setup.workload, network=replace(setup.workload.network, **fields)),  # type: ignore[arg-type]
-    )
+def _network(**fields: Any) -> Callable[[Setup], Setup]:
+    return lambda setup: _of_workload(setup, network=replace(setup.workload.network, **fields))
 
 
 def _kernels(turn: Callable[[NDArray[np.floating]], NDArray[np.floating]]) -> Callable[[Setup], Setup]:
@@ -125,17 +120,14 @@ def _pixels(turn: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Callable[
     return lambda setup: replace(setup, batches=[(turn(images), labels) for images, labels in setup.batches])
 
 
-def _decay(kind: type, rules: Rules) -> Callable[[Setup], Setup | None]:
+def _rules(kind: type, needed: str, rules: Rules) -> Callable[[Setup], Setup | None]:
+    """Other rules, where the optimizer is of this kind and has what they are about."""
+
     def change(setup: Setup) -> Setup | None:
         spec = setup.workload.optimizer
-        return replace(setup, rules=rules) if isinstance(spec, kind) and spec.weight_decay else None
+        return replace(setup, rules=rules) if isinstance(spec, kind) and getattr(spec, needed) else None
 
     return change
-
-
-def _rate_inside(setup: Setup) -> Setup | None:
-    spec = setup.workload.optimizer
-    return replace(setup, rules=RATE_INSIDE_VELOCITY) if isinstance(spec, SGD) and spec.momentum else None
 
 
 def _by_count(setup: Setup) -> Setup | None:
@@ -143,25 +135,29 @@ def _by_count(setup: Setup) -> Setup | None:
 
 
 ALTERNATIVES: dict[str, Callable[[Setup], Setup | None]] = {
-    "running variance from the biased variance (n instead of n - 1)": _layers(BatchNorm, running_variance="biased"),
-    "BatchNorm momentum the other way round (momentum keeps, not moves)": _inverted_momentum,
-    "BatchNorm momentum 0.01": _layers(BatchNorm, momentum=0.01),
-    "BatchNorm epsilon 1e-3": _layers(BatchNorm, epsilon=1e-3),
-    "BatchNorm epsilon 1e-6": _layers(BatchNorm, epsilon=1e-6),
+    "running variance from the biased variance (n instead of n - 1)": _norms(
+        lambda norm: replace(norm, running_variance="biased")
+    ),
+    "BatchNorm momentum the other way round (momentum keeps, not moves)": _norms(
+        lambda norm: replace(norm, momentum=1 - norm.momentum)
+    ),
+    "BatchNorm momentum 0.01": _norms(lambda norm: replace(norm, momentum=0.01)),
+    "BatchNorm epsilon 1e-3": _norms(lambda norm: replace(norm, epsilon=1e-3)),
+    "BatchNorm epsilon 1e-6": _norms(lambda norm: replace(norm, epsilon=1e-6)),
     "no weight decay": _optimizer(None, weight_decay=0.0),
     "weight decay on biases and BatchNorm too": _optimizer(None, decay_all=True),
-    "weight decay apart from the gradient (decoupled), where SGD has it inside": _decay(SGD, DECOUPLED),
-    "weight decay inside the gradient (L2), where AdamW has it apart": _decay(AdamW, COUPLED),
-    "weight decay not scaled by the learning rate": _decay(AdamW, UNSCALED),
+    "weight decay apart from the gradient (decoupled), where SGD has it inside": _rules(SGD, "weight_decay", DECOUPLED),
+    "weight decay inside the gradient (L2), where AdamW has it apart": _rules(AdamW, "weight_decay", COUPLED),
+    "weight decay not scaled by the learning rate": _rules(AdamW, "weight_decay", UNSCALED),
     "no momentum": _optimizer(SGD, momentum=0.0),
-    "learning rate inside the momentum buffer (v = momentum * v + rate * g)": _rate_inside,
+    "learning rate inside the momentum buffer (v = momentum * v + rate * g)": _rules(SGD, "momentum", RATE_INSIDE_VELOCITY),
     "Nesterov the other way": _toggled_nesterov,
     "Adam epsilon 1e-7": _optimizer(AdamW, epsilon=1e-7),
     "learning rate without warm-up": _schedule(warmup_steps=0),
     "learning rate constant after warm-up": _schedule(total_steps=None),
     "learning rate constant": _schedule(warmup_steps=0, total_steps=None),
-    "class weights left out of the loss": lambda setup: replace(
-        setup, workload=replace(setup.workload, loss=replace(setup.workload.loss, class_weights=None))
+    "class weights left out of the loss": lambda setup: _of_workload(
+        setup, loss=replace(setup.workload.loss, class_weights=None)
     ),
     "weighted loss divided by the number of images instead of the sum of their weights": _by_count,
     "input not normalised by mean and standard deviation": _network(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),

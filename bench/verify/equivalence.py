@@ -88,14 +88,14 @@ def verify(subject: Subject, busy: Callable[[], AbstractContextManager[None]] = 
         trained = None if training.misfit else training.last
     with busy():
         calibrated = calibrated_weights(subject.workload, batches[0])
-    checks.append(_calibrated_check(subject, golden, batches, calibrated))
+    checks.append(_prediction_check("predictions", subject, golden, calibrated, batches[-1], golden.calibrated))
     # In float64 the backend predicts with the weights it trained; otherwise, and where it cannot train, with the oracle's,
     # because trajectories part in lower precisions.
     if reference or trained is None:
         with busy():
             last = (reference or _oracle_weights(subject.workload, batches))[-1]
         trained = {name: value.astype(np.float64 if exact else np.float32) for name, value in last.items()}
-    checks.append(_trained_check(subject, golden, batches, trained))
+    checks.append(_prediction_check("predictions after training", subject, golden, trained, batches[0], golden.predictions))
     return checks
 
 
@@ -172,20 +172,11 @@ def _block_check(subject: Subject, golden: Golden, batches: Sequence[Batch]) -> 
     return check_losses(golden, losses, subject.settings.precision, "one block")
 
 
-def _allowed(golden: Golden, precision: str) -> float:
-    return FLOAT64_TOLERANCE if precision == "float64" else golden.envelopes[precision].predictions
-
-
-def _calibrated_check(subject: Subject, golden: Golden, batches: Sequence[Batch], weights: Weights) -> Check:
-    predictor = subject.predictor(weights)
-    found = predictor.wait(predictor.run(predictor.stage(batches[-1][0])))
-    return check_predictions(
-        "predictions", found, np.asarray(golden.calibrated), _allowed(golden, subject.settings.precision)
-    )
-
-
-def _trained_check(subject: Subject, golden: Golden, batches: Sequence[Batch], weights: Weights) -> Check:
-    predictor = subject.predictor(weights)
-    found = predictor.wait(predictor.run(predictor.stage(batches[0][0])))
-    allowed = _allowed(golden, subject.settings.precision)
-    return check_predictions("predictions after training", found, np.asarray(golden.predictions), allowed)
+def _prediction_check(
+    name: str, subject: Subject, golden: Golden, weights: Weights, batch: Batch, expected: list[list[float]]
+) -> Check:
+    """What a predictor with these weights says of a batch, against ``expected`` probabilities of the golden file."""
+    precision, predictor = subject.settings.precision, subject.predictor(weights)
+    found = predictor.wait(predictor.run(predictor.stage(batch[0])))
+    allowed = FLOAT64_TOLERANCE if precision == "float64" else golden.envelopes[precision].predictions
+    return check_predictions(name, found, np.asarray(expected), allowed)
