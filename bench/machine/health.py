@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine.clock_reasons import clock_reasons, reasons_in
-from bench.machine.gpu import each_gpu, text_of
-from bench.machine.host import cgroup_folders, cgroup_quota, cpu_folders, file_text, usable_cores
+from bench.machine.gpu import each_gpu, text_of, told_by
+from bench.machine.host import cgroup_folders, cgroup_quota, counters, cpu_folders, cpu_ticks, file_text, usable_cores
 from bench.record.schema import Finding
 
 STEAL, LOAD, PRESSURE = 0.01, 0.2, 1.0
@@ -39,9 +39,9 @@ def _note(name: str, found: str, remedy: str) -> Finding:
 
 def _others(root: Path, seconds: float) -> Iterator[Finding]:
     """Steal time, and cores that other processes use, while this one sleeps."""
-    before = _cpu_times(root)
+    before = cpu_ticks(root)
     time.sleep(seconds)
-    after = _cpu_times(root)
+    after = cpu_ticks(root)
     if not before or not after:
         return
     spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
@@ -59,12 +59,6 @@ def _others(root: Path, seconds: float) -> Iterator[Finding]:
         yield _warn(
             "other work", f"other processes use {busy:.1f} of {cores} cores", "stop them, or wait until they are done"
         )
-
-
-def _cpu_times(root: Path) -> list[int]:
-    """user, nice, system, idle, iowait, irq, softirq, steal in ticks, since boot."""
-    first = file_text(root / "proc/stat").splitlines()[:1]
-    return [int(word) for word in first[0].split()[1:9]] if first and first[0].startswith("cpu ") else []
 
 
 def _frequency(root: Path) -> Iterator[Finding]:
@@ -91,12 +85,9 @@ def _quota(root: Path) -> Iterator[Finding]:
             "cgroup quota", f"{quota:g} CPUs: a fraction of a core stops all threads for part of every period",
             "give the container whole cores, or pin it (cpuset)",
         )  # fmt: skip
-    for folder in cgroup_folders(root)[:1]:
-        for line in file_text(folder / "cpu.stat").splitlines():
-            if line.startswith("nr_throttled ") and int(line.split()[1]) > 0:
-                yield _note(
-                    "cgroup throttling", f"{line.split()[1]} periods so far", "raise the CPU limit, or use fewer threads"
-                )
+    periods = counters(cgroup_folders(root)[0] / "cpu.stat").get("nr_throttled", 0)
+    if periods > 0:
+        yield _note("cgroup throttling", f"{periods} periods so far", "raise the CPU limit, or use fewer threads")
 
 
 def _siblings(root: Path) -> Iterator[Finding]:
@@ -147,15 +138,6 @@ def _huge_pages(root: Path) -> Iterator[Finding]:
 def _gpu(nvml: Any, handle: Any) -> list[Finding]:
     """Findings on one GPU; what its driver does not tell is left out."""
     name = text_of(nvml.nvmlDeviceGetName(handle))
-    found: list[Finding] = []
-
-    def ask(look: Callable[[], Finding | None]) -> None:
-        try:
-            finding = look()
-        except (nvml.NVMLError, AttributeError):  # not told by the GPU or its driver; not in this package
-            return
-        if finding is not None:
-            found.append(finding)
 
     def power() -> Finding | None:
         limit, default = nvml.nvmlDeviceGetEnforcedPowerLimit(handle), nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle)
@@ -197,6 +179,7 @@ def _gpu(nvml: Any, handle: Any) -> list[Finding]:
         errors = nvml.nvmlDeviceGetTotalEccErrors(handle, kind, counter)
         return _warn(f"{name}: ECC", f"{errors} uncorrected errors", "have the board looked at") if errors else None
 
-    for look in (power, heat, throttled, others, persistence, ecc):
-        ask(look)
-    return found
+    looks: dict[str, Callable[[], Finding | None]] = {
+        look.__name__: look for look in (power, heat, throttled, others, persistence, ecc)
+    }
+    return [finding for finding in told_by(nvml, looks).values() if finding is not None]

@@ -40,12 +40,7 @@ def cgroup_quota(root: Path = ROOT) -> float | None:
 
 def out_of_memory_kills() -> int:
     """How often the kernel has killed a process of this cgroup for memory."""
-    kills = 0
-    for folder in cgroup_folders()[:1]:
-        for line in file_text(folder / "memory.events").splitlines():
-            if line.startswith("oom_kill "):
-                kills += int(line.split()[1])
-    return kills
+    return counters(cgroup_folders()[0] / "memory.events").get("oom_kill", 0)
 
 
 def cgroup_folders(root: Path = ROOT, controller: str = "cpu") -> list[Path]:
@@ -117,6 +112,18 @@ def cpu_folders(root: Path = ROOT) -> list[Path]:
     """The folder of each processor in Linux's /sys."""
     folder = root / "sys/devices/system/cpu"
     return sorted(path for path in folder.glob("cpu[0-9]*") if path.name[3:].isdigit())
+
+
+def counters(path: Path) -> dict[str, int]:
+    """Return the counters of a file with a name and a whole number in each line, as cgroups have them."""
+    words = [line.split() for line in file_text(path).splitlines()]
+    return {word[0]: int(word[1]) for word in words if len(word) == 2 and word[1].isdecimal()}
+
+
+def cpu_ticks(root: Path = ROOT) -> list[int]:
+    """Return all processors' user, nice, system, idle, iowait, irq, softirq and steal ticks since boot; empty where not told."""
+    words = file_text(root / "proc/stat").partition("\n")[0].split()
+    return [int(word) for word in words[1:9]] if words[:1] == ["cpu"] else []
 
 
 def file_text(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.machine.host import ROOT, cgroup_folders, cpu_folders, file_text
+from bench.machine.host import ROOT, cgroup_folders, counters, cpu_folders, file_text
 
 LIMITED = 0.01
 """Share of a core for which the cgroup's limit may stop threads before a figure counts as disturbed, as with stolen time."""
@@ -25,8 +25,7 @@ def read_host_throttling(root: Path = ROOT) -> HostThrottling:
     heat = {name: int(text) for name, text in texts.items() if text.isdecimal()}
     periods, seconds = 0, 0.0
     for folder in dict.fromkeys(cgroup_folders(root)):
-        words = [line.split() for line in file_text(folder / "cpu.stat").splitlines()]
-        counts = {word[0]: int(word[1]) for word in words if len(word) == 2 and word[1].isdecimal()}
+        counts = counters(folder / "cpu.stat")
         periods += counts.get("nr_throttled", 0)
         # Version 2 of cgroups counts microseconds, version 1 nanoseconds.
         seconds += counts.get("throttled_usec", 0) / 1e6 + counts.get("throttled_time", 0) / 1e9

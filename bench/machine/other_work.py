@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from bench.machine.host import ROOT, file_text
+from bench.machine.host import ROOT, cpu_ticks
 
 SHARE = 0.2
 """Of one core: less is the system's own housekeeping."""
@@ -29,7 +29,6 @@ class OtherWork:
 
     def _read(self) -> tuple[float, float, float]:
         """Seconds that all cores were busy or stolen since boot, that this process used, and the time."""
-        first = file_text(self._root / "proc/stat").partition("\n")[0].split()
-        ticks = [int(word) for word in first[1:9]] if first[:1] == ["cpu"] else []
+        ticks = cpu_ticks(self._root)
         busy = sum(ticks) - sum(ticks[3:5])  # without idle and iowait
         return busy / os.sysconf("SC_CLK_TCK"), time.process_time(), time.monotonic()

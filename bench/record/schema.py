@@ -6,7 +6,7 @@ image names never enter a record, because such records get published from hospit
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -20,6 +20,14 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """A count of things that there must be."""
 
 Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid"]
+
+
+Facts = TypeVar("Facts", bound=msgspec.Struct)
+
+
+def like(kind: type[Facts], source: Any, **own: Any) -> Facts:
+    """Return a struct whose fields are ``source``'s attributes of the same names, but for its ``own``."""
+    return kind(**{name: getattr(source, name) for name in kind.__struct_fields__ if name not in own}, **own)
 
 
 class Place(msgspec.Struct, frozen=True):

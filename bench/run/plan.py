@@ -14,7 +14,7 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
-from bench.record.schema import Case, DeviceFacts, Machine, Place, Skip
+from bench.record.schema import Case, DeviceFacts, Machine, Place, Skip, like
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, unknown
 from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
@@ -308,14 +308,11 @@ def planned_case(case: Case, backend: FoundBackend | None, workload: FoundWorklo
 def device_facts(backends: Sequence[FoundBackend], machine: Machine) -> list[DeviceFacts]:
     """The devices as the record keeps them; the harness names the host's processor."""
     return [
-        DeviceFacts(
+        like(
+            DeviceFacts,
+            device,
             backend=backend.info.name,
-            id=device.id,
-            kind=device.kind,
             name=device.name or machine.cpu,
-            physical=device.physical,
-            precisions=device.precisions,
-            memory=device.memory,
             versions=backend.info.versions,
         )
         for backend in backends

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import bench
 from bench.contract import Backend, Probe, Workload
 from bench.entry_points import find_plugins
-from bench.record.schema import Machine
+from bench.record.schema import Machine, like
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
 from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
@@ -42,7 +41,7 @@ def _backend(backend: Backend, probe: bool) -> BackendInfo:
         name=backend.name,
         environment=environment,
         probed=True,
-        devices=[_device(device) for device in found.devices],
+        devices=[like(DeviceInfo, device, memory=device.memory_bytes) for device in found.devices],
         versions={str(name): str(version) for name, version in found.versions.items()},
         reason=found.reason,
         options=options,
@@ -50,29 +49,10 @@ def _backend(backend: Backend, probe: bool) -> BackendInfo:
     )
 
 
-def _device(device: Any) -> DeviceInfo:
-    return DeviceInfo(
-        id=device.id,
-        kind=device.kind,
-        name=device.name,
-        precisions=device.precisions,
-        physical=device.physical,
-        memory=device.memory_bytes,
-        trains=device.trains,
-        joins=device.joins,
-    )
-
-
 def _workload(workload: Workload) -> WorkloadInfo:
-    return WorkloadInfo(
-        name=workload.name,
-        size=workload.size,
-        summary=workload.summary,
-        batch_size=workload.batch_size,
-        epochs=workload.epochs,
-        targets=dict(workload.recipe.targets),
-        synthetic_targets=dict(workload.recipe.synthetic_targets),
-    )
+    recipe = workload.recipe
+    targets = {"targets": dict(recipe.targets), "synthetic_targets": dict(recipe.synthetic_targets)}
+    return like(WorkloadInfo, workload, **targets)
 
 
 def survey(job: Survey, channel: Channel) -> Surveyed:

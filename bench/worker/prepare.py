@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from bench.contract import TEST, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
-from bench.record.schema import DataFacts, WorkloadFacts
+from bench.record.schema import DataFacts, WorkloadFacts, like
 from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
 from bench.worker.answers import Prepared
@@ -87,15 +87,12 @@ def to_request(data: DataSpec) -> DataRequest:
 
 def workload_facts(workload: Workload) -> WorkloadFacts:
     """What a record keeps of a workload."""
-    return WorkloadFacts(
-        name=workload.name,
-        size=workload.size,
+    return like(
+        WorkloadFacts,
+        workload,
         digest=workload_digest(workload),
         height=workload.network.height,
         width=workload.network.width,
-        classes=workload.classes,
-        batch_size=workload.batch_size,
-        epochs=workload.epochs,
         parameters=parameter_count(workload.network),
         forward_flops=forward_flops(workload.network),
         training_flops=training_flops(workload.network),
