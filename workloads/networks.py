@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from bench.spec import (
     BatchNorm,
     Conv2d,
@@ -19,42 +21,42 @@ from bench.spec import (
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+Block = Callable[[int, int, int], Layer]  # from channels that come in, width and stride
+
 
 def resnet18(size: int, classes: int) -> Network:
     """ResNet-18 (He et al. 2015, arXiv:1512.03385, table 1), 7x7 stride-2 stem with max-pool."""
-    return _resnet(size, classes, (2, 2, 2, 2), bottleneck=False)
+    return _resnet(size, classes, (2, 2, 2, 2), _basic)
 
 
 def resnet50(size: int, classes: int) -> Network:
     """ResNet-50 v1.5: as in the paper, but a bottleneck's stride sits on its 3x3 convolution, as MLPerf has it."""
-    return _resnet(size, classes, (3, 4, 6, 3), bottleneck=True)
+    return _resnet(size, classes, (3, 4, 6, 3), _bottleneck, expansion=4)
 
 
 def small_residual(
     size: int, classes: int, widths: tuple[int, ...] = (16, 32, 64), blocks: int = 1, stem_stride: int = 1
 ) -> Network:
     """A small residual net for small images (the CIFAR form of He et al. 2015, section 4.2): 3x3 stem, no max-pool."""
-    parts: dict[str, Layer] = {"stem": _conv_bn(3, widths[0], 3, stem_stride), "stem_relu": ReLU()}
-    channels = widths[0]
-    for stage, width in enumerate(widths, 1):
-        for block in range(blocks):
-            stride = 2 if stage > 1 and block == 0 else 1
-            parts[f"stage{stage}_block{block}"] = _basic(channels, width, stride)
-            channels = width
-    parts |= {"pool": GlobalAveragePool(), "head": Dense(channels, classes)}
-    return Network(size, size, classes, sequential(**parts), IMAGENET_MEAN, IMAGENET_STD)
+    stem: dict[str, Layer] = {"stem": _conv_bn(3, widths[0], 3, stem_stride), "stem_relu": ReLU()}
+    return _staged(size, classes, stem, [(width, blocks) for width in widths], _basic)
 
 
-def _resnet(size: int, classes: int, blocks: tuple[int, ...], bottleneck: bool) -> Network:
-    parts: dict[str, Layer] = {"stem": _conv_bn(3, 64, 7, 2), "stem_relu": ReLU(), "stem_pool": MaxPool(3, 2, 1)}
-    channels = 64
-    for stage, count in enumerate(blocks, 1):
-        width = 64 * 2 ** (stage - 1)
+def _resnet(size: int, classes: int, blocks: tuple[int, ...], make: Block, expansion: int = 1) -> Network:
+    stem: dict[str, Layer] = {"stem": _conv_bn(3, 64, 7, 2), "stem_relu": ReLU(), "stem_pool": MaxPool(3, 2, 1)}
+    return _staged(size, classes, stem, [(64 * 2**stage, count) for stage, count in enumerate(blocks)], make, expansion)
+
+
+def _staged(
+    size: int, classes: int, stem: dict[str, Layer], stages: Sequence[tuple[int, int]], make: Block, expansion: int = 1
+) -> Network:
+    """The stem, stages of so wide and so many blocks, of which each stage but the first halves the image, and the head."""
+    parts, channels = dict(stem), stages[0][0]
+    for stage, (width, count) in enumerate(stages, 1):
         for block in range(count):
             stride = 2 if stage > 1 and block == 0 else 1
-            make = _bottleneck if bottleneck else _basic
             parts[f"stage{stage}_block{block}"] = make(channels, width, stride)
-            channels = width * (4 if bottleneck else 1)
+            channels = width * expansion
     parts |= {"pool": GlobalAveragePool(), "head": Dense(channels, classes)}
     return Network(size, size, classes, sequential(**parts), IMAGENET_MEAN, IMAGENET_STD)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from statistics import median
 from threading import Event, Thread
 from typing import Any
@@ -131,10 +133,7 @@ def telemetry_of(seen: Mapping[int, Readings]) -> dict[str, float]:
             sides = {"min": min(values), "median": median(values), "max": max(values)}
             found |= {f"gpu{index}.{name}_{side}": value for side, value in sides.items()}
         if gpu.reasons:
-            mask = 0
-            for reasons in gpu.reasons:
-                mask |= reasons
-            found[f"gpu{index}.throttle_reasons"] = float(mask)
+            found[f"gpu{index}.throttle_reasons"] = float(reduce(or_, gpu.reasons))
         if gpu.others:
             found[f"gpu{index}.other_processes"] = float(max(one.processes for one in gpu.others))
         memory = [one.memory for one in gpu.others if one.memory is not None]

@@ -6,7 +6,6 @@ import hashlib
 import math
 import os
 import platform
-import sys
 from pathlib import Path
 
 ROOT = Path("/")
@@ -101,11 +100,6 @@ def _ambient_variables() -> list[str]:
         for name, value in os.environ.items()
         if name.startswith(_AMBIENT)
     ]
-
-
-def interpreter() -> str:
-    """The interpreter that runs this process."""
-    return sys.executable
 
 
 def cpu_folders(root: Path = ROOT) -> list[Path]:

@@ -40,22 +40,14 @@ beyond MOST_OF_STATISTICS, a quarter of what tf32 rounds an operand by, lest tf3
 the model lacks of those figures is left to the factor that envelopes have over it."""
 
 
-def _same(x: Array) -> Array:
-    return x
-
-
-def _same_sum(x: Array, terms: int) -> Array:
-    return x
-
-
 @dataclass(frozen=True)
 class Arithmetic:
     """``operand`` is applied to what enters a convolution or dense layer, ``result`` to what leaves it, and ``statistic`` to a
     batch's means and variances; each value of the latter two is a sum of so many terms."""
 
-    operand: Callable[[Array], Array] = _same
-    result: Callable[[Array, int], Array] = _same_sum
-    statistic: Callable[[Array, int], Array] = _same_sum
+    operand: Callable[[Array], Array] = lambda x: x
+    result: Callable[[Array, int], Array] = lambda x, terms: x
+    statistic: Callable[[Array, int], Array] = lambda x, terms: x
 
 
 exact = Arithmetic()

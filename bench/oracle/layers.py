@@ -68,11 +68,7 @@ def _(layer: Conv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]
         state.gradients[weight_name] = state.arithmetic.result(np.concatenate(dw, axis=0), dy[:, 0].size * state.copies)
         columns = [np.tensordot(d, kg, ([1], [0])) for d, kg in zip(dy_groups, weight_groups, strict=True)]
         spread = np.concatenate(columns, axis=3)  # (n, rows, columns, c, k, k)
-        dx = np.zeros_like(padded)
-        rows, cols = dy.shape[2], dy.shape[3]
-        for u in range(k):
-            for v in range(k):
-                dx[:, :, u : u + s * rows : s, v : v + s * cols : s] += spread[..., u, v].transpose(0, 3, 1, 2)
+        dx = _folded(padded, layer, lambda u, v: spread[..., u, v].transpose(0, 3, 1, 2))
         return state.arithmetic.result(dx[:, :, p : p + x.shape[2], p : p + x.shape[3]], weight[:, 0].size // g)
 
     return y, backward
@@ -148,13 +144,9 @@ def _(layer: MaxPool, path: str, x: Array, state: Pass) -> tuple[Array, Backward
     windows = sliding_window_view(padded, (k, k), axis=(2, 3))[:, :, ::s, ::s]
     flat = windows.reshape(*windows.shape[:4], k * k)
     winner = flat.argmax(-1)
-    rows, cols = winner.shape[2], winner.shape[3]
 
     def backward(dy: Array) -> Array:
-        dx = np.zeros_like(padded)
-        for u in range(k):
-            for v in range(k):
-                dx[:, :, u : u + s * rows : s, v : v + s * cols : s] += dy * (winner == u * k + v)
+        dx = _folded(padded, layer, lambda u, v: dy * (winner == u * k + v))
         return np.asarray(dx[:, :, p : p + x.shape[2], p : p + x.shape[3]])
 
     return flat.max(-1), backward
@@ -164,16 +156,18 @@ def _(layer: MaxPool, path: str, x: Array, state: Pass) -> tuple[Array, Backward
 def _(layer: AveragePool, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
     s, k = layer.stride, layer.kernel
     y = sliding_window_view(x, (k, k), axis=(2, 3))[:, :, ::s, ::s].mean((-1, -2))
-    rows, cols = y.shape[2], y.shape[3]
+    return y, lambda dy: _folded(x, layer, lambda u, v: dy / k**2)
 
-    def backward(dy: Array) -> Array:
-        dx = np.zeros_like(x)
-        for u in range(k):
-            for v in range(k):
-                dx[:, :, u : u + s * rows : s, v : v + s * cols : s] += dy / k**2
-        return dx
 
-    return y, backward
+def _folded(x: Array, layer: Conv2d | MaxPool | AveragePool, part: Callable[[int, int], Array]) -> Array:
+    """The gradient of ``x`` (batch, channels, height, width), of which place (u, v) of every window has ``part(u, v)``."""
+    dx, s = np.zeros_like(x), layer.stride
+    for u in range(layer.kernel):
+        for v in range(layer.kernel):
+            piece = part(u, v)
+            rows, cols = piece.shape[2:]
+            dx[:, :, u : u + s * rows : s, v : v + s * cols : s] += piece
+    return dx
 
 
 @forward.register

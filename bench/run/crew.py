@@ -39,7 +39,8 @@ class Crew:
 
     def start(self, place: int, launch: Launch) -> Worker:
         """Start a worker at a place among them all."""
-        worker = self._stack.enter_context(Worker(launch))
+        worker = Worker(launch)
+        self._stack.callback(worker.end, 0.0)
         self._places[worker] = place
         return worker
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Literal
 
 import msgspec
@@ -73,7 +72,7 @@ def ignore(event: Stage | Beat) -> None:
 
 
 class Worker:
-    """A worker process; leaving the context ends it, if it has not ended yet."""
+    """A worker process, which whoever started it ends."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
@@ -118,12 +117,6 @@ class Worker:
                 os.close(writing)
             self._resources = stack.pop_all()
         self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun)))
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.end(patience=0.0)
 
     def give_turn(self) -> None:
         """Let a worker that is ready work on."""

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.record.schema import Case, Ceiling, Skip, Trial
+from bench.record.schema import Case, Ceiling, Skip, Trial, like
 from bench.run.crew import run_at_once
 from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Skipped
 from bench.run.plan import Plan, PlannedCase
@@ -93,13 +93,12 @@ class Runner:
             self.journal.add(Skipped(skip=Skip(what=title, reason=outcome.reason)))
             return []
         return [
-            Ceiling(
+            like(
+                Ceiling,
+                reached,
                 physical=planned.physical,
                 precision=case.precision,
-                kind=reached.kind,
-                rate=reached.rate,
                 backend=case.backend,
-                shape=reached.shape,
                 measured=outcome.started,
             )
             for reached in msgspec.json.decode(outcome.value, type=list[Reached])

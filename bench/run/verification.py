@@ -17,7 +17,7 @@ from bench.run.limits import STALL_SECONDS
 from bench.run.plan import Wishes, device_case, wished_for
 from bench.run.process import Launch
 from bench.run.session import ask_worker
-from bench.worker.answers import DeviceInfo, Verified
+from bench.worker.answers import DeviceInfo
 from bench.worker.channel import Beat
 from bench.worker.jobs import MakeGolden, Verify
 
@@ -68,7 +68,7 @@ def _verify(
     outcome = run_worker(Launch(job, fresh_log("verify"), case.environment, backend.interpreter, wishes.stall))
     if outcome.status != "ok":
         return Verification(label, False, f"{outcome.status}: {outcome.reason}")
-    checks = msgspec.json.decode(outcome.value, type=Verified).checks
+    checks = msgspec.json.decode(outcome.value, type=list[Check])
     failed = [check.name for check in checks if not check.passed]
     summary = f"{len(checks)} checks" if not failed else f"failed: {', '.join(failed)}"
     return Verification(label, not failed, f"{summary} in {outcome.wall:.1f} s", checks)

@@ -30,11 +30,8 @@ def decays(network: Network) -> frozenset[str]:
 
 def tensor_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Canonical name to shape of every tensor, in forward order."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for node in walk(network):
-        for name, shape in layer_tensors(node).items():
-            shapes[join(node.path, name)] = shape
-    return shapes
+    nodes = walk(network)
+    return {join(node.path, name): shape for node in nodes for name, shape in layer_tensors(node).items()}
 
 
 def layer_tensors(node: Node) -> dict[str, tuple[int, ...]]:

@@ -174,13 +174,18 @@ def witness_predictions(
     batches: list[Images] = []
     answers: list[NDArray[np.floating]] = []
 
-    def run(steps: int) -> float:
-        batches[:] = [shifted(few, timed.batch_size, rng) for _ in range(steps)]
+    def predict(images: Sequence[Images]) -> float:
+        """Seconds that these batches take."""
         started = time.perf_counter()
-        answers[:] = _predict(predictor, batches, depth)
+        launched = (predictor.run(predictor.stage(batch)) for batch in images)
+        answers[:] = in_flight(launched, predictor.wait, depth)
         elapsed = time.perf_counter() - started
         timed.beat()
         return elapsed
+
+    def run(steps: int) -> float:
+        batches[:] = [shifted(few, timed.batch_size, rng) for _ in range(steps)]
+        return predict(batches)
 
     quickest = tried_again(timed, run(timed.steps), run)
     picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(IMAGES_CHECKED)]
@@ -189,20 +194,7 @@ def witness_predictions(
     beside = []
     if timed.ordinary is not None:
         ordinary, short = timed.ordinary, -(-timed.steps // SHORTER)
-
-        def usual() -> float:
-            known = [ordinary()[0] for _ in range(short)]
-            started = time.perf_counter()
-            _predict(predictor, known, depth)
-            elapsed = time.perf_counter() - started
-            timed.beat()
-            return elapsed
-
-        beside = [beside_ordinary(timed, lambda: run(short), usual)]
+        beside = [beside_ordinary(timed, lambda: run(short), lambda: predict([ordinary()[0] for _ in range(short)]))]
     with timed.busy():
         right = check_predictions(workload.network, weights, images, predictions, precision, "witness predictions")
     return [right, as_slow(quickest, timed.seconds), *beside]
-
-
-def _predict(predictor: Predictor, batches: Sequence[Images], depth: int) -> list[NDArray[np.floating]]:
-    return list(in_flight((predictor.run(predictor.stage(batch)) for batch in batches), predictor.wait, depth))

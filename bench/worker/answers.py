@@ -122,12 +122,6 @@ class Reached(msgspec.Struct, frozen=True):
     shape: str
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """All checks of one case."""
-
-    checks: list[Check]
-
-
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """What a whole training gave."""
 

@@ -21,9 +21,8 @@ from bench.in_flight import in_flight
 from bench.record.quality import reached
 from bench.record.schema import Evaluation
 from bench.spec import Weights
-from bench.spec.weights import initial_weights
 from bench.verify.batches import Batch
-from bench.verify.equivalence import compiled
+from bench.verify.equivalence import Subject
 from bench.worker.augment import epoch_batches
 from bench.worker.feed import load_arrays
 from bench.worker.quality import DEVICE_BATCH, HOST_BATCH, measures, predicted
@@ -100,11 +99,7 @@ class FullTraining:
 
     def build(self) -> Trainer:
         """The trainer, and once a predictor, compiled, so that a compiler's work is over when the clock starts."""
-        self.trainer = compiled(
-            self.backend.trainer(
-                self.workload, initial_weights(self.workload.network, self.workload.seed), self.device, self.settings
-            )
-        )
+        self.trainer = Subject(self.backend, self.device, self.workload, self.settings).trainer()
         self.predict(self.trainer.weights(), self.data.parts[TRAIN][:1])
         return self.trainer
 
@@ -141,7 +136,7 @@ class FullTraining:
     def predict(self, weights: Weights, chosen: NDArray[np.int64], views: int | None = None) -> Predictions:
         """Probabilities (n, classes) that these weights give the images ``chosen`` (n,)."""
         settings = replace(self.settings, batch_size=HOST_BATCH if self.on_host else DEVICE_BATCH)
-        predictor = compiled(self.backend.predictor(self.workload, weights, self.device, settings))
+        predictor = Subject(self.backend, self.device, self.workload, settings).predictor(weights)
         views = views or self.workload.recipe.views
         return predicted(predictor, self.data.images, chosen, settings.batch_size, views, self.alive)
 

@@ -62,14 +62,12 @@ class Rig:
 
 def measure_single_stream(bench: Workbench) -> RankResult:
     """Seconds from handing over one image to holding its prediction; every query is a sample."""
-    rig, measured = _start(bench, bench.job.case.batch_size)
     blocks = bench.job.blocks
     if blocks is None:
-        with bench.stage("steady"):
-            found = course(rig.run, PILOT_SECONDS, bench.job.seconds, bench.alive)
-        note_made(measured, rig.predictor)
+        found, measured = _pilot(bench, bench.job.case.batch_size)
         settle(measured, found, 1, bench.job.seconds, single=True)
         return measured
+    rig, measured = _start(bench, bench.job.case.batch_size)
     with bench.stage("steady"):
         count = blocks.warmup + blocks.samples
         timed = time_one_by_one(lambda: rig.wait(rig.launch()), count, before=_turn_now_and_then(bench))

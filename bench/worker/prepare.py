@@ -48,11 +48,10 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         if not (folder / "facts.json").exists():
             _fill(folder, workload, images, channel)
     (folder / FILES).write_text(json.dumps([str(file) for file in files]))
-    facts = DataFacts(
-        description=images.description,
-        fingerprint=images.fingerprint,
+    facts = like(
+        DataFacts,
+        images,
         synthetic=job.data.path is None,
-        count=images.count,
         labelled=images.labels is not None,
         megapixels=_megapixels(workload, files),
     )

@@ -19,8 +19,7 @@ from typing import Any
 
 from bench.contract import Settings
 from bench.errors import PluginError
-from bench.spec.weights import initial_weights
-from bench.verify.equivalence import compiled
+from bench.verify.equivalence import Subject
 from bench.worker.answers import Choice
 from bench.worker.channel import Channel, out_of_memory
 from bench.worker.feed import Feed, load_calibrated
@@ -157,21 +156,21 @@ def _built(bench: Workbench, options: Options, failures: dict[str, str], crowded
 
 
 def _training(bench: Workbench, settings: Settings) -> Callable[[int], object]:
-    assert bench.backend is not None
-    workload, device = bench.workload, bench.job.place.device
-    weights = initial_weights(workload.network, workload.seed)
-    trainer = compiled(bench.backend.trainer(workload, weights, device, settings))
+    trainer = _subject(bench, settings).trainer()
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
     return lambda steps: pipelined_steps(trainer, feed, steps)
 
 
 def _inference(bench: Workbench, settings: Settings) -> Callable[[int], object]:
     """As it is measured: one query at a time, or several batches in flight."""
-    assert bench.backend is not None
-    weights, device = load_calibrated(bench.folder), bench.job.place.device
-    predictor = compiled(bench.backend.predictor(bench.workload, weights, device, settings))
+    predictor = _subject(bench, settings).predictor(load_calibrated(bench.folder))
     feed = Feed(bench.folder, settings.batch_size, bench.job.seed)
     return Rig(predictor, feed, 1 if bench.job.case.how.per_query else depth_of(predictor)).run
+
+
+def _subject(bench: Workbench, settings: Settings) -> Subject:
+    assert bench.backend is not None
+    return Subject(bench.backend, bench.job.place.device, bench.workload, settings)
 
 
 def say_way(options: Options) -> str:

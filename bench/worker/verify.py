@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from bench.errors import UsageError
+from bench.record.schema import Check
 from bench.verify.equivalence import Subject, verify
 from bench.verify.golden import make_golden, steps_and_images, write_golden
-from bench.worker.answers import Verified
 from bench.worker.channel import Channel
 from bench.worker.jobs import MakeGolden, Verify
 from bench.worker.plugins import find_backend, find_workload, settings_of
 
 
-def verify_case(job: Verify, channel: Channel) -> Verified:
+def verify_case(job: Verify, channel: Channel) -> list[Check]:
     """Run every check of ``bench.verify.equivalence``."""
     channel.stage("import")
     backend = find_backend(job.backend, job.case.backend)
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     device = next(device for device in backend.probe().devices if device.id == job.place.device)
     channel.stage("verify")
-    return Verified(verify(Subject(backend, device.id, workload, settings_of(job), device.trains), channel.busy))
+    return verify(Subject(backend, device.id, workload, settings_of(job), device.trains), channel.busy)
 
 
 def make_golden_file(job: MakeGolden, channel: Channel) -> str:
