@@ -51,15 +51,13 @@ def _sums(g: torch.Tensor, x: torch.Tensor, mean: torch.Tensor, inverse: torch.T
 def _sums_relu(
     g: torch.Tensor, x: torch.Tensor, mean: torch.Tensor, inverse: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor
 ) -> Tensors:
-    wide = torch.where(x.float() * scale + shift > 0, g.float(), 0.0)
-    return wide.sum(1).sum(0), (wide * ((x.float() - mean) * inverse)).sum(1).sum(0)
+    return _sums(torch.where(x.float() * scale + shift > 0, g.float(), 0.0), x, mean, inverse)
 
 
 def _sums_add_relu(g: torch.Tensor, y: torch.Tensor, x: torch.Tensor, mean: torch.Tensor, inverse: torch.Tensor) -> Tensors:
     """And the gradient of what was added."""
     passed = torch.where(y > 0, g, 0.0)
-    wide = passed.float()
-    return wide.sum(1).sum(0), (wide * ((x.float() - mean) * inverse)).sum(1).sum(0), passed
+    return *_sums(passed, x, mean, inverse), passed
 
 
 def _back(g: torch.Tensor, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.contract import DataRequest, ImageSet, Recipe, Workload, hookimpl
 from bench.spec import SGD, Dense, Flatten, Network, ReLU, sequential
 from workloads.features import HEIGHT, WIDTH, features
-from workloads.images.parallel import in_threads
+from workloads.images.parallel import by_pieces
 from workloads.images.reader import ImageReader
 from workloads.melanoma import CLASSES, LOSS
 from workloads.schedule import one_cycle
@@ -33,13 +33,7 @@ class FeatureReader:
         images = self._images.open(request, self._size, self._size)
 
         def read(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-            found = np.empty((len(indices), height, width, 3), np.uint8)
-
-            def compute(piece: slice) -> None:
-                found[piece] = features(images.read(indices[piece]))
-
-            in_threads(compute, len(indices), piece=_AT_ONCE)
-            return found
+            return by_pieces(lambda some: features(images.read(some)), indices, height, width, _AT_ONCE)
 
         return replace(
             images,

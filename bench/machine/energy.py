@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.machine.gpu import each_gpu
+from bench.machine.gpu import each_gpu, told_by
 
 POWERCAP = Path("/sys/class/powercap")
 IDLE_SECONDS = 0.3
@@ -60,10 +60,8 @@ def idle_watts(seconds: float = IDLE_SECONDS, powercap: Path = POWERCAP) -> dict
 
 
 def _gpu_joules(nvml: Any, handle: Any) -> float | None:
-    try:
-        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
-    except nvml.NVMLError:  # before Volta there is no counter
-        return None
+    """Return what a GPU has used since some time in the past; None before Volta, where there is no counter."""
+    return told_by(nvml, {"joules": lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000}).get("joules")
 
 
 def _rapl(powercap: Path) -> dict[str, Counter]:

@@ -24,7 +24,6 @@ from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
 from bench.run.session import prepare_plan
-from bench.worker.answers import Prepared
 from bench.worker.jobs import Blocks
 
 
@@ -35,7 +34,6 @@ class Arm:
     name: str
     python: str
     runner: Runner
-    prepared: Mapping[str, Prepared]
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Pairs:
         for arm in (self.base, self.candidate):
             arm.runner.tidy()
             plan = msgspec.structs.replace(arm.runner.plan, labels=arm.runner.plan.labels | dict(labels[arm.name]))
-            records.append(seal(plan, arm.runner.journal, arm.prepared, complete=True))
+            records.append(seal(plan, arm.runner.journal, arm.runner.prepared, complete=True))
         return records[0], records[1]
 
 
@@ -131,7 +129,7 @@ def start_arm(name: str, python: str, plan: Plan, folder: Path, progress: Progre
     plan = msgspec.structs.replace(plan, cases=[_settled(planned) for planned in plan.cases])
     plan, prepared = prepare_plan(plan, python=python)
     journal = Journal.create(folder / name, plan)
-    return Arm(name, python, Runner(plan, journal, prepared, progress), prepared)
+    return Arm(name, python, Runner(plan, journal, prepared, progress))
 
 
 def _settled(planned: PlannedCase) -> PlannedCase:
@@ -143,8 +141,8 @@ def _settled(planned: PlannedCase) -> PlannedCase:
 
 def refuse_different_work(base: Arm, candidate: Arm) -> None:
     """Raises NotComparableError where the two arms would compute different things on a workload of one name."""
-    for name, prepared in candidate.prepared.items():
-        other = base.prepared.get(name)
+    for name, prepared in candidate.runner.prepared.items():
+        other = base.runner.prepared.get(name)
         if other is not None and other.workload.digest != prepared.workload.digest:
             raise NotComparableError(
                 f"{name} is another computation in the base (specification {other.workload.digest[:12]}) than in the candidate "

@@ -44,11 +44,6 @@ class Images:
     labels: NDArray[np.int32]
     parts: dict[int, NDArray[np.int64]]
 
-    @property
-    def batch(self) -> Batch:
-        """Images and labels."""
-        return self.images, self.labels
-
 
 PARTS = {VALIDATION: "validation", TEST: "test"}
 
@@ -148,9 +143,9 @@ class FullTraining:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """An epoch's batches."""
-        workload = self.workload
+        workload, data = self.workload, (self.data.images, self.data.labels)
         chosen = self.data.parts[TRAIN]
-        return epoch_batches(self.data.batch, chosen, workload.batch_size, workload.recipe, workload.seed, epoch)
+        return epoch_batches(data, chosen, workload.batch_size, workload.recipe, workload.seed, epoch)
 
     def _epoch(self, epoch: int) -> float:
         """Mean loss over the epoch's steps; two blocks are in flight."""

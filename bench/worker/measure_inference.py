@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -189,9 +189,11 @@ def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) 
 
 def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
     """Some of the images whose predictions were timed, drawn now, against the oracle."""
-    wrong = _wrong_shape(answers, (rig.feed.batch_size, bench.workload.network.classes))
+    expected = (rig.feed.batch_size, bench.workload.network.classes)
+    wrong = next((predicted.shape for _, predicted in answers if predicted.shape != expected), None)
     if wrong is not None:
-        return wrong
+        detail = f"predictions have shape {wrong}, expected {expected}"
+        return Check(name="timed predictions", passed=False, detail=detail)
     images, predictions = [], []
     for _ in range(IMAGES_CHECKED):
         start, predicted = answers[secrets.randbelow(len(answers))]
@@ -200,11 +202,3 @@ def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
         predictions.append(predicted[row])
     weights = load_calibrated(bench.folder)
     return check_predictions(bench.workload.network, weights, images, predictions, bench.job.case.precision)
-
-
-def _wrong_shape(answers: Sequence[tuple[int, NDArray[np.floating]]], expected: tuple[int, int]) -> Check | None:
-    for _, predicted in answers:
-        if predicted.shape != expected:
-            detail = f"predictions have shape {predicted.shape}, expected {expected}"
-            return Check(name="timed predictions", passed=False, detail=detail)
-    return None

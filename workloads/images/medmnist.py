@@ -16,7 +16,7 @@ from workloads.images.decode import fit
 from workloads.images.file_set import class_counts
 from workloads.images.labels import ClassRules
 from workloads.images.npz import Arrays, Member, members
-from workloads.images.parallel import in_threads
+from workloads.images.parallel import by_pieces
 from workloads.images.pillow import pillow
 
 _PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
@@ -113,16 +113,14 @@ class _Reader:
         self._starts = np.cumsum([0, *(member.shape[0] for member in images)])
 
     def __call__(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return by_pieces(self._read, indices, *self._size, piece=256)
+
+    def _read(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         out = np.empty((len(indices), *self._size, 3), np.uint8)
         parts = np.searchsorted(self._starts, indices, side="right") - 1
-
-        def read(piece: slice) -> None:
-            for part in np.unique(parts[piece]):
-                places = np.flatnonzero(parts[piece] == part) + piece.start
-                pixels = self._arrays.get(self._images[part])[indices[places] - self._starts[part]]
-                out[places] = self._fitted(pixels)
-
-        in_threads(read, len(indices), piece=256)
+        for part in np.unique(parts):
+            chosen = parts == part
+            out[chosen] = self._fitted(self._arrays.get(self._images[part])[indices[chosen] - self._starts[part]])
         return out
 
     def _fitted(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:

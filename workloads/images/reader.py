@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +26,12 @@ _NEEDS_DATA = ("labels", "image_column", "label_column", "group_column", "positi
 class ImageReader:
     """``bench.contract.DataReader`` for a workload with these classes.
 
-    ``classes`` are two, the rest before the positive one, or as many as the labels have; ``positive_names`` are label values
-    that mean the positive class; ``medmnist_positive`` maps a number of MedMNIST labels to the positive one (DermaMNIST: of
-    7, 4 is melanoma); ``synthetic`` makes images where none are given (None: that is an error).
+    ``classes`` are two, the rest before the positive one, or as many as the labels have; ``synthetic`` makes images where none
+    are given (None: that is an error).
     """
 
-    def __init__(
-        self,
-        classes: Sequence[str],
-        positive_names: Sequence[str] = ("mel", "melanoma", "malignant"),
-        medmnist_positive: Mapping[int, int] | None = None,
-        synthetic: Generator | None = _LESIONS,
-    ) -> None:
-        numbered = {7: 4} if medmnist_positive is None else dict(medmnist_positive)
-        self._rules = ClassRules(tuple(classes), tuple(positive_names), numbered)
+    def __init__(self, classes: Sequence[str], synthetic: Generator | None = _LESIONS) -> None:
+        self._rules = ClassRules(tuple(classes))
         self._synthetic = synthetic
 
     def open(self, request: DataRequest, height: int, width: int) -> ImageSet:

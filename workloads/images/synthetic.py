@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.contract import DataRequest, ImageSet
 from bench.errors import DataError
-from workloads.images.parallel import in_threads
+from workloads.images.parallel import by_pieces, in_threads
 from workloads.images.pillow import pillow
 from workloads.images.split import split_by
 
@@ -57,13 +57,7 @@ def open_synthetic(
     labels = generator.labels(seed, np.arange(count, dtype=np.int64))
 
     def read(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        images = np.empty((len(indices), height, width, 3), np.uint8)
-
-        def render(piece: slice) -> None:
-            images[piece] = generator.images(seed, indices[piece], height, width)
-
-        in_threads(render, len(indices), piece=64)
-        return images
+        return by_pieces(lambda some: generator.images(seed, some, height, width), indices, height, width, 64)
 
     identity = f"{generator.title}|{generator.version}|{seed}|{count}"
     return ImageSet(
