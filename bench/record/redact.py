@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from bench.record.schema import Case, Check, DataFacts, Finding, Machine, Record, Skip, Trial
+from bench.record.schema import Case, DataFacts, Finding, Machine, Rank, Record, Skip, Trial
 
 REDACTED = "…"
 _PUBLIC_FACTS = (
@@ -54,7 +54,7 @@ def redacted(record: Record, keep_labels: Collection[str] = ()) -> Record:
         cases=[_case(case, known) for case in record.cases],
         labels={name: value for name, value in record.labels.items() if name in keep_labels},
         skips=[Skip(what=_words(skip.what, known), reason=REDACTED) for skip in record.skips],
-        trials=[_trial(trial) for trial in record.trials],
+        trials=[retold(trial, lambda text: text and REDACTED, _rank) for trial in record.trials],
     )
 
 
@@ -121,15 +121,12 @@ def _finding(finding: Finding) -> Finding:
     return msgspec.structs.replace(finding, found=REDACTED, remedy=REDACTED)
 
 
-def _trial(trial: Trial) -> Trial:
+def _rank(rank: Rank) -> Rank:
     """What disturbed a trial stays: the worker makes its sentences of a device's name, fixed words and counts."""
-    return msgspec.structs.replace(
-        trial,
-        reason=REDACTED if trial.reason else "",
-        checks=[_check(check) for check in trial.checks],
-        ranks=[msgspec.structs.replace(rank, log_tail="", package={}) for rank in trial.ranks],
-    )
+    return msgspec.structs.replace(rank, log_tail="", package={})
 
 
-def _check(check: Check) -> Check:
-    return msgspec.structs.replace(check, detail=REDACTED) if check.detail else check
+def retold(trial: Trial, text: Callable[[str], str], rank: Callable[[Rank], Rank]) -> Trial:
+    """Return a trial with its reason and its checks' details as ``text`` makes them, and its ranks as ``rank`` does."""
+    checks = [msgspec.structs.replace(check, detail=text(check.detail)) for check in trial.checks]
+    return msgspec.structs.replace(trial, reason=text(trial.reason), checks=checks, ranks=[rank(one) for one in trial.ranks])

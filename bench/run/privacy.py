@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.record.schema import Check, Record, Skip, Trial
+from bench.record.redact import retold
+from bench.record.schema import Rank, Record, Skip
 from bench.worker.jobs import DataSpec
 
 CUT = "…"
@@ -65,7 +66,7 @@ class Scrub:
         """The record with every free text scrubbed."""
         return msgspec.structs.replace(
             record,
-            trials=[self._trial(trial) for trial in record.trials],
+            trials=[retold(trial, self.text, self._rank) for trial in record.trials],
             skips=[Skip(what=self.text(skip.what), reason=self.text(skip.reason)) for skip in record.skips],
             cases=[
                 msgspec.structs.replace(case, options={name: self.text(value) for name, value in case.options.items()})
@@ -73,13 +74,8 @@ class Scrub:
             ],
         )
 
-    def _trial(self, trial: Trial) -> Trial:
-        checks = [self._check(check) for check in trial.checks]
-        ranks = [msgspec.structs.replace(rank, log_tail=self.text(rank.log_tail)) for rank in trial.ranks]
-        return msgspec.structs.replace(trial, reason=self.text(trial.reason), checks=checks, ranks=ranks)
-
-    def _check(self, check: Check) -> Check:
-        return msgspec.structs.replace(check, detail=self.text(check.detail)) if check.detail else check
+    def _rank(self, rank: Rank) -> Rank:
+        return msgspec.structs.replace(rank, log_tail=self.text(rank.log_tail))
 
 
 def _last_part(found: re.Match[str]) -> str:
