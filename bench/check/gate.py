@@ -37,7 +37,7 @@ class Gate:
     levels: dict[str, float] = field(default_factory=dict)  # error level at which each case was decided, by its identity
 
     def run(self) -> Comparison:
-        """Measure, judge, seal."""
+        """Measure pairs, judge them, seal both records, and return how they compare."""
         begun = time.monotonic()
         cases = self.pairs.pilots()
         if not cases:

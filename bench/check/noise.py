@@ -48,7 +48,7 @@ NOISE = Remembered("noise", msgspec.json.Decoder(dict[str, Known]))
 
 @dataclass(frozen=True)
 class Noise:
-    """Of one case. Scatters are standard deviations of ln(time)."""
+    """How much the measurements of one case scatter. Scatters are standard deviations of ln(time)."""
 
     identity: str  # of the case
     label: str

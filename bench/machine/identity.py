@@ -15,7 +15,7 @@ from bench.record.schema import Machine
 
 
 def describe_machine(keep_host_name: bool = False) -> Machine:
-    """Slow (about a second, for the processor's name): made once per run, in a worker."""
+    """Return what a record says of this machine. Finding the processor's name takes about a second: do it once per run."""
     import cpuinfo
     import psutil
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.machine.host import ROOT, cpu_ticks
 
 SHARE = 0.2
-"""Of one core: less is the system's own housekeeping."""
+"""The share of one core below which work counts as the system's own housekeeping."""
 
 
 class OtherWork:

@@ -10,9 +10,9 @@ from statistics import median
 from bench.record.schema import Forecast
 
 LEVEL = 0.95
-"""Of a forecast's interval."""
+"""Confidence level of a forecast's interval."""
 FEWEST = 5
-"""Of fewer forecasts nothing can be said."""
+"""The number of forecasts below which their intervals are not judged."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Account:
 
 
 def error(forecast: Forecast) -> float:
-    """(predicted - measured) / measured."""
+    """Return a forecast's relative error, (predicted - measured) / measured."""
     return forecast.predicted / forecast.measured - 1
 
 

@@ -72,7 +72,7 @@ class Pairs:
         return [case for case in self.cases if len(self.pilots_of(case)) == 2]
 
     def measure(self, case: PairedCase, number: int) -> None:
-        """One pair of a case, journalled on both sides."""
+        """Measure one pair of a case, and write it into both journals."""
         blocks = self._blocks(case)
         sides = self.sides(case)
         if self._rng.random() < 0.5:
@@ -97,7 +97,7 @@ class Pairs:
         return msgspec.structs.replace(slower, warmup=math.ceil(warm / slower.steps), detected=detected)
 
     def seal(self, labels: Mapping[str, Mapping[str, str]]) -> tuple[Record, Record]:
-        """Both arms' records, with labels by arm."""
+        """Write both arms' records, with labels by arm, and return them."""
         records = []
         for arm in (self.base, self.candidate):
             arm.runner.tidy()

@@ -29,7 +29,7 @@ AT_ONCE = 2
 """Plugins described at the same time: each keeps a core busy while it imports a framework."""
 
 SLOW_SECONDS = 10.0
-"""After so long the user is told which plugin is being waited for."""
+"""Seconds after which the user is told which plugin is being waited for."""
 
 
 Info = TypeVar("Info")
@@ -173,7 +173,7 @@ def _waiting_for(plugin: PluginRef, stall: float) -> str:
 
 
 def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
-    """What another interpreter would measure with. Raises UsageError where it cannot run this harness."""
+    """Return what another interpreter would measure with. Raises UsageError where it cannot run this harness."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         outcome = run_worker(Launch(Survey(), Path(folder) / "log", interpreter=python, stall=stall))
     if outcome.status != "ok":

@@ -68,7 +68,7 @@ State = Literal["working", "ready", "done"]
 
 
 def ignore(event: Stage | Beat) -> None:
-    """Nobody listens."""
+    """Do nothing with what a worker says."""
 
 
 class Worker:
@@ -123,11 +123,11 @@ class Worker:
         self._write(b"")
 
     def fileno(self) -> int:
-        """Of the pipe on which events come, for a selector."""
+        """Return the descriptor of the pipe on which events come, for a selector."""
         return self._reading
 
     def attended(self) -> None:
-        """It is listened to from now on: a worker that waited for its turn has not stalled."""
+        """Count silence from now on: a worker that waited for its turn has not stalled."""
         self._last = time.monotonic()
 
     def hear(self, listen: Listener) -> State:
@@ -151,14 +151,14 @@ class Worker:
         return "ready" if self._heard_ready(listen) else "working"
 
     def _read(self) -> bytes | None:
-        """What has come: nothing at the end, None where there is nothing yet."""
+        """Return the bytes that have come: empty at the end of the pipe, None where there is nothing yet."""
         try:
             return os.read(self._reading, 1 << 20)
         except BlockingIOError:
             return None
 
     def end(self, patience: float = FAREWELL_SECONDS) -> Outcome:
-        """End the process and its group, one that has said its last word after a moment; how it ended."""
+        """End the process and its group, after at most ``patience`` seconds for it to end by itself; return how it ended."""
         if self.outcome is not None:
             return self.outcome
         with self._resources:
@@ -176,9 +176,9 @@ class Worker:
         return self.outcome
 
     def _keep_log_small(self) -> None:
-        """A worker that prints without end must not fill the disk. It appends, so the log can be emptied under it.
+        """Empty a log that has grown too long: a worker that prints without end must not fill the disk.
 
-        What was last in it is remembered: written back, it could land behind the worker's last words.
+        The worker appends, so this is safe. The log's last words are kept here: written back, they could land behind newer ones.
         """
         with contextlib.suppress(OSError), self.launch.log.open("r+b") as file:
             if os.fstat(file.fileno()).st_size > LOG_LIMIT:

@@ -25,7 +25,7 @@ class Remembered(Generic[Found]):
         self._subject, self._decoder = subject, decoder
 
     def recall(self, fingerprint: str, key: str) -> Found | None:
-        """What was found on this machine earlier, if anything."""
+        """Return what was found on this machine earlier under that key, if anything."""
         return self.recall_all(fingerprint).get(key)
 
     def recall_all(self, fingerprint: str) -> dict[str, Found]:
@@ -51,16 +51,16 @@ CHOICES = Remembered("choices", msgspec.json.Decoder(dict[str, Choice]))
 
 
 METHOD = 2
-"""Of measuring ceilings and of searching: raised whenever either finds other figures than before, so that old ones are forgotten."""
+"""Version of ceilings and searches: raised when either finds other figures than before, so that old ones are forgotten."""
 
 
 def ceiling_key(case: Case, devices: Sequence[DeviceFacts]) -> str:
-    """Backend with its versions, device, precision and cores: what a ceiling belongs to."""
+    """Return the key of a ceiling: backend with its versions, device, precision and cores."""
     return f"{_backend(case, devices)} {case.device} {case.precision} {case.cores} cores, method {METHOD}"
 
 
 def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
-    """Case, workload digest, versions of backend and harness: what a choice belongs to."""
+    """Return the key of a choice: case, workload digest, versions of backend and harness."""
     return f"{case.identity} {digest} {_backend(case, devices)} accelbench {harness}, method {METHOD}"
 
 

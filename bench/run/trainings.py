@@ -61,7 +61,7 @@ class Entrant:
     epochs: int
 
     def launch(self, wishes: Wishes, workload: FoundWorkload, prepared: Prepared, seed: int, cache: str) -> Launch:
-        """Its worker for one training."""
+        """Return how the worker of one training is started."""
         case = device_case(
             scenario("train", ""),
             wishes,
@@ -119,7 +119,7 @@ def _train(entrant: Entrant, launch: Launch, seed: int, say: Callable[[str], Non
 
 
 def trained_by(entrant: Entrant, seed: int, outcome: Outcome) -> Training:
-    """What a worker's end means."""
+    """Return the training that a worker has finished, or failed to finish."""
     trained = msgspec.json.decode(outcome.value, type=Trained) if outcome.status == "ok" else None
     trouble = "" if trained else f"{outcome.status}: {outcome.reason}"
     return Training(entrant.backend.info.name, entrant.device.id, entrant.precision, seed, trained, trouble)

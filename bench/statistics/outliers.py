@@ -49,7 +49,7 @@ def outliers(values: Sequence[float], level: float = LEVEL) -> list[int]:
 
 
 def _critical(count: int, number: int, level: float) -> float:
-    """lambda_i of the paper."""
+    """Return the critical value lambda_i of the paper for the i-th step, i being ``number``."""
     degrees = count - number - 1
     quantile = t_quantile(degrees, 1 - level / (2 * (count - number + 1)))
     return float((count - number) * quantile / np.sqrt((degrees + quantile**2) * (count - number + 1)))

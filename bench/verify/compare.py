@@ -123,14 +123,14 @@ def check_witness(steps: Sequence[Step], precision: str) -> Check:
 
 
 def witness_tolerance(precision: str) -> float:
-    """Relative. In float64 tight enough to tell the last update from the one before. In fp32 a sum of ten million squares,
-    in an order of the backend's choosing, is less exact than that: there the witness proves that every weight was read, and
-    the losses that it was updated."""
+    """Return the relative tolerance. In float64 it tells the last update from the one before. In fp32 a sum of ten million
+    squares, in an order of the backend's choosing, is less exact than that: there the witness proves that every weight was
+    read, and the losses that it was updated."""
     return 1e-9 if precision == "float64" else 1e-3
 
 
 def sum_of_squares(weights: Weights) -> float:
-    """Of all trained tensors: what a trainer's witness should be."""
+    """Return the sum of squares of all trained tensors, which a trainer's witness should be."""
     return sum(float(np.sum(np.square(w, dtype=np.float64))) for name, w in weights.items() if trainable(name))
 
 

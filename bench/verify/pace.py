@@ -68,7 +68,7 @@ class _Patience:
         disturbed()  # from now on
 
     def left(self) -> bool:
-        """Called before each try but the first few."""
+        """Return whether to try once more; called before each try but the first few."""
         self._tries += 1
         spent = time.perf_counter() - self._started
         if spent <= PATIENCE_SECONDS and (self._tries <= TRIES or spent <= DISTURBED_SECONDS):

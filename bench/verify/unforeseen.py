@@ -48,7 +48,7 @@ def unforeseen_images(workload: Workload, count: int, rng: np.random.Generator) 
 
 
 def unforeseeable() -> np.random.Generator:
-    """Nobody knows its seed."""
+    """Return a random generator whose seed nobody knows."""
     return np.random.default_rng(secrets.randbits(128))
 
 

@@ -146,7 +146,7 @@ def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = exact) ->
 
 
 def _found(workload: Workload, walk: Walk, rates: list[float]) -> dict[str, Array]:
-    """The same from the weights."""
+    """Return the same as ``_expected``, told from the weights around the two steps."""
     spec = workload.optimizer
     decayed = decays(workload.network)
     result = {}

@@ -90,7 +90,7 @@ def _dense(wide: int) -> Network:
 
 
 def _rates(backend: Backend, job: MeasureCeiling, shape: _Shape) -> Iterator[Reached]:
-    """Rising batch sizes while they get faster."""
+    """Yield what each batch size reaches, in rising order, while they get faster."""
     fastest = 0.0
     network = shape.network
     for batch_size in shape.batch_sizes:
@@ -112,7 +112,7 @@ def _rates(backend: Backend, job: MeasureCeiling, shape: _Shape) -> Iterator[Rea
 
 
 def _moved(shape: _Shape, precision: str, batch_size: int) -> float:
-    """Of one step: operations, or bytes."""
+    """Return the operations of one step, or the bytes that it moves."""
     network = shape.network
     if shape.kind == "memory":
         return float(parameter_count(network) * OPERAND_BYTES[precision])

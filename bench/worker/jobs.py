@@ -52,7 +52,7 @@ class OnCase(Common, frozen=True, kw_only=True):
 
     @property
     def cores(self) -> int:
-        """Those of its place."""
+        """How many of the host's cores the rank's place gives it."""
         return self.place.cores
 
 

@@ -52,7 +52,7 @@ class Rig:
         return start, self.predictor.run(self.predictor.stage(images))
 
     def wait(self, launched: tuple[int, Any]) -> tuple[int, NDArray[np.floating]]:
-        """Its predictions."""
+        """Return where a launched batch began in the feed, and its predictions."""
         return launched[0], self.predictor.wait(launched[1])
 
     def run(self, batches: int) -> None:
@@ -188,7 +188,7 @@ def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) 
 
 
 def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
-    """Some of the images whose predictions were timed, drawn now, against the oracle."""
+    """Hold predictions that were timed, of images drawn only now, against the oracle's."""
     expected = (rig.feed.batch_size, bench.workload.network.classes)
     wrong = next((predicted.shape for _, predicted in answers if predicted.shape != expected), None)
     if wrong is not None:
