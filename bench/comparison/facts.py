@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from bench.record.quality import goal
 from bench.record.schema import Case, DeviceFacts, Machine, Record
 
-VARIABLE = ("framework", "driver", "device")
-"""What ``--vary`` may name: the one fact under test."""
-
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one case of one record. Only what ``VARIABLE`` names may ever differ."""
+    """What was measured, where and with what: facts of one case of one record. Only what ``--vary`` names may ever differ."""
 
     workload: str
     device: str
