@@ -9,22 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli import SKIP
+from bench.cli import SKIP, options
 from bench.cli.compare import FORMATS, VARIABLE
-from bench.cli.options import (
-    data_options,
-    data_spec,
-    device_options,
-    interpreters,
-    pairs,
-    parse_duration,
-    plugin_options,
-    stall_option,
-)
+from bench.errors import BenchError, BudgetError, ExitCode, PluginError, UsageError
 
 if TYPE_CHECKING:
     from bench.comparison.model import Comparison
-    from bench.errors import BenchError
     from bench.run.plan import Wishes
 
 
@@ -35,12 +25,10 @@ if TYPE_CHECKING:
 @click.option(
     "--vary", multiple=True, type=click.Choice(VARIABLE), help="With --baseline: the fact under test (repeatable)."
 )
-@device_options
-@click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: tiny.")
-@click.option(
-    "--phase", "phases", multiple=True, metavar="PHASE", help="preprocess, train or infer (repeatable). Default: train."
-)
-@click.option("--precision", "precisions", multiple=True, metavar="NAME", help="fp32, bf16, … (repeatable). Default: fp32.")
+@options.devices
+@options.many("--size", "sizes", "SIZE", "tiny, small or standard (repeatable). Default: tiny.")
+@options.many("--phase", "phases", "PHASE", "preprocess, train or infer (repeatable). Default: train.")
+@options.many("--precision", "precisions", "NAME", "fp32, bf16, … (repeatable). Default: fp32.")
 @click.option("--batch-size", type=int, metavar="N", help="Default: the workload's.")
 @click.option(
     "--budget",
@@ -62,10 +50,10 @@ if TYPE_CHECKING:
     metavar="S",
     help="Steady state in each trial. Default: what 'bench doctor' found best here, else 3.",
 )
-@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
-@data_options
-@plugin_options
-@stall_option
+@options.threads
+@options.images
+@options.plugins
+@options.stall
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
 @click.option(
     "--inconclusive",
@@ -75,14 +63,12 @@ if TYPE_CHECKING:
     help="Exit with 0 and a warning, or with 3, where no verdict is possible.",
 )
 @click.option("--bisect", is_flag=True, help="Exit codes for git bisect run: 125 where there is no verdict.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Of the output.")
+@options.style(styles=FORMATS)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write JSON.")
-@click.option(
-    "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per check."
-)
-@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options.results("Folder that gets a folder per check.")
+@options.wait
+@options.quiet
 def command(**values: Any) -> None:
     """Say whether something has become slower, with an exit code to rely on.
 
@@ -96,7 +82,6 @@ def command(**values: Any) -> None:
     git bisect run bench check --against-ref v1.0 --bisect
     """
     from bench.cli.report import check_writable
-    from bench.errors import BenchError
     from bench.run.interruption import interruptible
 
     for place in (values["junit"], values["json_file"]):
@@ -116,7 +101,6 @@ def command(**values: Any) -> None:
 
 def _untestable(error: BenchError) -> bool:
     """Whether another commit may well fare better."""
-    from bench.errors import BudgetError, ExitCode, PluginError
 
     return error.exit_code in {ExitCode.NOT_COMPARABLE, ExitCode.INCONCLUSIVE} or isinstance(
         error, BudgetError | PluginError
@@ -124,12 +108,11 @@ def _untestable(error: BenchError) -> bool:
 
 
 def _check(values: dict[str, Any]) -> Comparison:
-    from bench.errors import UsageError
 
     ways = [name for name in ("against", "against_ref", "baseline") if values[name]]
     if len(ways) != 1:
-        given = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "none"
-        raise UsageError(f"a check needs one of --against, --against-ref and --baseline; found {given}")
+        found = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "none"
+        raise UsageError(f"a check needs one of --against, --against-ref and --baseline; found {found}")
     if values["baseline"]:
         return _against_records(values)
     if values["vary"]:
@@ -138,40 +121,29 @@ def _check(values: dict[str, Any]) -> Comparison:
 
 
 def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wishes:
-    from bench.run.plan import Wishes
-
-    return Wishes(
-        backends=values["backends"],
-        devices=values["devices"],
-        workload=values["workload"],
+    return options.wishes_of(
+        values,
         sizes=values["sizes"] or ("tiny",),
         phases=values["phases"] or ("train",),
         precisions=values["precisions"] or ("fp32",),
         batch_size=values["batch_size"],
         trials=trials,
         seconds=3.0 if values["seconds"] is None else values["seconds"],
-        seed=values["seed"],
-        threads=values["threads"],
-        data=data_spec(values, values["seed"]),
-        options=pairs(values["options"], "--option"),
         ceilings=False,
         labels=labels,
-        stall=values["stall_timeout"],
-        command=["bench", *sys.argv[1:]],
     )
 
 
 def _against_environment(values: dict[str, Any]) -> Comparison:
     from bench.check.refs import environment_of
     from bench.check.session import check_environments
-    from bench.errors import UsageError
     from bench.statistics.pairs import LOOKS
 
-    seconds = None if values["budget"] is None else parse_duration(values["budget"], "--budget")
+    seconds = None if values["budget"] is None else options.parse_duration(values["budget"], "--budget")
     most_pairs = values["most_pairs"]
-    if seconds is not None and not _given("most_pairs"):
+    if seconds is not None and not options.given("most_pairs"):
         most_pairs = 80  # the budget is the limit
-    say = (lambda text: None) if values["quiet"] else (lambda text: click.echo(text, err=True))
+    say = options.progress(values["quiet"])
     expected = None
     if values["against_ref"]:
         python, expected = environment_of(values["against_ref"], Path.cwd(), say)
@@ -199,15 +171,9 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
     )
 
 
-def _given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is not click.core.ParameterSource.DEFAULT
-
-
 def _against_records(values: dict[str, Any]) -> Comparison:
     from bench.cli.compare import read_group
     from bench.comparison.compare import compare
-    from bench.errors import UsageError
     from bench.record.labels import CHECK
     from bench.run.session import make_plan, start_run
 
@@ -218,7 +184,7 @@ def _against_records(values: dict[str, Any]) -> Comparison:
     if not records:
         raise UsageError(f"--baseline {values['baseline']} holds records of checks only; expected some of bench run")
     wishes = _wishes(values, min(values["most_pairs"], 5), {CHECK: "baseline"})
-    plan = make_plan(wishes, interpreters(values["interpreter_words"]))
+    plan = make_plan(wishes, options.interpreters(values["interpreter_words"]))
     record = start_run(plan, Path(values["output"]) / plan.id, values["wait"], values["quiet"])
     return compare(records, [record], values["vary"], ("the baseline", "this run")).of_candidate()
 
@@ -242,7 +208,6 @@ def _publish(result: Comparison, values: dict[str, Any]) -> None:
 
 
 def _exit_code(result: Comparison, values: dict[str, Any]) -> int:
-    from bench.errors import ExitCode
 
     code = result.exit_code
     if values["bisect"]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
+from bench.errors import NotComparableError, RecordError
+
 if TYPE_CHECKING:
     from bench.comparison.model import Comparison
     from bench.record.schema import Record
@@ -25,7 +28,7 @@ FORMATS = ("terminal", "markdown", "json", "junit")
     type=click.Choice(VARIABLE),
     help="The fact under test; everything else must match (repeatable).",
 )
-@click.option("--format", "style", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Of the output.")
+@options.style(styles=FORMATS)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
 def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output: Path | None) -> None:
     """Hold two records, or two groups of records, against each other.
@@ -40,7 +43,6 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
     """
     from bench.cli.report import write
     from bench.comparison.compare import compare
-    from bench.errors import NotComparableError
 
     groups = read_group(base), read_group(candidate)
     twice = {record.id for record in groups[0]} & {record.id for record in groups[1]}
@@ -54,17 +56,14 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
 
 def read_group(name: str) -> list[Record]:
     """Every record at a place, copies once. Raises RecordError for one that cannot be read, and where there is none."""
-    from bench.errors import RecordError
-    from bench.record.consistency import check_record
-    from bench.record.places import place_of, read_place, records_at
+    from bench.cli.report import read_checked
+    from bench.record.places import place_of, records_at
 
     place = place_of(name)
     found = records_at(place)
     if not found and isinstance(place, Path) and not place.exists():
         raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
-    records = [read_place(path) for path in found or [place]]
-    for record in records:
-        check_record(record)
+    records = [read_checked(path) for path in found or [place]]
     return list({record.id: record for record in records}.values())
 
 

@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import device_options, parse_duration, stall_option
+from bench.cli import options
 
 if TYPE_CHECKING:
     from bench.check.noise import Noise
 
 
 @click.command(name="doctor")
-@device_options
+@options.devices
 @click.option("--size", default="tiny", show_default=True, metavar="SIZE", help="Of the workload to measure noise with.")
 @click.option("--budget", default="2m", show_default=True, metavar="TIME", help="Time to spend on measuring noise.")
 @click.option("--seconds", type=float, default=3.0, show_default=True, metavar="S", help="Steady state in each trial.")
 @click.option("--no-noise", is_flag=True, help="Only look at the machine; measure nothing.")
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
-)
-@stall_option
-@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options.style()
+@options.stall
+@options.wait
+@options.quiet
 def command(**values: Any) -> None:
     """What on this machine would spoil a measurement, and the remedy.
 
@@ -64,8 +62,8 @@ def _measure(values: dict[str, Any]) -> list[Noise]:
         stall=values["stall_timeout"],
         command=["bench", *sys.argv[1:]],
     )
-    say = (lambda text: None) if values["quiet"] else (lambda text: click.echo(text, err=True))
-    return measure_noise(wishes, parse_duration(values["budget"], "--budget"), values["wait"], values["quiet"], say)
+    say = options.progress(values["quiet"])
+    return measure_noise(wishes, options.parse_duration(values["budget"], "--budget"), values["wait"], values["quiet"], say)
 
 
 def _tell(noise: Noise) -> None:

@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options, stall_option
+from bench.cli import options
 
 if TYPE_CHECKING:
     from bench.record.schema import Case, Forecast
 
 
 @click.command(name="forecast-check")
-@device_options
+@options.devices
 @click.option(
     "--size", metavar="SIZE", default="tiny", show_default=True, help="One whose training is short enough to be done."
 )
-@click.option("--precision", "precisions", multiple=True, metavar="NAME", help="Repeatable. Default: fp32.")
+@options.many("--precision", "precisions", "NAME", "Repeatable. Default: fp32.")
 @click.option("--epochs", type=int, metavar="N", help="Of each training. Default: the workload's.")
 @click.option("--forecasts", type=int, default=3, show_default=True, metavar="N", help="Of each device in each precision.")
 @click.option(
     "--trials", type=int, default=3, show_default=True, metavar="N", help="Fresh processes that a forecast is made from."
 )
 @click.option("--seconds", type=float, default=2.0, show_default=True, metavar="S", help="Steady state in each of them.")
-@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
+@options.threads
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the first forecast.")
-@data_options
-@plugin_options
-@stall_option
-@click.option(
-    "-o",
-    "--output",
-    default="bench-results",
-    show_default=True,
-    metavar="DIR",
-    help="Folder that gets the records behind them, which hold the forecasts, too.",
-)
-@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options.images
+@options.plugins
+@options.stall
+@options.results("Folder that gets the records behind them, which hold the forecasts, too.")
+@options.wait
+@options.quiet
 def command(**values: Any) -> None:
     """Predict whole trainings from seconds of measurement, then do them, and report the errors.
 
@@ -53,31 +45,23 @@ def command(**values: Any) -> None:
     """
     from bench.check.forecast import forecasts
     from bench.errors import UsageError
-    from bench.run.plan import MOST_TRIALS, Wishes
+    from bench.run.plan import MOST_TRIALS
 
     if not 1 <= values["forecasts"] <= MOST_TRIALS:
         raise UsageError(f"{values['forecasts']} forecasts are not possible; expected 1 to {MOST_TRIALS:,}")
     if values["trials"] < 2:
         raise UsageError(f"--trials {values['trials']} gives no interval to hold a training against; expected 2 or more")
-    wishes = Wishes(
-        backends=values["backends"],
-        devices=values["devices"],
-        workload=values["workload"],
+    wishes = options.wishes_of(
+        values,
         sizes=(values["size"],),
         phases=("train", "infer"),
         precisions=values["precisions"] or ("fp32",),
         trials=values["trials"],
         seconds=values["seconds"],
-        seed=values["seed"],
-        threads=values["threads"],
-        data=data_spec(values, values["seed"]),
-        options=pairs(values["options"], "--option"),
         epochs=values["epochs"],
         ceilings=False,
-        stall=values["stall_timeout"],
-        command=["bench", *sys.argv[1:]],
     )
-    chosen = interpreters(values["interpreter_words"])
+    chosen = options.interpreters(values["interpreter_words"])
     finished: dict[str, list[Forecast]] = {}
     for case, forecast in forecasts(
         wishes, chosen, values["forecasts"], Path(values["output"]), values["wait"], values["quiet"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
+
 if TYPE_CHECKING:
     from bench.comparison.history import Line
 
@@ -20,9 +22,7 @@ if TYPE_CHECKING:
     metavar="K",
     help="Exit with 5 where one of the last K records, 2 or more, brought a lasting change for the worse.",
 )
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
-)
+@options.style()
 def command(folder: str, last: int, style: str) -> None:
     """How each case's rate has moved over the records of a folder.
 

@@ -6,27 +6,20 @@ from typing import Any
 
 import click
 
-from bench.cli.options import interpreter_option, interpreters, stall_option
+from bench.cli import options
 
 
 @click.command(name="list")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
-@interpreter_option
-@stall_option
+@options.style("For people, or for programs.")
+@options.interpreter
+@options.stall
 def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
     from bench.run.discovery import Discovery, discover
     from bench.run.plan import checked_stall
     from bench.text.formats import FORMATS
 
-    found: Discovery = discover(None, interpreters(interpreter_words), stall=checked_stall(stall_timeout))
+    found: Discovery = discover(None, options.interpreters(interpreter_words), stall=checked_stall(stall_timeout))
     if style == "json":
         import msgspec
 

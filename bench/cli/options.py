@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.errors import UsageError
 from bench.run.limits import STALL_SECONDS
 
 if TYPE_CHECKING:
+    from bench.run.plan import Wishes
     from bench.worker.jobs import DataSpec
 
 MOST_IMAGES = 1_000_000
@@ -20,7 +23,7 @@ MOST_IMAGES = 1_000_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     """One decorator of several, in the order in which help shows them."""
 
     def decorate(function: F) -> F:
@@ -31,30 +34,35 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-device_options = _all(
-    click.option("--backend", "backends", multiple=True, metavar="NAME", help="A backend (repeatable). Default: all."),
-    click.option(
-        "--device", "devices", multiple=True, metavar="ID", help="A device, such as cuda:0 (repeatable). Default: all."
-    ),
+def many(flag: str, name: str, metavar: str, help: str) -> Callable[[F], F]:
+    """An option that may be given several times; the command gets a tuple of that name."""
+    return click.option(flag, name, multiple=True, metavar=metavar, help=help)
+
+
+def style(help: str = "Of the output.", styles: Sequence[str] = ("text", "json")) -> Callable[[F], F]:
+    """``--format``, the first of the styles by default."""
+    return click.option("--format", "style", type=click.Choice(styles), default=styles[0], show_default=True, help=help)
+
+
+def results(help: str) -> Callable[[F], F]:
+    """The folder that a command puts its records into."""
+    return click.option("-o", "--output", default="bench-results", show_default=True, metavar="DIR", help=help)
+
+
+devices = together(
+    many("--backend", "backends", "NAME", "A backend (repeatable). Default: all."),
+    many("--device", "devices", "ID", "A device, such as cuda:0 (repeatable). Default: all."),
     click.option("--workload", default="melanoma", show_default=True, metavar="NAME", help="What to run."),
 )
 """Where and what to run."""
 
-interpreter_option = click.option(
-    "--interpreter",
-    "interpreter_words",
-    multiple=True,
-    metavar="PLUGIN=PYTHON",
-    help="Run a plugin's workers with another Python (repeatable).",
-)
+INTERPRETER = "--interpreter", "interpreter_words", "PLUGIN=PYTHON"
+interpreter = many(*INTERPRETER, "Run a plugin's workers with another Python (repeatable).")
 
-plugin_options = _all(
-    click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A backend's own option (repeatable)."),
-    interpreter_option,
-)
+plugins = together(many("--option", "options", "NAME=VALUE", "A backend's own option (repeatable)."), interpreter)
 """How a plugin is run."""
 
-stall_option = click.option(
+stall = click.option(
     "--stall-timeout",
     type=float,
     default=STALL_SECONDS,
@@ -63,7 +71,14 @@ stall_option = click.option(
     help="End a worker that has been silent for so many seconds, while it imports too.",
 )
 
-data_options = _all(
+threads = click.option(
+    "--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given."
+)
+
+wait = click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
+quiet = click.option("--quiet", is_flag=True, help="No progress.")
+
+images = together(
     click.option(
         "--data",
         metavar="PATH",
@@ -76,17 +91,32 @@ data_options = _all(
     click.option(
         "--group-column", metavar="NAME", help="Its column of lesions or patients, never split between train and test."
     ),
-    click.option(
-        "--positive", metavar="VALUE", multiple=True, help="A label value that means the positive class (repeatable)."
-    ),
+    many("--positive", "positive", "VALUE", "A label value that means the positive class (repeatable)."),
     click.option("--images", "count", type=int, default=2048, show_default=True, help="How many synthetic images."),
 )
 """``--data`` and what says how to read it."""
 
 
+def wishes_of(values: dict[str, Any], **own: Any) -> Wishes:
+    """Return what the shared options ask for, and what is a command's own. Raises UsageError."""
+    from bench.run.plan import Wishes
+
+    return Wishes(
+        backends=values["backends"],
+        devices=values["devices"],
+        workload=values["workload"],
+        seed=values["seed"],
+        threads=values["threads"],
+        data=data_spec(values, values["seed"]),
+        options=pairs(values["options"], "--option"),
+        stall=values["stall_timeout"],
+        command=["bench", *sys.argv[1:]],
+        **own,
+    )
+
+
 def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
     """Take the data options out of a command's arguments. Paths become absolute: workers run elsewhere."""
-    from bench.errors import UsageError
     from bench.worker.jobs import DataSpec
 
     path, labels = values.pop("data"), values.pop("labels")
@@ -106,9 +136,18 @@ def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
     )
 
 
+def given(name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def progress(quiet: bool) -> Callable[[str], None]:
+    """Return what prints a line on standard error, or nothing where the user wants it quiet."""
+    return (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+
+
 def existing(path: str, option: str) -> str:
     """The absolute path, if something is there. Raises UsageError."""
-    from bench.errors import UsageError
 
     if not Path(path).exists():
         raise UsageError(f"{option} {path} does not exist; expected a file or a folder")
@@ -121,7 +160,6 @@ _LONGEST = 86400.0
 
 def parse_duration(text: str, option: str) -> float:
     """Seconds of ``90s``, ``10m``, ``1h`` or a bare number of seconds. Raises UsageError."""
-    from bench.errors import UsageError
 
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", text)
     seconds = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
@@ -134,7 +172,6 @@ def parse_duration(text: str, option: str) -> float:
 
 def pairs(words: Sequence[str], option: str) -> dict[str, str]:
     """``NAME=VALUE`` words as a dictionary."""
-    from bench.errors import UsageError
 
     result = {}
     for word in words:
@@ -147,7 +184,6 @@ def pairs(words: Sequence[str], option: str) -> dict[str, str]:
 
 def interpreters(words: Sequence[str]) -> dict[str, str]:
     """``PLUGIN=PYTHON`` words; every interpreter must be there."""
-    from bench.errors import UsageError
 
     chosen = pairs(words, "--interpreter")
     for plugin, python in chosen.items():

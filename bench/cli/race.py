@@ -6,14 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import stall_option
+from bench.cli import options
+from bench.errors import NotComparableError, UsageError
 
 if TYPE_CHECKING:
     from bench.analysis.model import Report
+    from bench.report.charts.chart import Lane
     from bench.run.trainings import Training
 
 _FRAMES_PER_SECOND = 12
@@ -37,11 +39,11 @@ _LIVE_IMAGES = 2048
 @click.option("--workload", help="Only this workload; with --live the one to train.")
 @click.option("--size", help="Only this size; with --live the one to train, tiny by default.")
 @click.option("--live", is_flag=True, help="Really train, on all devices here at once, instead of showing records.")
-@click.option("--backend", "backends", multiple=True, metavar="NAME", help="With --live: a backend (repeatable).")
+@options.many("--backend", "backends", "NAME", "With --live: a backend (repeatable).")
 @click.option("--precision", metavar="NAME", help="With --live.  [default: fp32]")
 @click.option("--data", metavar="PATH", help="With --live: images to train on.  [default: synthetic lesions]")
 @click.option("--wait", is_flag=True, help="With --live: queue behind another run on the same processors.")
-@stall_option
+@options.stall
 def command(**values: Any) -> None:
     """Show the devices of records training side by side, to scale.
 
@@ -51,7 +53,6 @@ def command(**values: Any) -> None:
     With --live the devices of this machine really train, all at once. Those that share its processors disturb one another: it is
     a show, and bench run measures. Exit codes of a live race: 0, 4 if none arrived, 6 if some did not.
     """
-    from bench.errors import UsageError
 
     seconds = values["seconds"]
     if not _SHORTEST <= seconds <= _LONGEST:
@@ -70,10 +71,9 @@ def command(**values: Any) -> None:
 
 def _replay(values: dict[str, Any]) -> None:
     from bench.analysis.build import build
-    from bench.cli.report import read_named, tell
+    from bench.cli.report import on_terminal, read_named, tell
     from bench.datasets import adapted, find_dataset
     from bench.durations import duration
-    from bench.errors import NotComparableError
     from bench.projection.assumptions import Assumptions
 
     assumptions = Assumptions(
@@ -86,45 +86,27 @@ def _replay(values: dict[str, Any]) -> None:
     if not report.groups:
         raise NotComparableError("no training can be projected from these records, so there is nothing to race")
     for title, lanes in _races(report):
-        slowest = max(lane.seconds for lane in lanes)
+        slowest = max(lane.value for lane in lanes)
         scale = slowest / values["seconds"]
         tell(f"{title}; a second on the screen is {duration(scale)}")
-        if _on_terminal():
+        if on_terminal():
             _run(lanes, scale)
         for place, lane in enumerate(lanes, 1):
-            ahead = "" if lane.seconds == slowest else f", {slowest / lane.seconds:.3g} times as fast as the last"
+            ahead = "" if lane.value == slowest else f", {slowest / lane.value:.3g} times as fast as the last"
             tell(f"{place}. {lane.name}: {lane.text}{ahead}")
 
 
-class _Lane(NamedTuple):
-    """One device's whole training."""
-
-    name: str
-    seconds: float
-    text: str  # with its interval
-
-
-def _races(report: Report) -> list[tuple[str, list[_Lane]]]:
-    """Per network its title, and its devices in the order of arrival."""
-    from bench.durations import duration
+def _races(report: Report) -> list[tuple[str, list[Lane]]]:
+    """Return each network's title, and its devices in the order of arrival."""
     from bench.report import cells
-    from bench.report.notes import row_labels
+    from bench.report.charts.times import headline_lanes
 
     races = []
     for group in report.groups:
-        lanes = []
-        for row, label in zip(group.rows, row_labels(group), strict=True):
-            training = row.best.projection.training
-            text = cells.estimated(training, duration)
-            lanes.append(_Lane(f"{label}, {row.best.train.key.precision}", training.value, text))
-        lanes.sort(key=lambda lane: lane.seconds)
         name, data = cells.group_name(group, report.groups), report.assumptions.dataset
+        lanes = sorted(headline_lanes(group), key=lambda lane: lane.value)
         races.append((f"One training of {name}: {data.sized_title}, {group.epochs:,} epochs", lanes))
     return races
-
-
-def _on_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 @contextmanager
@@ -142,26 +124,25 @@ def _bars(lanes: Sequence[tuple[str, float]]) -> Iterator[Callable[[int, float, 
         yield lambda place, done, said: progress.update(tasks[place], completed=done, said=said)
 
 
-def _run(lanes: list[_Lane], scale: float) -> None:
+def _run(lanes: list[Lane], scale: float) -> None:
     """Bars that fill at the devices' own paces, until the last has arrived."""
     from bench.durations import duration
 
-    slowest, started, now = max(lane.seconds for lane in lanes), time.monotonic(), 0.0
-    with _bars([(lane.name, lane.seconds) for lane in lanes]) as show:
+    slowest, started, now = max(lane.value for lane in lanes), time.monotonic(), 0.0
+    with _bars([(lane.name, lane.value) for lane in lanes]) as show:
         while now < slowest:
             time.sleep(1 / _FRAMES_PER_SECOND)
             now = (time.monotonic() - started) * scale
             for place, lane in enumerate(lanes):
-                done = now >= lane.seconds
-                show(place, min(now, lane.seconds), f"{'done in ' if done else ''}{duration(min(now, lane.seconds))}")
+                done = now >= lane.value
+                show(place, min(now, lane.value), f"{'done in ' if done else ''}{duration(min(now, lane.value))}")
 
 
 def _live(values: dict[str, Any]) -> int:
     """The exit code of a race that is really run."""
     from bench.cli.options import MOST_IMAGES, existing
-    from bench.cli.report import tell
+    from bench.cli.report import on_terminal, tell
     from bench.durations import duration
-    from bench.errors import UsageError
     from bench.run.live import race
     from bench.run.plan import Wishes
     from bench.text.words import plural
@@ -179,7 +160,7 @@ def _live(values: dict[str, Any]) -> int:
         stall=values["stall_timeout"],
         epochs=values["epochs"],
     )
-    found = race(wishes, {}, values["wait"], 1 / _FRAMES_PER_SECOND, lambda text: click.echo(text, err=True))
+    found = race(wishes, {}, values["wait"], 1 / _FRAMES_PER_SECOND, options.progress(quiet=False))
     names = [_entrant(entrant.backend.info.name, entrant.device.id, entrant.precision) for entrant in found.entrants]
     epochs = found.entrants[0].epochs
     tell(
@@ -192,7 +173,7 @@ def _live(values: dict[str, Any]) -> int:
         started, said, done = time.monotonic(), ["starting"] * len(names), [0.0] * len(names)
         open_lanes = set(range(len(names)))
         for moment in found.moments:
-            if show is None and _on_terminal():
+            if show is None and on_terminal():
                 show, started = stack.enter_context(_bars([(name, epochs) for name in names])), time.monotonic()
             if moment.entrant is not None:
                 done[moment.entrant], said[moment.entrant] = moment.epochs, moment.text

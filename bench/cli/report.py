@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import stall_option
+from bench.cli import options
+from bench.errors import RecordError, UsageError
 from bench.text.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -48,13 +49,7 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 @click.option("--decode-cores", type=int, help="Host cores that decode for an accelerator.  [default: as measured]")
 @click.option("--devices", type=int, default=1, show_default=True, help="Devices of each kind that train together.")
 @click.option("--efficiency", type=float, help="Their speed over so many times that of one, as 0.9; never assumed.")
-@click.option(
-    "--price",
-    "prices",
-    multiple=True,
-    metavar="DEVICE=AMOUNT",
-    help="Of a device-hour: cuda:0=2.90, or 'cuda:0=2.90 EUR' (repeatable).",
-)
+@options.many("--price", "prices", "DEVICE=AMOUNT", "Of a device-hour: cuda:0=2.90, or 'cuda:0=2.90 EUR' (repeatable).")
 @click.option(
     "--prices", "price_file", type=click.Path(path_type=Path), help="A TOML file of prices, with currency, date and source."
 )
@@ -64,7 +59,7 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 )
 @click.option("--workload", help="Only this workload.")
 @click.option("--size", help="Only this size.")
-@stall_option
+@options.stall
 def command(
     records: tuple[str, ...],
     format_name: str | None,
@@ -72,23 +67,10 @@ def command(
     chart: str | None,
     no_records: bool,
     pictures: bool,
-    dataset: str,
-    images: int | None,
-    megapixels: float | None,
-    epochs: int | None,
-    tuning_runs: int,
-    budget_hours: float,
-    retrain_days: float,
-    decode_cores: int | None,
-    devices: int,
-    efficiency: float | None,
-    prices: tuple[str, ...],
     price_file: Path | None,
-    reference: str | None,
     group_by: str,
-    workload: str | None,
-    size: str | None,
     stall_timeout: float,
+    **assumed: Any,
 ) -> None:
     """Print days versus hours from one or many records.
 
@@ -98,26 +80,15 @@ def command(
     """
     from bench.analysis.build import build
     from bench.datasets import adapted, find_dataset
-    from bench.errors import UsageError
     from bench.projection.assumptions import Assumptions
     from bench.projection.prices import parse_price, read_prices
     from bench.report.charts.pictures import find_chart, picture
     from bench.report.formats import render
 
-    assumptions = Assumptions(
-        dataset=adapted(find_dataset(dataset), images, megapixels),
-        epochs=epochs,
-        tuning_runs=tuning_runs,
-        budget_hours=budget_hours,
-        retrain_days=retrain_days,
-        decode_cores=decode_cores,
-        devices=devices,
-        efficiency=efficiency,
-        prices=(*(read_prices(price_file) if price_file is not None else ()), *(parse_price(text) for text in prices)),
-        reference=reference,
-        workload=workload,
-        size=size,
-    )
+    dataset = adapted(find_dataset(assumed.pop("dataset")), assumed.pop("images"), assumed.pop("megapixels"))
+    filed = () if price_file is None else read_prices(price_file)
+    prices = *filed, *(parse_price(text) for text in assumed.pop("prices"))
+    assumptions = Assumptions(dataset=dataset, prices=prices, **assumed)
     suffix = "" if output is None else output.suffix.lower()
     if format_name is None and suffix not in {"", ".txt", *_BY_SUFFIX}:
         raise UsageError(f"no format goes by '{suffix}'; name one with --format: {', '.join(FORMATS)}")
@@ -128,7 +99,7 @@ def command(
         raise UsageError(f"--no-records goes with --format html, not with {chosen}")
     if pictures and (chosen != "markdown" or output is None):
         raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
-    if chosen in PICTURES and output is None and chart != "list" and sys.stdout is not None and sys.stdout.isatty():
+    if chosen in PICTURES and output is None and chart != "list" and on_terminal():
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     # Describing the plugins takes seconds: only for what is not built in.
     reporter = None if chosen in FORMATS else _reporter(chosen, stall_timeout)
@@ -167,7 +138,6 @@ def _chart_list(report: Report) -> str:
 
 def _write_with_pictures(report: Report, output: Path) -> None:
     """Markdown, and every picture that it shows as an SVG file beside it."""
-    from bench.errors import UsageError
     from bench.files import is_special
     from bench.report.charts.pictures import charts, picture
     from bench.report.formats import markdown_with_pictures
@@ -207,7 +177,6 @@ def _without_collecting() -> Iterator[None]:
 
 def read_named(named: Sequence[str]) -> Iterator[Record]:
     """Every record at these places, one at a time. Raises RecordError."""
-    from bench.errors import RecordError
     from bench.record.places import place_of, records_at
 
     if not named and not Path(DEFAULT_FOLDER).exists():
@@ -216,14 +185,13 @@ def read_named(named: Sequence[str]) -> Iterator[Record]:
         place = place_of(word)
         found = records_at(place)
         if found == [place] or not found:
-            yield _one(place)
+            yield read_checked(place)
         else:
             yield from _scanned(place, found)
 
 
 def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
     """The records that can be read; the others, and runs without one, are named on standard error."""
-    from bench.errors import RecordError
     from bench.text.words import clean
 
     unfinished: list[Place] = []
@@ -232,7 +200,7 @@ def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
     read = 0
     for path in [*found, *unfinished]:
         try:
-            record = _one(path)
+            record = read_checked(path)
         except RecordError as error:
             click.echo(f"bench: left out: {clean(str(error), 400)}", err=True)
         else:
@@ -242,7 +210,8 @@ def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
         raise RecordError(f"no record under {folder} can be read; found {len(found)}")
 
 
-def _one(place: Place) -> Record:
+def read_checked(place: Place) -> Record:
+    """Return the record at a place. Raises RecordError where it cannot be read or contradicts itself."""
     from bench.record.consistency import check_record
     from bench.record.places import read_place
 
@@ -253,7 +222,6 @@ def _one(place: Place) -> Record:
 
 def check_writable(output: Path) -> None:
     """Raises UsageError where no file can be put, or where a record or a run would be lost."""
-    from bench.errors import UsageError
     from bench.files import is_special
 
     if output.is_dir():
@@ -280,6 +248,11 @@ def _is_of_a_run(output: Path) -> bool:
     return False
 
 
+def on_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def tell(text: str) -> None:
     """Print a line, whatever the terminal's encoding lacks."""
     write(f"{text}\n", None)
@@ -287,7 +260,6 @@ def tell(text: str) -> None:
 
 def write(content: str | bytes, output: Path | None) -> None:
     """Print text, or put it into a file that is there either whole or not at all. Raises UsageError."""
-    from bench.errors import UsageError
     from bench.files import replacing
 
     if output is None:

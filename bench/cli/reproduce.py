@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, interpreters, stall_option
+from bench.cli import options
+from bench.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bench.analysis.model import CaseKey, MeasuredCase, Report
@@ -29,20 +30,12 @@ _LARGEST = 1000.0
     help="Of the recorded rate, to call it the same.",
 )
 @click.option("--seconds", type=float, metavar="S", help="Steady state in each trial.  [default: as recorded]")
-@data_options
-@click.option(
-    "--interpreter",
-    "interpreter_words",
-    multiple=True,
-    metavar="PLUGIN=PYTHON",
-    help="Run this plugin under another interpreter.",
-)
-@click.option(
-    "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
-)
-@stall_option
-@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options.images
+@options.many(*options.INTERPRETER, "Run this plugin under another interpreter.")
+@options.results("Folder that gets a folder per run.")
+@options.stall
+@options.wait
+@options.quiet
 def command(**values: Any) -> None:
     """Run the cases of a record once more, and say whether the rates agree.
 
@@ -50,10 +43,8 @@ def command(**values: Any) -> None:
     whole 95 % interval of the ratio lies within the tolerance. Exit codes: 0 all agree, 5 some rate is lower, 3 the interval is too
     wide to tell or a rate is higher, 4 nothing could be repeated.
     """
-    from bench.cli.report import write
-    from bench.errors import UsageError
-    from bench.record.consistency import check_record
-    from bench.record.places import place_of, read_place
+    from bench.cli.report import read_checked, write
+    from bench.record.places import place_of
     from bench.run.again import plan_again
     from bench.run.interruption import Interrupted
     from bench.run.session import start_run
@@ -66,15 +57,14 @@ def command(**values: Any) -> None:
         raise UsageError(
             f"{values['seconds']:g} seconds per trial are not possible; expected more than 0 and less than a day"
         )
-    old = read_place(place_of(values["record"]))
-    check_record(old)
+    old = read_checked(place_of(values["record"]))
     _refuse_missing_images(old, values)
     count = max(old.data[0].count, 1) if old.data else None
     if values.get("data") is None and count is not None:
         values["count"] = count
     seconds = values["seconds"] or _recorded_seconds(old)
-    chosen = interpreters(values["interpreter_words"])
-    plan = plan_again(old, data_spec(values, old.seed), seconds, chosen, values["stall_timeout"])
+    chosen = options.interpreters(values["interpreter_words"])
+    plan = plan_again(old, options.data_spec(values, old.seed), seconds, chosen, values["stall_timeout"])
     folder = Path(values["output"]) / plan.id
     try:
         new = start_run(plan, folder, values["wait"], values["quiet"])
@@ -89,7 +79,6 @@ def command(**values: Any) -> None:
 
 
 def _refuse_missing_images(record: Record, values: dict[str, Any]) -> None:
-    from bench.errors import UsageError
 
     if values.get("data") is None and any(not data.synthetic for data in record.data):
         raise UsageError(
@@ -112,7 +101,6 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
     import math
 
     from bench.analysis.build import build
-    from bench.errors import ExitCode
     from bench.report import cells
     from bench.statistics.pairs import welch
     from bench.statistics.rates import CONFIDENCE

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import pairs
-from bench.cli.report import DEFAULT_FOLDER, tell
-from bench.errors import UsageError
+from bench.cli import options
+from bench.cli.report import DEFAULT_FOLDER, check_writable, read_checked, tell
+from bench.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
     from bench.record.places import Place
@@ -24,33 +24,17 @@ _OF_A_RUN = {_RECORD, "plan.json", "journal.jsonl", "logs", "compiled"}
 """What a run's folder holds; one that holds anything else is never deleted."""
 
 
-def _choosing(function: Callable[..., None]) -> Callable[..., None]:
-    """The places and the conditions that every subcommand understands."""
-    options = [
-        click.argument("places", metavar="[PLACE]...", nargs=-1),
-        click.option(
-            "--machine",
-            "machines",
-            multiple=True,
-            metavar="M",
-            help="A fingerprint's beginning, or part of a device's name.",
-        ),
-        click.option(
-            "--backend", "backends", multiple=True, metavar="B", help="Only records that measured it (repeatable)."
-        ),
-        click.option(
-            "--workload", "workloads", multiple=True, metavar="W", help="Only records that measured it (repeatable)."
-        ),
-        click.option("--size", "sizes", multiple=True, metavar="S", help="Only records that measured it (repeatable)."),
-        click.option(
-            "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only records with this label (repeatable)."
-        ),
-        click.option("--since", default="", metavar="DATE", help="Made on this day or later, as 2026-01-31."),
-        click.option("--until", default="", metavar="DATE", help="Made on this day or before."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+_choosing = options.together(
+    click.argument("places", metavar="[PLACE]...", nargs=-1),
+    options.many("--machine", "machines", "M", "A fingerprint's beginning, or part of a device's name."),
+    options.many("--backend", "backends", "B", "Only records that measured it (repeatable)."),
+    options.many("--workload", "workloads", "W", "Only records that measured it (repeatable)."),
+    options.many("--size", "sizes", "S", "Only records that measured it (repeatable)."),
+    options.many("--label", "labels", "NAME=VALUE", "Only records with this label (repeatable)."),
+    click.option("--since", default="", metavar="DATE", help="Made on this day or later, as 2026-01-31."),
+    click.option("--until", default="", metavar="DATE", help="Made on this day or before."),
+)
+"""The places and the conditions that every subcommand understands."""
 
 
 @click.group(name="results")
@@ -63,9 +47,7 @@ def command() -> None:
 
 @command.command(name="list")
 @_choosing
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
-)
+@options.style()
 def list_(style: str, **values: Any) -> None:
     """A line per record, the newest last."""
     import json
@@ -92,8 +74,6 @@ def export(output: Path, **values: Any) -> None:
 
     SQLite gets the tables cases, records and trials; CSV and Parquet the cases.
     """
-    from bench.cli.report import check_writable
-    from bench.errors import UsageError
     from bench.report.export import write_table
 
     if output.suffix not in EXPORTS:
@@ -113,7 +93,6 @@ def validate(**values: Any) -> None:
     """
     import sys
 
-    from bench.errors import RecordError
     from bench.text.words import clean
 
     broken = whole = 0
@@ -143,7 +122,7 @@ def copy(target: str, **values: Any) -> None:
 @command.command()
 @_choosing
 @click.option("--to", "target", required=True, metavar="PLACE", help="Where the redacted copies go.")
-@click.option("--keep-label", "kept", multiple=True, metavar="NAME", help="A label that may be published (repeatable).")
+@options.many("--keep-label", "kept", "NAME", "A label that may be published (repeatable).")
 def redact(target: str, kept: tuple[str, ...], **values: Any) -> None:
     """Copies without host name, labels, free text, commits and serial numbers, sealed anew, fit for publishing."""
     from bench.record.places import place_of, write_place
@@ -215,14 +194,13 @@ def _selection(values: dict[str, Any]) -> Selection:
     from bench.record.selection import Selection
 
     return Selection(
-        values["machines"], values["backends"], values["workloads"], values["sizes"], pairs(values["labels"], "--label"),
+        values["machines"], values["backends"], values["workloads"], values["sizes"], options.pairs(values["labels"], "--label"),
         values["since"], values["until"],
     )  # fmt: skip
 
 
 def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
     """The records that are asked for, copies once. Raises RecordError where there is none."""
-    from bench.errors import RecordError
     from bench.text.words import clean
 
     selection = _selection(values)
@@ -243,9 +221,7 @@ def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
 
 def _read(places: tuple[str, ...]) -> Iterator[tuple[Place, Record | str]]:
     """Every record with its place; of one that cannot be read, why."""
-    from bench.errors import RecordError
-    from bench.record.consistency import check_record
-    from bench.record.places import place_of, read_place, records_at
+    from bench.record.places import place_of, records_at
 
     for word in places or (DEFAULT_FOLDER,):
         place = place_of(word)
@@ -254,12 +230,9 @@ def _read(places: tuple[str, ...]) -> Iterator[tuple[Place, Record | str]]:
             raise RecordError(f"there is no record at {place}; expected a record, a folder of runs, or an address")
         for one in found:
             try:
-                record = read_place(one)
-                check_record(record)
+                yield one, read_checked(one)
             except RecordError as error:
                 yield one, str(error)
-            else:
-                yield one, record
 
 
 def _line(place: Place, record: Record) -> dict[str, Any]:

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import (
-    data_options,
-    data_spec,
-    device_options,
-    interpreters,
-    pairs,
-    parse_duration,
-    plugin_options,
-    stall_option,
-)
+from bench.cli import options
+from bench.errors import ExitCode, NotComparableError, RecordError, UsageError
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
@@ -27,23 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command(name="run")
-@device_options
-@click.option(
-    "--size",
-    "sizes",
-    multiple=True,
-    metavar="SIZE",
-    help="tiny, small or standard (repeatable). Default: small, or what there is.",
-)
-@click.option(
-    "--phase", "phases", multiple=True, metavar="PHASE", help="preprocess, train or infer (repeatable). Default: all."
-)
-@click.option(
+@options.devices
+@options.many("--size", "sizes", "SIZE", "tiny, small or standard (repeatable). Default: small, or what there is.")
+@options.many("--phase", "phases", "PHASE", "preprocess, train or infer (repeatable). Default: all.")
+@options.many(
     "--precision",
     "precisions",
-    multiple=True,
-    metavar="NAME",
-    help="float64, fp32, tf32 or bf16 (repeatable). Default: fp32, and bf16 where the device computes it.",
+    "NAME",
+    "float64, fp32, tf32 or bf16 (repeatable). Default: fp32, and bf16 where the device computes it.",
 )
 @click.option(
     "--batch-size",
@@ -57,8 +40,8 @@ if TYPE_CHECKING:
     "--seconds", type=float, metavar="S", help="Steady state to measure in each trial. Default: 2.5 (--quick: 0.5)."
 )
 @click.option("--quick", is_flag=True, help="A first look: size tiny, short trials, fp32, no ceilings.")
-@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
-@data_options
+@options.threads
+@options.images
 @click.option(
     "--input",
     "source",
@@ -70,19 +53,15 @@ if TYPE_CHECKING:
 @click.option(
     "--until-quality", is_flag=True, help="Train to the workload's target, one seed per trial, and measure the time."
 )
-@click.option(
-    "--target", "target_words", multiple=True, metavar="NAME=VALUE", help="Of --until-quality: auc or accuracy (repeatable)."
-)
+@options.many("--target", "target_words", "NAME=VALUE", "Of --until-quality: auc or accuracy (repeatable).")
 @click.option("--epochs", type=int, metavar="N", help="Of --until-quality, at most. Default: the workload's.")
-@plugin_options
+@options.plugins
 @click.option("--no-ceilings", is_flag=True, help="Do not measure what the devices could reach; the report then says so.")
 @click.option("--no-search", is_flag=True, help="Run each case in its backend's usual way; do not try the others it offers.")
-@click.option("--label", "notes", multiple=True, metavar="NAME=VALUE", help="A note for the record (repeatable).")
+@options.many("--label", "notes", "NAME=VALUE", "A note for the record (repeatable).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
-@stall_option
-@click.option(
-    "-o", "--output", default="bench-results", show_default=True, metavar="DIR", help="Folder that gets a folder per run."
-)
+@options.stall
+@options.results("Folder that gets a folder per run.")
 @click.option(
     "--publish", default="", metavar="PLACE", help="Also put the record there: a folder, or an address as s3://bucket/team."
 )
@@ -96,10 +75,10 @@ if TYPE_CHECKING:
     metavar="RUN",
     help="Finish an interrupted run in its folder. Of a complete one: measure its plan again, in a new folder.",
 )
-@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
+@options.wait
 @click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
 @click.option("--keep-host-name", is_flag=True, help="Write the host's name into the record; without it, a hash.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options.quiet
 def command(**values: Any) -> None:
     """Measure preprocessing, training and inference, and seal the samples into a record.
 
@@ -119,7 +98,7 @@ def command(**values: Any) -> None:
 
     _refuse_nothing("resume", "publish")
     _check_place(values["publish"])
-    limit = None if values["time_limit"] is None else parse_duration(values["time_limit"], "--time-limit")
+    limit = None if values["time_limit"] is None else options.parse_duration(values["time_limit"], "--time-limit")
     limit = None if values["dry_run"] else limit
     where: list[Path] = []  # the run's folder, once it is known
     try:
@@ -133,10 +112,9 @@ def command(**values: Any) -> None:
 
 def _refuse_nothing(*names: str) -> None:
     """Raises UsageError for an option that is given without a value, as by a variable of the shell that is not set."""
-    from bench.errors import UsageError
 
     for name in names:
-        if _given(name) and not click.get_current_context().params[name]:
+        if options.given(name) and not click.get_current_context().params[name]:
             raise UsageError(f"--{name} is given without a value; expected a place")
 
 
@@ -168,13 +146,12 @@ def _resume(values: dict[str, Any], where: list[Path]) -> Record:
     if again is not None and not values["quiet"]:
         click.echo(f"bench: the run in {folder} is complete; measuring its plan again, into {again}", err=True)
     where.append(again or folder)
-    stall = values["stall_timeout"] if _given("stall_timeout") else None
+    stall = values["stall_timeout"] if options.given("stall_timeout") else None
     return resume_run(folder, values["wait"], values["quiet"], again, stall)
 
 
 def _interrupted(interrupt: Interrupted, folder: Path | None) -> Record:
     """Say what is left of the run, and exit. Returns its record where its time was up, or where it was just complete."""
-    from bench.errors import NotComparableError
     from bench.run.interruption import TimeIsUpError
 
     out_of_time = isinstance(interrupt, TimeIsUpError)
@@ -194,7 +171,6 @@ def _interrupted(interrupt: Interrupted, folder: Path | None) -> Record:
 
 def _sealed(folder: Path) -> Record | None:
     """The run's record, if it has a whole one."""
-    from bench.errors import RecordError
     from bench.record.files import read_record
 
     try:
@@ -212,65 +188,47 @@ def _check_place(text: str) -> None:
 
 
 def _refuse_other_options() -> None:
-    from bench.errors import UsageError
 
     context = click.get_current_context()
     allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout"}
-    given = [
-        max(option.opts, key=len)
-        for option in context.command.params
-        if option.name not in allowed and _given(str(option.name))
-    ]
-    if given:
-        raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(sorted(given))}")
-
-
-def _given(name: str) -> bool:
-    """Whether an option stands on the command line."""
-    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    others = [option for option in context.command.params if option.name not in allowed and options.given(str(option.name))]
+    if others:
+        names = sorted(max(option.opts, key=len) for option in others)
+        raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(names)}")
 
 
 def _plan(values: dict[str, Any]) -> Plan:
     from bench.run.session import make_plan
 
-    return make_plan(_wishes(values), interpreters(values["interpreter_words"]), values["keep_host_name"])
+    return make_plan(_wishes(values), options.interpreters(values["interpreter_words"]), values["keep_host_name"])
 
 
 def _wishes(values: dict[str, Any]) -> Wishes:
+    from dataclasses import replace
+
     from bench.record.scenarios import PHASES
-    from bench.run.plan import Wishes
 
     quick, until_quality = values["quick"], values["until_quality"]
     _refuse_unfit(values)
     seconds = values["seconds"] if values["seconds"] is not None else (0.5 if quick else 2.5)
-    return Wishes(
-        backends=values["backends"],
-        devices=values["devices"],
-        workload=values["workload"],
+    wishes = options.wishes_of(
+        values,
         sizes=values["sizes"] or (("tiny",) if quick else ()),
         phases=("train",) if until_quality else values["phases"] or PHASES,
         precisions=values["precisions"] or (("fp32",) if quick else ()),
         batch_size=values["batch_size"],
         trials=values["trials"],
         seconds=seconds,
-        seed=values["seed"],
-        threads=values["threads"],
-        data=data_spec(values, values["seed"]),
-        options=pairs(values["options"], "--option"),
-        stall=values["stall_timeout"],
         ceilings=not (values["no_ceilings"] or quick or until_quality),
         search=not (values["no_search"] or quick),
         scenarios=[*(["from-files"] if values["source"] == "files" else []), *(["to-quality"] if until_quality else [])],
         epochs=values["epochs"],
-        targets=_targets(values["target_words"]),
-        labels=_labels(values["notes"]),
-        command=["bench", *sys.argv[1:]],
     )
+    return replace(wishes, targets=_targets(values["target_words"]), labels=_labels(values["notes"]))
 
 
 def _refuse_unfit(values: dict[str, Any]) -> None:
     """Raises UsageError for options that do not go together."""
-    from bench.errors import UsageError
 
     if values["until_quality"]:
         if values["phases"] or values["source"] == "files":
@@ -282,10 +240,9 @@ def _refuse_unfit(values: dict[str, Any]) -> None:
 
 
 def _targets(words: Sequence[str]) -> dict[str, float]:
-    from bench.errors import UsageError
 
     targets = {}
-    for name, value in pairs(words, "--target").items():
+    for name, value in options.pairs(words, "--target").items():
         try:
             targets[name] = float(value)
         except ValueError:
@@ -294,10 +251,9 @@ def _targets(words: Sequence[str]) -> dict[str, float]:
 
 
 def _labels(words: Sequence[str]) -> dict[str, str]:
-    from bench.errors import UsageError
     from bench.record.labels import reserved
 
-    labels = pairs(words, "--label")
+    labels = options.pairs(words, "--label")
     for name in labels:
         if reserved(name):
             raise UsageError(f"--label {name} is set by bench check alone; choose another name")
@@ -320,7 +276,6 @@ def _finish(record: Record, folder: Path, publish: str) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
     from bench.analysis.build import build
     from bench.cli.report import write
-    from bench.errors import ExitCode, NotComparableError
     from bench.report.formats import render
     from bench.run.results import verdict
 

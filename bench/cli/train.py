@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_options, data_spec, device_options, interpreters, pairs, plugin_options, stall_option
+from bench.cli import options
 
 if TYPE_CHECKING:
     from bench.run.trainings import Summary, Training
 
 
 @click.command(name="train")
-@device_options
+@options.devices
 @click.option("--size", default="tiny", show_default=True, metavar="SIZE", help="tiny, small or standard.")
 @click.option("--precision", default="fp32", show_default=True, metavar="NAME", help="float64, fp32, tf32 or bf16.")
 @click.option("--epochs", type=int, metavar="N", help="Default: the workload's.")
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     "--seeds", type=int, default=1, show_default=True, metavar="N", help="How many trainings, each from other weights."
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The first seed.")
-@click.option("--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given.")
-@data_options
-@plugin_options
-@stall_option
+@options.threads
+@options.images
+@options.plugins
+@options.stall
 @click.option("-o", "--output", metavar="FILE", help="Also write every figure to this JSON file.")
-@click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options.wait
+@options.quiet
 def command(**values: Any) -> None:
     """Train to the end on real or synthetic images and report AUC and accuracy on the test images, seed by seed.
 
@@ -41,40 +41,21 @@ def command(**values: Any) -> None:
     bench train --data ham10000_28.npz --seeds 5
     bench train --workload dermamnist --data ham10000_28.npz --precision bf16
     """
-    from bench.run.plan import Wishes
     from bench.run.trainings import train_all
 
-    wishes = Wishes(
-        backends=values["backends"],
-        devices=values["devices"],
-        workload=values["workload"],
-        sizes=(values["size"],),
-        precisions=(values["precision"],),
-        seed=values["seed"],
-        threads=values["threads"],
-        data=data_spec(values, values["seed"]),
-        options=pairs(values["options"], "--option"),
-        stall=values["stall_timeout"],
-        epochs=values["epochs"],
-    )
-
-    def say(text: str) -> None:
-        if not values["quiet"]:
-            click.echo(text, err=True)
-
+    wishes = options.wishes_of(values, sizes=(values["size"],), precisions=(values["precision"],), epochs=values["epochs"])
     if values["output"] is not None:
         from bench.cli.report import check_writable
 
         check_writable(Path(values["output"]))
     finished = []
-    chosen = interpreters(values["interpreter_words"])
+    chosen, say = options.interpreters(values["interpreter_words"]), options.progress(values["quiet"])
     for training in train_all(wishes, values["seeds"], chosen, values["wait"], say):
         finished.append(training)
         click.echo(_line(training))
     _report(finished, values["output"])
-    if all(training.trained is None for training in finished):
-        sys.exit(4)
-    sys.exit(6 if any(training.trained is None for training in finished) else 0)
+    missing = sum(training.trained is None for training in finished)
+    sys.exit(4 if missing == len(finished) else 6 if missing else 0)
 
 
 def _line(training: Training) -> str:

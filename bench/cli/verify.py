@@ -7,21 +7,17 @@ from typing import Any
 
 import click
 
-from bench.cli.options import device_options, interpreters, pairs, plugin_options, stall_option
+from bench.cli import options
 
 
 @click.command(name="verify")
-@device_options
-@click.option("--size", "sizes", multiple=True, metavar="SIZE", help="tiny, small or standard (repeatable). Default: tiny.")
-@click.option(
-    "--precision",
-    "precisions",
-    multiple=True,
-    metavar="NAME",
-    help="float64, fp32, tf32 or bf16 (repeatable). Default: all that the device computes.",
+@options.devices
+@options.many("--size", "sizes", "SIZE", "tiny, small or standard (repeatable). Default: tiny.")
+@options.many(
+    "--precision", "precisions", "NAME", "float64, fp32, tf32 or bf16 (repeatable). Default: all that the device computes."
 )
-@plugin_options
-@stall_option
+@options.plugins
+@options.stall
 @click.option("--write-golden", is_flag=True, help="Run the oracle and write the workload's golden file instead.")
 @click.option("-v", "--verbose", is_flag=True, help="Every check with its figures, not only the failed ones.")
 def command(**values: Any) -> None:
@@ -36,9 +32,7 @@ def command(**values: Any) -> None:
 
     sizes = values["sizes"] or ("tiny",)
     if values["write_golden"]:
-        for path in make_goldens(
-            values["workload"], sizes, lambda text: click.echo(text, err=True), values["stall_timeout"]
-        ):
+        for path in make_goldens(values["workload"], sizes, options.progress(quiet=False), values["stall_timeout"]):
             click.echo(f"wrote {path}")
         return
     failed = 0
@@ -48,10 +42,10 @@ def command(**values: Any) -> None:
         workload=values["workload"],
         sizes=sizes,
         precisions=values["precisions"],
-        options=pairs(values["options"], "--option"),
+        options=options.pairs(values["options"], "--option"),
         stall=values["stall_timeout"],
     )
-    for result in verify_all(wishes, interpreters(values["interpreter_words"])):
+    for result in verify_all(wishes, options.interpreters(values["interpreter_words"])):
         good = result.passed
         failed += not good
         click.echo(f"{'pass' if good else 'FAIL' if good is False else 'skip'}  {result.label}  {result.summary}")
