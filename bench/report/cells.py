@@ -27,6 +27,11 @@ def at_machine(case: MeasuredCase, report: Report) -> str:
     return with_machine(device(case, report.machines[case.key.machine]), case, report)
 
 
+def named(case: MeasuredCase, report: Report) -> str:
+    """A device's name, with its machine where there are several, and its setting."""
+    return f"{at_machine(case, report)}, {setting(case)}"
+
+
 def with_machine(name: str, case: MeasuredCase, report: Report) -> str:
     """The name, with the case's machine where there are several."""
     return f"{name} [{short(case.key.machine)}]" if len(report.machines) > 1 else name
@@ -146,6 +151,12 @@ def binds(setting: Setting) -> str:
 def signs(case: MeasuredCase) -> str:
     """The signs of a case's marks, to be set behind its rate."""
     return "".join(MARKS[mark][0] for mark in case.marks)
+
+
+def marked(text: str, *cases: MeasuredCase) -> str:
+    """The text, and behind it the signs of all marks that some of the cases have."""
+    found = "".join(dict.fromkeys("".join(signs(case) for case in cases)))
+    return f"{text} {found}" if found else text
 
 
 def checks(case: MeasuredCase) -> str:

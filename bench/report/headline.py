@@ -69,8 +69,7 @@ def _overtaking(group: Group, labels: Sequence[str]) -> Iterable[str]:
 def setting_cell(setting: Setting) -> str:
     """``bf16, batch 32 ¹``: the setting and the marks of everything that its projection stands on."""
     used = [case for case in (setting.train, setting.infer, setting.decode) if case is not None]
-    signs = dict.fromkeys("".join(cells.signs(case) for case in used))
-    return cells.setting(setting.train) + (f" {''.join(signs)}" if signs else "")
+    return cells.marked(cells.setting(setting.train), *used)
 
 
 def _speed_ups(row: Row, group: Group) -> tuple[str, str]:

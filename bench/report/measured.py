@@ -65,9 +65,7 @@ def _rate(case: MeasuredCase) -> str:
     if case.log is None:
         return f"no figure: {clean(case.no_figure, 100)}"
     megapixels = case.key.how.unit is MEGAPIXELS
-    rate = cells.estimated(case.rate, lambda value: f"{number(value)} MP/s" if megapixels else number(value))
-    signs = cells.signs(case)
-    return f"{rate} {signs}" if signs else rate
+    return cells.marked(cells.estimated(case.rate, lambda value: number(value) + (" MP/s" if megapixels else "")), case)
 
 
 def _of_ceiling(case: MeasuredCase) -> str:
@@ -82,8 +80,7 @@ def _latencies(cases: Sequence[MeasuredCase]) -> Table:
         if case.latency:
             known = {found.percent: cells.estimated(found.latency, duration) for found in case.latency}
             shown = [known.get(percent, "too few queries") for percent in PERCENTILES]
-            signs = cells.signs(case)
-            label = cells.place(case) + (f" {signs}" if signs else "")
+            label = cells.marked(cells.place(case), case)
             rows.append((label, cells.setting(case), *shown, f"{case.latency[0].queries:,}", f"{case.trials:,}"))
     return Table(columns, tuple(rows), frozenset({5, 6}))
 
@@ -98,9 +95,8 @@ def input_taxes(report: Report) -> list[str]:
         twin = next((other for other in report.measured if other.key == alike and other.log is not None), None)
         if twin is not None:
             machine = report.machines[case.key.machine]
-            lines.append(
-                f"{cells.side(case, machine)}: {_tax(twin, case)} more time per image than from memory{_signs(case, twin)}."
-            )
+            text = f"{cells.side(case, machine)}: {_tax(twin, case)} more time per image than from memory"
+            lines.append(f"{cells.marked(text, case, twin)}.")
     return lines
 
 
@@ -113,8 +109,3 @@ def _tax(memory: MeasuredCase, files: MeasuredCase) -> str:
     effect = welch(memory.log_times, files.log_times, (1 - CONFIDENCE) / 2)
     low, high = (100 * math.expm1(bound) for bound in (effect.low, effect.high))
     return f"{100 * math.expm1(change):.1f} % ({low:.1f} to {high:.1f} %)"
-
-
-def _signs(*cases: MeasuredCase) -> str:
-    signs = "".join(dict.fromkeys("".join(cells.signs(case) for case in cases)))
-    return f" {signs}" if signs else ""

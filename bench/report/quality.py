@@ -62,8 +62,7 @@ def _time(case: MeasuredCase) -> str:
     found = seconds(case)
     if found is None:
         return f"no figure: {clean(case.no_figure, 100)}"
-    signs = cells.signs(case)
-    return cells.estimated(found, duration) + (f" {signs}" if signs else "")
+    return cells.marked(cells.estimated(found, duration), case)
 
 
 def _range(values: Sequence[int]) -> str:

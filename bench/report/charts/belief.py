@@ -11,7 +11,7 @@ from bench.durations import duration, number
 from bench.record.forecasts import covered, error
 from bench.record.schema import Forecast
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, digits, lanes_spec, of_all
+from bench.report.charts.chart import MOST_LANES, Chart, Lane, Spec, base, digits, lanes_spec, listed, of_all, quantity
 from bench.report.charts.rates import by_network, tagged
 from bench.report.forecasts import by_case
 from bench.text.sections import NO_BREAK, Table
@@ -22,9 +22,8 @@ _MOST_POINTS = 200
 
 
 def _name(case: MeasuredCase, report: Report) -> str:
-    phase = case.key.how.title
     where = cells.with_machine("host", case, report) if case.key.how.on_host else cells.at_machine(case, report)
-    return f"{where}, {phase}, {cells.setting(case)}"
+    return f"{where}, {case.key.how.title}, {cells.setting(case)}"
 
 
 def forecasts(report: Report) -> Iterator[Chart]:
@@ -39,9 +38,7 @@ def forecasts(report: Report) -> Iterator[Chart]:
                 text = said if covered(forecast) else f"{said}, outside the interval"
                 lanes.append(Lane(_name(case, report), off[0], min(off), max(off), text))
                 rows.append((_name(case, report), *_figures(forecast)))
-        alt = f"Forecasts of whole trainings against what they took, {name}: " + "; ".join(
-            f"{lane.name}: {lane.text}" for lane in lanes
-        )
+        alt = listed(f"Forecasts of whole trainings against what they took, {name}", lanes)
         title = "% above or below; whiskers: 95 % interval"
         yield Chart(
             tagged("forecasts", names), of_all(f"Forecasts held to account: {name}", min(len(lanes), MOST_LANES), len(lanes)), alt.replace(NO_BREAK, " "),
@@ -83,7 +80,7 @@ def spread(report: Report) -> Iterator[Chart]:
             "data": {"values": rows},
             "layer": [
                 {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.75, "color": "var(--c0)"},
-                 "encoding": {"x": {"field": "change", "type": "quantitative", "title": "% above or below the mean of the case's trials"}, "y": y}},
+                 "encoding": {"x": quantity("change", title="% above or below the mean of the case's trials"), "y": y}},
                 {"transform": [{"aggregate": [{"op": "min", "field": "name", "as": "unused"}], "groupby": ["id", "name"]}],
                  "mark": {"type": "text", "align": "left", "baseline": "bottom", "dy": -6, "fontSize": 12, "limit": {"expr": "width"}},
                  "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "name"}}},
@@ -124,10 +121,10 @@ def warm_ups(report: Report) -> Iterator[Chart]:
             **base(alt, 150),
             "layer": [
                 {"data": {"values": rows}, "mark": {"type": "line", "point": {"size": 18}, "color": "var(--c0)"},
-                 "encoding": {"x": {"field": "seconds", "type": "quantitative", "title": "seconds since the first timed block"},
-                              "y": {"field": "each", "type": "quantitative", "title": f"ms per {unit}", "scale": {"zero": False}}}},
+                 "encoding": {"x": quantity("seconds", title="seconds since the first timed block"),
+                              "y": quantity("each", title=f"ms per {unit}", scale={"zero": False})}},
                 {"data": {"values": [{"seconds": trace.warm}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "color": "var(--c1)", "strokeWidth": 2},
-                 "encoding": {"x": {"field": "seconds", "type": "quantitative"}}},
+                 "encoding": {"x": quantity("seconds")}},
             ],
         }  # fmt: skip
         table = Table(

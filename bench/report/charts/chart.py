@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.text.sections import Table
+from bench.text.sections import NO_BREAK, Table
 
 Spec = dict[str, Any]
 
@@ -28,6 +28,7 @@ DARK = {
 }  # fmt: skip
 
 SERIES = tuple(f"var(--c{number})" for number in range(6))
+_DASHES = ([1, 0], [6, 3], [2, 3], [10, 3, 2, 3])
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 MOST_LANES = 24
 """Pictures show no more rows than people can compare; the table behind holds all."""
@@ -164,35 +165,53 @@ def lanes_spec(
 
 def _series_colour(series: Sequence[str]) -> Spec:
     names = sorted(set(series))
-    if len(names) < 2:
-        return {"value": SERIES[0]}
-    return {"field": "series", "type": "nominal", "scale": colours(names), "legend": {}}
+    return {"value": SERIES[0]} if len(names) < 2 else {**colours(names), "legend": {}}
+
+
+def listed(what: str, lanes: Sequence[Lane]) -> str:
+    """A sentence of what the lanes show, and the figure of each."""
+    return f"{what}: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
+
+
+def lane_chart(
+    name: str, title: str, spec: Spec, shown: Sequence[Lane], lanes: Sequence[Lane], columns: tuple[str, str], part: str
+) -> Chart:
+    """A picture of the lanes ``shown``, which ``lanes_spec`` has made; the table behind it has a row for each of ``lanes``."""
+    table = Table(columns, tuple((lane.name, lane.text) for lane in lanes), frozenset({1}))
+    alt = spec["description"].replace(NO_BREAK, " ")
+    return Chart(name, of_all(title, len(shown), len(lanes)), alt, spec, table, part)
 
 
 def colours(names: Sequence[str]) -> Spec:
     """A colour for each series, the same however they are ordered."""
-    ordered = sorted(set(names))
-    return {"domain": ordered, "range": [SERIES[number % len(SERIES)] for number in range(len(ordered))]}
+    return _told_apart(names, SERIES)
 
 
 def shapes(names: Sequence[str]) -> Spec:
     """A shape for each series: colour alone must not tell them apart."""
+    return _told_apart(names, SHAPES)
+
+
+def dashes(names: Sequence[str]) -> Spec:
+    """A dash pattern for each series, for the same reason."""
+    return _told_apart(names, _DASHES)
+
+
+def _told_apart(names: Sequence[str], values: Sequence[Any]) -> Spec:
+    """The channel of a picture in which each series has one of the values."""
     ordered = sorted(set(names))
-    return {"domain": ordered, "range": [SHAPES[number % len(SHAPES)] for number in range(len(ordered))]}
+    scale = {"domain": ordered, "range": [values[number % len(values)] for number in range(len(ordered))]}
+    return {"field": "series", "type": "nominal", "scale": scale}
+
+
+def quantity(field: str, **more: Any) -> Spec:
+    """The channel of a picture that a number is read from."""
+    return {"field": field, "type": "quantitative", **more}
 
 
 def digits(value: float) -> float:
     """Six digits: more than a picture shows, and a third of the text."""
     return float(f"{value:.6g}")
-
-
-_DASHES = ([1, 0], [6, 3], [2, 3], [10, 3, 2, 3])
-
-
-def dashes(names: Sequence[str]) -> Spec:
-    """A dash pattern for each series, for the same reason."""
-    ordered = sorted(set(names))
-    return {"domain": ordered, "range": [_DASHES[number % len(_DASHES)] for number in range(len(ordered))]}
 
 
 def painted(spec: Spec, colours: Mapping[str, str] = LIGHT, width: int = 760) -> Spec:

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from bench.analysis.model import Report
 from bench.durations import duration, number
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, TIME_AXIS, Chart, Spec, base, colours, dashes, digits, of_all, shapes
+from bench.report.charts.chart import (
+    MOST_LANES,
+    TIME_AXIS,
+    Chart,
+    Spec,
+    base,
+    colours,
+    dashes,
+    digits,
+    of_all,
+    quantity,
+    shapes,
+)
 from bench.report.charts.rates import by_network, tagged
 from bench.statistics.rates import PERCENTILES
 from bench.text.sections import NO_BREAK, Table
@@ -24,7 +36,7 @@ def latency(report: Report) -> Iterator[Chart]:
         points: list[Spec] = []
         table = []
         for place, case in enumerate(cases):
-            series = f"{cells.at_machine(case, report)}, {cells.setting(case)}"
+            series = cells.named(case, report)
             known = {found.percent: found.latency for found in case.latency}
             if place < _MOST_CURVES:
                 rows += [
@@ -38,15 +50,11 @@ def latency(report: Report) -> Iterator[Chart]:
             ]
             table.append((series, *shown))
         series_names = [row["series"] for row in rows]
-        colour = {"field": "series", "type": "nominal", "scale": colours(series_names)}
-        x = {
-            "field": "seconds",
-            "type": "quantitative",
-            "scale": _LOG_TIME,
-            "axis": {"title": "latency of one image, log scale", **TIME_AXIS},
-        }
-        y = {"field": "share", "type": "quantitative", "title": "% of queries done", "scale": {"domain": [0, 100]},
-             "axis": {"values": [0, 25, 50, 75, 90, 99]}}  # fmt: skip
+        y = quantity(
+            "share", title="% of queries done", scale={"domain": [0, 100]}, axis={"values": [0, 25, 50, 75, 90, 99]}
+        )
+        x = quantity("seconds", scale=_LOG_TIME, axis={"title": "latency of one image, log scale", **TIME_AXIS})
+        encoding = {"x": x, "y": y, "color": colours(series_names)}
         alt = f"Distribution of the latency of one image, {name}: " + "; ".join(
             f"{row[0]}: " + ", ".join(f"p{percent} {cell}" for percent, cell in zip(PERCENTILES, row[1:], strict=True))
             for row in table
@@ -55,10 +63,8 @@ def latency(report: Report) -> Iterator[Chart]:
             **base(alt),
             "layer": [
                 {"data": {"values": rows}, "mark": {"type": "line", "interpolate": "step-after"},
-                 "encoding": {"x": x, "y": y, "color": colour,
-                              "strokeDash": {"field": "series", "type": "nominal", "scale": dashes(series_names)}}},
-                {"data": {"values": points}, "mark": {"type": "point", "filled": True, "size": 70},
-                 "encoding": {"x": x, "y": y, "color": colour}},
+                 "encoding": {**encoding, "strokeDash": dashes(series_names)}},
+                {"data": {"values": points}, "mark": {"type": "point", "filled": True, "size": 70}, "encoding": encoding},
             ],
         }  # fmt: skip
         columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
@@ -92,11 +98,10 @@ def throughput(report: Report) -> Iterator[Chart]:
                 )
             table.append((series, scenario, cells.estimated(rate, number), duration(took)))
         series_names = [row["series"] for row in rows]
-        colour = {"field": "series", "type": "nominal", "scale": colours(series_names)}
-        x = {"field": "seconds", "type": "quantitative", "scale": {**_LOG_TIME, "padding": 30},
-             "axis": {"title": "time of one batch, log scale", **TIME_AXIS}}  # fmt: skip
-        y = {"field": "rate", "type": "quantitative", "scale": {"type": "log", "nice": True},
-             "axis": {"title": "images per second, log scale", "format": "~s"}}  # fmt: skip
+        axis = {"title": "time of one batch, log scale", **TIME_AXIS}
+        x = quantity("seconds", scale={**_LOG_TIME, "padding": 30}, axis=axis)
+        axis = {"title": "images per second, log scale", "format": "~s"}
+        y = quantity("rate", scale={"type": "log", "nice": True}, axis=axis)
         alt = f"Throughput against the time of one batch, {name}: " + "; ".join(
             f"{row[0]}, {row[1]}: {row[2]} images/s in {row[3]}" for row in table
         )
@@ -106,7 +111,7 @@ def throughput(report: Report) -> Iterator[Chart]:
             "encoding": {"x": x, "y": y},
             "layer": [
                 {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
-                 "encoding": {"color": colour, "shape": {"field": "series", "type": "nominal", "scale": shapes(series_names)}}},
+                 "encoding": {"color": colours(series_names), "shape": shapes(series_names)}},
                 {"mark": {"type": "text", "dy": -11, "fontSize": 11}, "encoding": {"text": {"field": "label"}}},
             ],
         }  # fmt: skip

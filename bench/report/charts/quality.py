@@ -9,7 +9,7 @@ from bench.analysis.model import MeasuredCase, Report
 from bench.durations import duration
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
-from bench.report.charts.chart import Chart, Spec, base, colours, dashes
+from bench.report.charts.chart import Chart, Spec, base, colours, dashes, quantity
 from bench.report.charts.rates import tagged
 from bench.text.sections import Table
 
@@ -36,7 +36,7 @@ def quality(report: Report) -> Iterator[Chart]:
 def _rows(cases: Sequence[MeasuredCase], measure: str, report: Report) -> list[Spec]:
     return [
         {
-            "series": f"{cells.at_machine(case, report)}, {cells.setting(case)}", "training": f"{number}-{course.number}",
+            "series": cells.named(case, report), "training": f"{number}-{course.number}",
             "seconds": point.seconds, "epoch": point.epoch, "value": value,
         }
         for number, case in enumerate(cases)
@@ -50,20 +50,19 @@ def _chart(chart: str, name: str, measure: str, rows: list[Spec], cases: Sequenc
     series = [row["series"] for row in rows]
     title = "training loss" if measure == "loss" else f"{measure_name(measure)} on the validation images"
     targets = sorted({case.targets[measure] for case in cases if measure in case.targets})
-    x = {"field": "seconds", "type": "quantitative", "title": "seconds since the first batch"}
-    y = {"field": "value", "type": "quantitative", "title": title, "scale": {"zero": False}}
+    x = quantity("seconds", title="seconds since the first batch")
+    y = quantity("value", title=title, scale={"zero": False})
     lines = {
         "data": {"values": rows},
         "mark": {"type": "line", "point": {"size": 25}},
         "encoding": {
             "x": x, "y": y, "detail": {"field": "training", "type": "nominal"},
-            "color": {"field": "series", "type": "nominal", "scale": colours(series)},
-            "strokeDash": {"field": "series", "type": "nominal", "scale": dashes(series)},
+            "color": colours(series), "strokeDash": dashes(series),
         },
     }  # fmt: skip
     goals = [
         {"data": {"values": [{"value": target}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "color": "var(--soft)"},
-         "encoding": {"y": {"field": "value", "type": "quantitative"}}}
+         "encoding": {"y": quantity("value")}}
         for target in targets
     ]  # fmt: skip
     alt = f"{title} over time, {name}, a line per seed"

@@ -9,12 +9,26 @@ from bench.analysis.model import MeasuredCase, Report
 from bench.durations import number
 from bench.report import cells
 from bench.report.ceilings import nearest
-from bench.report.charts.chart import Chart, Lane, Spec, base, colours, dashes, lanes_spec, of_all, shapes
+from bench.report.charts.chart import (
+    Chart,
+    Lane,
+    Spec,
+    base,
+    colours,
+    dashes,
+    lane_chart,
+    lanes_spec,
+    listed,
+    of_all,
+    quantity,
+    shapes,
+)
 from bench.report.charts.times import shown
-from bench.text.sections import NO_BREAK, Table
+from bench.text.sections import Table
 from bench.text.words import clean
 
 _MOST_SERIES = 12
+_BATCH_SIZE = quantity("batch", scale={"type": "log", "base": 2, "nice": False, "padding": 10}, title="batch size")
 _PARTS = {"trainer": "training", "predictor": "inference"}
 
 
@@ -41,36 +55,18 @@ def training(report: Report) -> Iterator[Chart]:
         cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
         everything = [_rate_lane(case, report) for case in cases]
         lanes = shown(everything)
-        alt = f"Training rate of {name}, images per second: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
+        alt = listed(f"Training rate of {name}, images per second", lanes)
         spec = lanes_spec(lanes, alt, "images per second, log scale; whiskers: 95 % interval", {"format": "~s"})
-        yield Chart(
-            tagged("training", names),
-            of_all(f"Training rate: {name}", len(lanes), len(everything)),
-            alt.replace(NO_BREAK, " "),
-            spec,
-            _lane_table(everything, "images/s"),
-            "training",
-        )
+        title, columns = f"Training rate: {name}", ("case", "images/s")
+        yield lane_chart(tagged("training", names), title, spec, lanes, everything, columns, "training")
 
 
 def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
     rate = case.rate
     assert rate is not None
-    files = " from files" if case.key.how.reads_files else ""
-    signs = cells.signs(case)
-    text = cells.estimated(rate, number) + (f" {signs}" if signs else "")
-    return Lane(
-        f"{cells.at_machine(case, report)}, {cells.setting(case)}{files}",
-        rate.value,
-        rate.low,
-        rate.high,
-        text,
-        clean(case.key.precision, 20),
-    )
-
-
-def _lane_table(lanes: Sequence[Lane], unit: str) -> Table:
-    return Table(("case", unit), tuple((lane.name, lane.text) for lane in lanes), frozenset({1}))
+    name = f"{cells.named(case, report)}{' from files' if case.key.how.reads_files else ''}"
+    text = cells.marked(cells.estimated(rate, number), case)
+    return Lane(name, rate.value, rate.low, rate.high, text, clean(case.key.precision, 20))
 
 
 def batches(report: Report) -> Iterator[Chart]:
@@ -118,25 +114,16 @@ def _lines(cases: Sequence[MeasuredCase], report: Report) -> list[tuple[str, lis
 
 def _curve(rows: list[Spec], alt: str) -> Spec:
     series = [row["series"] for row in rows]
-    colour = {"field": "series", "type": "nominal", "scale": colours(series)}
-    x = {
-        "field": "batch",
-        "type": "quantitative",
-        "scale": {"type": "log", "base": 2, "nice": False, "padding": 10},
-        "title": "batch size",
-    }
     scale = {"type": "log", "nice": False, "padding": 20}
     return {
         **base(alt),
         "data": {"values": rows},
-        "encoding": {"x": x, "color": colour},
+        "encoding": {"x": _BATCH_SIZE, "color": colours(series)},
         "layer": [
-            {"mark": "line", "encoding": {"y": {"field": "rate", "type": "quantitative", "scale": scale, "title": "images per second"},
-                                          "strokeDash": {"field": "series", "type": "nominal", "scale": dashes(series)}}},
-            {"mark": "rule", "encoding": {"y": {"field": "low", "type": "quantitative", "scale": scale}, "y2": {"field": "high"}}},
+            {"mark": "line", "encoding": {"y": quantity("rate", scale=scale, title="images per second"), "strokeDash": dashes(series)}},
+            {"mark": "rule", "encoding": {"y": quantity("low", scale=scale), "y2": {"field": "high"}}},
             {"mark": {"type": "point", "filled": True, "size": 60},
-             "encoding": {"y": {"field": "rate", "type": "quantitative", "scale": scale},
-                          "shape": {"field": "series", "type": "nominal", "scale": shapes(series)}}},
+             "encoding": {"y": quantity("rate", scale=scale), "shape": shapes(series)}},
         ],
     }  # fmt: skip
 
@@ -162,26 +149,14 @@ def pays_off(report: Report) -> Iterator[Chart]:
         return  # a single batch size of a single image size shows no limit
     series = [row["series"] for row in rows]
     alt = "Training rate against the reference at the same batch size and precision; below 1 the device does not pay off"
-    x = {
-        "field": "batch",
-        "type": "quantitative",
-        "scale": {"type": "log", "base": 2, "nice": False, "padding": 10},
-        "title": "batch size",
-    }
-    y = {
-        "field": "ratio",
-        "type": "quantitative",
-        "scale": {"type": "log", "nice": True},
-        "title": "times the reference's rate",
-    }
+    y = quantity("ratio", scale={"type": "log", "nice": True}, title="times the reference's rate")
+    encoding = {"x": _BATCH_SIZE, "y": y, "color": colours(series)}
     spec = {
         **base(alt),
         "data": {"values": rows},
         "layer": [
-            {"mark": "line", "encoding": {"x": x, "y": y, "color": {"field": "series", "type": "nominal", "scale": colours(series)}}},
-            {"mark": {"type": "point", "filled": True, "size": 60},
-             "encoding": {"x": x, "y": y, "color": {"field": "series", "type": "nominal", "scale": colours(series)},
-                          "shape": {"field": "series", "type": "nominal", "scale": shapes(series)}}},
+            {"mark": "line", "encoding": encoding},
+            {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": {**encoding, "shape": shapes(series)}},
             {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "color": "var(--soft)"},
              "encoding": {"y": {"datum": 1, "type": "quantitative"}}},
         ],
@@ -203,29 +178,12 @@ def ceilings(report: Report) -> Iterator[Chart]:
         for case in cases:
             found = nearest(case)
             assert found is not None
-            phase = case.key.how.title
-            text = f"{number(100 * found[1], 2)} % of {found[0]}"
-            lanes.append(
-                Lane(
-                    f"{cells.at_machine(case, report)}, {phase}, {cells.setting(case)}",
-                    100 * found[1],
-                    None,
-                    None,
-                    text,
-                    found[0],
-                )
-            )
+            ceiling, percent = found[0], 100 * found[1]
+            which = f"{cells.at_machine(case, report)}, {case.key.how.title}, {cells.setting(case)}"
+            lanes.append(Lane(which, percent, None, None, f"{number(percent, 2)} % of {ceiling}", ceiling))
         everything = sorted(lanes, key=lambda lane: lane.value)
         lanes = shown(everything)
-        alt = f"Achieved share of the nearest measured ceiling, {name}: " + "; ".join(
-            f"{lane.name}: {lane.text}" for lane in lanes
-        )
+        alt = listed(f"Achieved share of the nearest measured ceiling, {name}", lanes)
         spec = lanes_spec(lanes, alt, "% of the nearest measured ceiling", scale={"domainMin": 0, "nice": True}, mark="bar")
-        yield Chart(
-            tagged("ceilings", names),
-            of_all(f"Achieved over measured ceiling: {name}", len(lanes), len(everything)),
-            alt,
-            spec,
-            _lane_table(everything, "of the nearest ceiling"),
-            "training",
-        )
+        title, columns = f"Achieved over measured ceiling: {name}", ("case", "of the nearest ceiling")
+        yield lane_chart(tagged("ceilings", names), title, spec, lanes, everything, columns, "training")

@@ -10,10 +10,22 @@ from bench.analysis.model import Group, Report, Row
 from bench.durations import duration
 from bench.projection.assumptions import Assumptions
 from bench.report import cells
-from bench.report.charts.chart import MOST_LANES, SERIES, TIME_AXIS, Chart, Lane, Spec, base, lanes_spec, of_all
+from bench.report.charts.chart import (
+    MOST_LANES,
+    SERIES,
+    TIME_AXIS,
+    Chart,
+    Lane,
+    Spec,
+    base,
+    lane_chart,
+    lanes_spec,
+    listed,
+    of_all,
+)
 from bench.report.costs import cost, paid
 from bench.report.notes import row_labels
-from bench.text.sections import NO_BREAK, Table
+from bench.text.sections import Table
 
 MOST_PIPELINES = 8
 
@@ -48,15 +60,10 @@ def headlines(report: Report) -> Iterator[Chart]:
         everything = headline_lanes(group)
         lanes, behind = (sorted(some, key=lambda lane: -lane.value) for some in (shown(everything), everything))
         name = cells.group_name(group, report.groups)
-        alt = f"One training of {name}, log scale: " + "; ".join(f"{lane.name}: {lane.text}" for lane in lanes)
-        yield Chart(
-            f"headline{slug(group, report)}",
-            of_all(f"One training of {name}, {report.assumptions.dataset.title}", len(lanes), len(behind)),
-            alt.replace(NO_BREAK, " "),
-            lanes_spec(lanes, alt, "time of one training, log scale; whiskers: 95 % interval", TIME_AXIS),
-            Table(("device", "one training"), tuple((lane.name, lane.text) for lane in behind), frozenset({1})),
-            "headline",
-        )
+        alt = listed(f"One training of {name}, log scale", lanes)
+        spec = lanes_spec(lanes, alt, "time of one training, log scale; whiskers: 95 % interval", TIME_AXIS)
+        title, columns = f"One training of {name}, {report.assumptions.dataset.title}", ("device", "one training")
+        yield lane_chart(f"headline{slug(group, report)}", title, spec, lanes, behind, columns, "headline")
 
 
 def pipelines(report: Report) -> Iterator[Chart]:
