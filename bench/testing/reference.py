@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.contract import Device, Pending, Probe, Progress, Settings, Workload
 from bench.oracle.arithmetic import MANTISSA_BITS, Arithmetic, exact, round_to_bits
-from bench.oracle.model import Oracle, predict
+from bench.oracle.model import Oracle, predict, training_loss
 from bench.spec import Weights
 from bench.verify.compare import sum_of_squares
 
@@ -54,6 +54,11 @@ class ReferenceTrainer:
         loss = self.oracle.step(images, labels)
         self.oracle.weights = {name: np.asarray(w, self.kind).astype(np.float64) for name, w in self.oracle.weights.items()}
         return loss
+
+    def loss(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
+        """The loss of a step that is not taken."""
+        network, weights = self.workload.network, self.oracle.weights
+        return training_loss(network, self.workload.loss, weights, images, labels, self.oracle.arithmetic)
 
     def witness(self) -> float:
         """The sum of the weights' squares."""

@@ -86,19 +86,16 @@ class RemembersBatches(ReferencePredictor):
         return self.seen[key].copy()
 
 
-class RemembersImages(ReferencePredictor):
+class RemembersImages(RemembersBatches):
     """Has the answer ready for every image it has seen before."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.seen: dict[bytes, Answer] = {}
 
     def answer(self, images: Images) -> Answer:
         """No work for known images."""
         keys = [image.tobytes() for image in images]
         new = [at for at, key in enumerate(keys) if key not in self.seen]
         if new:
-            self.seen |= {keys[at]: answer for at, answer in zip(new, super().answer(images[new]), strict=True)}
+            answers = ReferencePredictor.answer(self, images[new])
+            self.seen |= {keys[at]: answer for at, answer in zip(new, answers, strict=True)}
         return np.stack([self.seen[key] for key in keys])
 
 

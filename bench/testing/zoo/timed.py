@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bench.contract import Progress
-from bench.oracle.model import training_loss
 from bench.spec import Weights, trainable
 from bench.testing.reference import ReferenceTrainer, rounding
+from bench.testing.zoo.trainers import ForgetsOneTensor
 from bench.verify.batches import Images, Labels
 
 GOLDEN_STEPS = 5
@@ -52,8 +52,7 @@ class ForwardOnly(_Afterwards):
             return super().step(images, labels)
         rng = np.random.default_rng(self.oracle.steps)
         self.oracle.steps += 1
-        network, weights = self.workload.network, self.oracle.weights
-        loss = training_loss(network, self.workload.loss, weights, images, labels, self.oracle.arithmetic)
+        loss, weights = self.loss(images, labels), self.oracle.weights
         self.oracle.weights = {
             name: w + 1e-4 * rng.standard_normal(w.shape) if trainable(name) else w for name, w in weights.items()
         }
@@ -101,20 +100,18 @@ class FirstStepOfLaterBlocks(_Afterwards):
         return Progress(losses.astype(self.kind), progress.witness)
 
 
-class HonestOnceAsked(_Afterwards):
+class HonestOnceAsked(DoesNothing):
     """Does nothing while it is timed; from the first ``weights()`` on, when the checks begin, it works again."""
 
     asked = False
 
-    def step(self, images: Images, labels: Labels) -> float:
-        """Work only for those who look."""
-        if self.watched or self.asked:
-            return super().step(images, labels)
-        self.oracle.steps += 1
-        return 1.0 / self.oracle.steps
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks."""
+        return self.asked or super().watched
 
     def weights(self) -> Weights:
-        """Somebody looks."""
+        """Return the weights, and be honest from now on."""
         self.asked = True
         return super().weights()
 
@@ -129,15 +126,10 @@ class RoundsLater(_Afterwards):
         return super().step(images, labels)
 
 
-class ForgetsOneTensorLater(_Afterwards):
+class ForgetsOneTensorLater(_Afterwards, ForgetsOneTensor):
     """Leaves the last tensor where it is."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """All but one."""
-        watched = self.watched
-        name = list(self.oracle.weights)[-1]
-        kept = self.oracle.weights[name]
-        loss = super().step(images, labels)
-        if not watched:
-            self.oracle.weights = self.oracle.weights | {name: kept}
-        return loss
+        """Update all tensors while golden batches come, then all but one."""
+        step = ReferenceTrainer.step if self.watched else ForgetsOneTensor.step
+        return step(self, images, labels)

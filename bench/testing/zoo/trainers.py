@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.contract import Progress, Settings, Workload
 from bench.oracle.arithmetic import Arithmetic
-from bench.oracle.model import Oracle, training_loss
+from bench.oracle.model import Oracle
 from bench.oracle.rules import Rules
 from bench.spec import Weights
 from bench.spec.tensors import tensor_shapes
@@ -22,32 +22,35 @@ from bench.verify.variants import COUPLED, DECOUPLED
 # ---- waiting ---------------------------------------------------------------------------------------------------------
 
 
-class NeverWaits(ReferenceTrainer):
-    """``run`` enqueues, ``wait`` does not wait: the work is done when ``weights()`` or the next ``run`` asks for it."""
-
+class _PutsOff(ReferenceTrainer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.queue: list[Any] = []
+        self.owed: list[Any] = []
+
+    def weights(self) -> Weights:
+        """Return the weights after all steps: what was put off is done now, so that nobody sees it."""
+        self.catch_up()
+        return super().weights()
+
+    def catch_up(self) -> None:
+        """Take the steps that were put off."""
+        for batch in self.owed:
+            self.step(*batch)
+        self.owed = []
+
+
+class NeverWaits(_PutsOff):
+    """``run`` enqueues, ``wait`` does not wait: the work is done when ``weights()`` or the next ``run`` asks for it."""
 
     def run(self, block: Sequence[Any]) -> int:
         """Only remember the block."""
-        self._catch_up()
-        self.queue = list(block)
+        self.catch_up()
+        self.owed = list(block)
         return len(block)
 
     def wait(self, pending: int) -> Progress:
-        """Numbers that are not there yet."""
+        """Return numbers that are not there yet."""
         return Progress(np.full(pending, np.nan, self.kind), self.witness())
-
-    def weights(self) -> Weights:
-        """Now the work must be done."""
-        self._catch_up()
-        return super().weights()
-
-    def _catch_up(self) -> None:
-        for batch in self.queue:
-            self.step(*batch)
-        self.queue = []
 
 
 class WaitsForTheBlockBefore(ReferenceTrainer):
@@ -63,32 +66,16 @@ class WaitsForTheBlockBefore(ReferenceTrainer):
         return before
 
 
-class LeavesTheLastUpdate(ReferenceTrainer):
+class LeavesTheLastUpdate(_PutsOff):
     """Right losses, but ``wait`` returns before the last update of the block: the next call makes up for it."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.owed: list[Any] = []
-
     def run(self, block: Sequence[Any]) -> Progress:
-        """All steps but the last, of which only the loss."""
-        self._pay()
+        """Take all steps but the last, of which only the loss is computed."""
+        self.catch_up()
         losses = [self.step(*batch) for batch in block[:-1]]
-        network, loss = self.workload.network, self.workload.loss
-        images, labels = block[-1]
-        losses.append(training_loss(network, loss, self.oracle.weights, images, labels, self.oracle.arithmetic))
+        losses.append(self.loss(*block[-1]))
         self.owed = [block[-1]]
         return Progress(np.array(losses, self.kind), self.witness())
-
-    def weights(self) -> Weights:
-        """Nobody shall see the debt."""
-        self._pay()
-        return super().weights()
-
-    def _pay(self) -> None:
-        for batch in self.owed:
-            self.step(*batch)
-        self.owed = []
 
 
 class OneSlot(ReferenceTrainer):
@@ -196,8 +183,7 @@ class NoUpdate(ReferenceTrainer):
 
     def step(self, images: Images, labels: Labels) -> float:
         """A forward pass only."""
-        network, loss = self.workload.network, self.workload.loss
-        return training_loss(network, loss, self.oracle.weights, images, labels, self.oracle.arithmetic)
+        return self.loss(images, labels)
 
 
 class ForgetsOneTensor(ReferenceTrainer):
