@@ -5,6 +5,8 @@
   const NUMBERS = ["images", "megapixels", "epochs", "tuningRuns", "retrainDays", "budgetHours", "decodeCores", "devices", "efficiency"];
   const EMPTY = ["epochs", "decodeCores", "efficiency"];
 
+  const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
+
   // ---- pictures: drawn when they come into view, or all of them for the printer -----------------------------------------
 
   const drawing = new Map();
@@ -37,9 +39,7 @@
   // ---- downloads ----------------------------------------------------------------------------------------------------------
 
   function save(name, parts, type) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob(parts, { type }));
-    link.download = name;
+    const link = make("a", { href: URL.createObjectURL(new Blob(parts, { type })), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
@@ -63,10 +63,7 @@
   }
 
   document.getElementById("records").replaceChildren(...data.records.map((record) => {
-    const item = document.createElement("li"), button = document.createElement("button");
-    button.type = "button";
-    button.className = "record";
-    button.textContent = `Record ${record.id}`;
+    const item = make("li"), button = make("button", { type: "button", className: "record", textContent: `Record ${record.id}` });
     button.addEventListener("click", () => saveRecord(record));
     item.append(button);
     return item;
@@ -86,14 +83,10 @@
   const preset = (name) => whatIf.datasets.find((known) => known.name === name);
   const priceInputs = [...form.querySelectorAll("input[name^='price.']")];
 
-  function setForm(given) {
-    form.elements.dataset.value = given.dataset;
-    NUMBERS.forEach((name) => { form.elements[name].value = given[name] === null || given[name] === undefined ? "" : String(given[name]); });
-    reference.value = given.reference === null || given.reference === undefined ? "" : given.reference;
-  }
-
   function initial() {
-    setForm(own);
+    form.elements.dataset.value = own.dataset;
+    NUMBERS.forEach((name) => { form.elements[name].value = String(own[name] ?? ""); });
+    reference.value = own.reference ?? "";
     priceInputs.forEach((input) => { input.value = ""; });
   }
 
@@ -123,16 +116,11 @@
   }
 
   function cellOf(tag, text) {
-    const cell = document.createElement(tag), found = / ([^ ]+)$/.exec(text);
+    const cell = make(tag), found = / ([^ ]+)$/.exec(text);
     if (tag === "th") cell.scope = "row";
     if (found && [...found[1]].every((sign) => sign in data.marks)) {
       cell.textContent = text.slice(0, found.index + 1);
-      for (const sign of found[1]) {
-        const mark = document.createElement("abbr");
-        mark.title = data.marks[sign];
-        mark.textContent = sign;
-        cell.append(mark);
-      }
+      cell.append(...[...found[1]].map((sign) => make("abbr", { title: data.marks[sign], textContent: sign })));
     } else cell.textContent = text;
     return cell;
   }
@@ -140,15 +128,13 @@
   function fill(table, columns, rows, right = []) {
     if (columns !== null) {
       table.tHead.rows[0].replaceChildren(...columns.map((name, place) => {
-        const head = document.createElement("th");
-        head.scope = "col";
-        head.textContent = name;
+        const head = make("th", { scope: "col", textContent: name });
         head.classList.toggle("right", right.includes(place));
         return head;
       }));
     }
     table.tBodies[0].replaceChildren(...rows.map((cells) => {
-      const row = document.createElement("tr");
+      const row = make("tr");
       row.append(...cells.map((text, place) => {
         const cell = cellOf(place === 0 ? "th" : "td", text);
         cell.classList.toggle("right", right.includes(place));
@@ -158,11 +144,7 @@
     }));
   }
 
-  const listed = (list, lines) => list.replaceChildren(...lines.map((line) => {
-    const item = document.createElement("li");
-    item.textContent = line;
-    return item;
-  }));
+  const listed = (list, lines) => list.replaceChildren(...lines.map((line) => make("li", { textContent: line })));
 
   const lasting = [...document.querySelectorAll("#assumed li")].map((item) => item.textContent)
     .slice(accelbench.assumed(whatIf, own).length); // those that follow the form come first
@@ -258,7 +240,7 @@
     const found = new URLSearchParams(), given = readForm();
     if (given.dataset !== own.dataset) found.set("dataset", given.dataset);
     NUMBERS.forEach((name) => {
-      const text = form.elements[name].value.trim(), before = own[name] === null ? "" : String(own[name]);
+      const text = form.elements[name].value.trim(), before = String(own[name] ?? "");
       if (text !== before) found.set(name, text);
     });
     if ((given.reference || "") !== (own.reference || "")) found.set("reference", given.reference || "");

@@ -136,19 +136,16 @@ const accelbench = (() => {
 
   const kept = new Map();
 
-  function strata(data, degrees) {
-    const key = "t" + degrees;
-    if (!kept.has(key)) {
-      const bytes = Uint8Array.from(atob(data.strata.halves[degrees]), (letter) => letter.charCodeAt(0));
-      const upper = new Float64Array(bytes.buffer), count = data.strata.count, all = new Float64Array(count);
-      for (let place = 0; place < upper.length; place++) {
-        all[count / 2 + place] = upper[place];
-        all[count / 2 - 1 - place] = -upper[place];
-      }
-      kept.set(key, all);
-    }
+  function once(key, compute) {
+    if (!kept.has(key)) kept.set(key, compute());
     return kept.get(key);
   }
+
+  const strata = (data, degrees) => once("t" + degrees, () => {
+    const bytes = Uint8Array.from(atob(data.strata.halves[degrees]), (letter) => letter.charCodeAt(0));
+    const upper = new Float64Array(bytes.buffer);
+    return Float64Array.from([...upper.map((value) => -value).reverse(), ...upper]);
+  });
 
   /* The finaliser of MurmurHash3 (Appleby, 2011) ranks the strata. */
   function shuffle(seed, count) {
@@ -165,19 +162,10 @@ const accelbench = (() => {
     return keys.sort().map((key) => key % 4096);
   }
 
-  function drawn(data, log) {
-    const key = `${log.mean} ${log.error} ${log.df}`;
-    if (!kept.has(key)) {
-      const count = data.strata.count, middles = strata(data, log.df), order = shuffle(log.seed, count);
-      const found = new Float64Array(count);
-      for (let place = 0; place < count; place++) {
-        const value = log.mean + log.error * middles[order[place]];
-        found[place] = Math.exp(Math.min(Math.max(value, -LARGEST_LOG), LARGEST_LOG));
-      }
-      kept.set(key, found);
-    }
-    return kept.get(key);
-  }
+  const drawn = (data, log) => once(`${log.mean} ${log.error} ${log.df}`, () => {
+    const middles = strata(data, log.df), order = shuffle(log.seed, data.strata.count);
+    return order.map((place) => Math.exp(Math.min(Math.max(log.mean + log.error * middles[place], -LARGEST_LOG), LARGEST_LOG)));
+  });
 
   function estimate(value, draws) {
     if (draws === null) return { value, low: null, high: null };
@@ -188,17 +176,18 @@ const accelbench = (() => {
     return { value, low: Math.min(low, value), high: Math.max(high, value) };
   }
 
-  const scaled = (found, factor) => ({
-    value: found.value * factor,
-    low: found.low === null ? null : found.low * factor,
-    high: found.high === null ? null : found.high * factor,
-  });
+  /* The value and the ends of an interval by a function; ends that are not known stay so. */
+  function changed(found, change) {
+    const [low, high] = [found.low, found.high].map((end) => (end === null ? null : change(end)));
+    return { value: change(found.value), low, high };
+  }
 
-  const inverse = (seconds, budget) => ({
-    value: budget / seconds.value,
-    low: seconds.high === null ? null : budget / seconds.high,
-    high: seconds.low === null ? null : budget / seconds.low,
-  });
+  const scaled = (found, factor) => changed(found, (value) => value * factor);
+
+  function inverse(seconds, budget) {
+    const { value, low, high } = changed(seconds, (each) => budget / each);
+    return { value, low: high, high: low };
+  }
 
   // ---- the projection -----------------------------------------------------------------------------------------------------
 
@@ -275,18 +264,12 @@ const accelbench = (() => {
       const unscaled = Math.exp(measured.decode.mean) * given.megapixels;
       feed = Math.ceil((unscaled / (Math.exp(measured.train.mean) * pace.compute)) * measured.decode.cores - 1e-9);
     }
-    let binds = null;
-    for (const name of Object.keys(parts)) if (binds === null || parts[name] > parts[binds]) binds = name;
-    const budget = given.budgetHours * 3600;
+    const binds = Object.keys(parts).reduce((most, name) => (parts[name] > parts[most] ? name : most));
     return {
       training, parts, binds, feed, decode,
       tuningLoop: scaled(training, given.tuningRuns),
       perInterval: inverse(training, given.retrainDays * 86400),
-      members: {
-        value: Math.floor(budget / training.value),
-        low: training.high === null ? null : Math.floor(budget / training.high),
-        high: training.low === null ? null : Math.floor(budget / training.low),
-      },
+      members: changed(inverse(training, given.budgetHours * 3600), Math.floor),
       screening: screening(data, measured, given),
       energy: energyOf(data, measured, training, given, epochs),
     };
@@ -336,10 +319,16 @@ const accelbench = (() => {
   const star = (found) => (found !== null && found.leftOut.length ? whole(" *") : "");
   const factorText = (found) => estimated(found.factor, times) + star(found);
 
-  function datasetTitle(data, given) {
+  /* The data set that was chosen, and what the user has changed of it. */
+  function presetOf(data, given) {
     const preset = data.datasets.find((known) => known.name === given.dataset), changes = [];
     if (given.images !== preset.images) changes.push(`${integer(given.images)} images`);
     if (given.megapixels !== preset.megapixels) changes.push(`${general(given.megapixels)} megapixels each`);
+    return { preset, changes };
+  }
+
+  function datasetTitle(data, given) {
+    const { preset, changes } = presetOf(data, given);
     return changes.length ? `${preset.title} with ${changes.join(", ")}` : preset.title;
   }
 
@@ -349,8 +338,7 @@ const accelbench = (() => {
     const x86 = candidates.filter((place) => group.rows[place].x86);
     if (x86.length) candidates = x86;
     if (wanted !== null) candidates = rows.filter((place) => group.rows[place].names.includes(wanted));
-    let reference = null;
-    for (const place of candidates) if (reference === null || speed(place) > speed(reference)) reference = place;
+    const reference = candidates.reduce((best, place) => (best === null || speed(place) > speed(best) ? place : best), null);
     const others = rows.filter((place) => place !== reference).sort((one, other) => speed(one) - speed(other) || one - other);
     return { reference, order: reference === null ? others : [reference, ...others] };
   }
@@ -446,8 +434,8 @@ const accelbench = (() => {
       pictureTitle: `One training of ${name}, ${title}`,
       lanes: rows.map(({ row, best, found }) => ({
         name: `${row.label}, ${best.precision}`, value: found.training.value,
-        low: found.training.low === null ? found.training.value : found.training.low,
-        high: found.training.high === null ? found.training.value : found.training.high,
+        low: found.training.low ?? found.training.value,
+        high: found.training.high ?? found.training.value,
         text: estimated(found.training, duration), series: "",
       })),
       places: order,
@@ -567,12 +555,9 @@ const accelbench = (() => {
   }
 
   function sentences(data, given) {
-    const preset = data.datasets.find((known) => known.name === given.dataset), changes = [];
-    if (given.images !== preset.images) changes.push(`${integer(given.images)} images`);
-    const larger = given.megapixels !== preset.megapixels;
-    if (larger) changes.push(`${general(given.megapixels)} megapixels each`);
+    const { preset, changes } = presetOf(data, given);
     const source = changes.length ? `${preset.source}; ${changes.join(" and ")} as given by the user` : preset.source;
-    const assumed = preset.assumed && !larger ? ` Assumed: ${preset.assumed}.` : "";
+    const assumed = preset.assumed && given.megapixels === preset.megapixels ? ` Assumed: ${preset.assumed}.` : "";
     const several = [];
     if (given.devices > 1) {
       several.push(
@@ -598,20 +583,20 @@ const accelbench = (() => {
 
   /* The bounds of bench.projection.Assumptions and bench.datasets.Dataset; a sentence, or nothing where all is well. */
   function fault(given) {
-    const most = 1e9, least = 1e-6, whole = Number.isInteger;
+    const least = 1e-6, inside = (value, low, high = 1e9) => value >= low && value <= high;
+    const counts = (value, most = 1e9) => Number.isInteger(value) && inside(value, 1, most);
     const checks = [
-      [whole(given.images) && given.images >= 1 && given.images <= 1e15, "Images: expected a whole number from 1."],
-      [given.megapixels >= least && given.megapixels <= 1e6, "Megapixels: expected 0.000001 to 1,000,000."],
-      [given.epochs === null || (whole(given.epochs) && given.epochs >= 1 && given.epochs <= most),
+      [counts(given.images, 1e15), "Images: expected a whole number from 1."],
+      [inside(given.megapixels, least, 1e6), "Megapixels: expected 0.000001 to 1,000,000."],
+      [given.epochs === null || counts(given.epochs),
         "Epochs: expected a whole number from 1 to 1,000,000,000, or nothing for the network's own."],
-      [whole(given.tuningRuns) && given.tuningRuns >= 1 && given.tuningRuns <= most,
-        "Tuning runs: expected a whole number from 1 to 1,000,000,000."],
-      [given.retrainDays >= least && given.retrainDays <= most, "Days between retrainings: expected 0.000001 to 1,000,000,000."],
-      [given.budgetHours >= least && given.budgetHours <= most, "Budget: expected 0.000001 to 1,000,000,000 hours."],
-      [given.decodeCores === null || (whole(given.decodeCores) && given.decodeCores >= 1 && given.decodeCores <= most),
+      [counts(given.tuningRuns), "Tuning runs: expected a whole number from 1 to 1,000,000,000."],
+      [inside(given.retrainDays, least), "Days between retrainings: expected 0.000001 to 1,000,000,000."],
+      [inside(given.budgetHours, least), "Budget: expected 0.000001 to 1,000,000,000 hours."],
+      [given.decodeCores === null || counts(given.decodeCores),
         "Cores for decoding: expected a whole number from 1, or nothing for as many as were measured."],
-      [whole(given.devices) && given.devices >= 1 && given.devices <= most, "Devices: expected a whole number from 1."],
-      [given.efficiency === null || (given.efficiency >= least && given.efficiency <= 1), "Parallel efficiency: expected 0.000001 to 1."],
+      [counts(given.devices), "Devices: expected a whole number from 1."],
+      [given.efficiency === null || inside(given.efficiency, least, 1), "Parallel efficiency: expected 0.000001 to 1."],
       [given.devices === 1 || given.efficiency !== null,
         "Several devices need their parallel efficiency, which is never assumed: their speed over so many times that of one, as 0.9."],
     ];
