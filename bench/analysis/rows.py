@@ -128,24 +128,21 @@ def _priced_names(row: Row) -> list[str]:
     """What a price may call a device, the most particular first."""
     case = row.best.train
     backend, *particular = reference_names(row)
-    identity = [*particular, backend]
-    return [*identity, case.device.name if case.device is not None and case.device.name else row.machine.cpu]
+    name = case.device.name if case.device is not None and case.device.name else row.machine.cpu
+    return [*particular, backend, name]
 
 
 def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
-    if found:
-        rows = [(row.machine.fingerprint, _priced_names(row)) for group in found for row in group.rows]
-        for price in assumptions.prices:
-            if not price.filed and not any(find_price((price,), machine, names) for machine, names in rows):
-                names = sorted({reference_name(row) for group in found for row in group.rows})
-                raise UsageError(
-                    f"a price for '{clean(price.device, 60)}', which is no device here; there is: {', '.join(names)}"
-                )
+    rows = [row for group in found for row in group.rows]
+    there = ", ".join(sorted({reference_name(row) for row in rows}))
+    priced = [(row.machine.fingerprint, _priced_names(row)) for row in rows]
+    for price in assumptions.prices if found else ():
+        if not price.filed and not any(find_price((price,), machine, names) for machine, names in priced):
+            raise UsageError(f"a price for '{clean(price.device, 60)}', which is no device here; there is: {there}")
     wanted = assumptions.reference
-    if wanted is None or not found or any(_named(row, wanted) for group in found for row in group.rows):
+    if wanted is None or not found or any(_named(row, wanted) for row in rows):
         return found
-    names = sorted({reference_name(row) for group in found for row in group.rows})
-    raise UsageError(f"no valid training on the reference '{clean(wanted, 60)}'; there is: {', '.join(names)}")
+    raise UsageError(f"no valid training on the reference '{clean(wanted, 60)}'; there is: {there}")
 
 
 def reference_name(row: Row) -> str:

@@ -148,10 +148,7 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
     if values["against_ref"]:
         python, expected = environment_of(values["against_ref"], Path.cwd(), say)
     else:
-        python = values["against"]
-        if not (Path(python).is_file() and os.access(python, os.X_OK)):
-            raise UsageError(f"--against {python}: there is no such interpreter")
-        python = str(Path(python).absolute())
+        python = options.python_at(values["against"], f"--against {values['against']}")
     if most_pairs < LOOKS[0]:
         raise UsageError(f"--pairs {most_pairs} is too little for the smallest look, which takes {LOOKS[0]} pairs")
     if values["interpreter_words"]:

@@ -186,7 +186,11 @@ def interpreters(words: Sequence[str]) -> dict[str, str]:
     """``PLUGIN=PYTHON`` words; every interpreter must be there."""
 
     chosen = pairs(words, "--interpreter")
-    for plugin, python in chosen.items():
-        if not (Path(python).is_file() and os.access(python, os.X_OK)):
-            raise UsageError(f"--interpreter {plugin}={python}: there is no such interpreter")
-    return {plugin: str(Path(python).absolute()) for plugin, python in chosen.items()}
+    return {plugin: python_at(python, f"--interpreter {plugin}={python}") for plugin, python in chosen.items()}
+
+
+def python_at(path: str, words: str) -> str:
+    """The absolute path of an interpreter. Raises UsageError, which repeats the user's words, where there is none."""
+    if not (Path(path).is_file() and os.access(path, os.X_OK)):
+        raise UsageError(f"{words}: there is no such interpreter")
+    return str(Path(path).absolute())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import msgspec
@@ -27,12 +26,14 @@ def sections(comparison: Comparison, title: str) -> list[Section]:
     )
     rows = tuple(_row(case) for case in comparison.cases)
     verdict = "" if comparison.verdict is None else f": {comparison.verdict}"
-    found = [Section(f"{title}{verdict}", Table(columns, rows, frozenset({3})), tuple(_reasons(comparison)))]
-    found.append(Section("What differs", None, tuple(clean(text, 400) for text in comparison.differences)))
-    found.append(
-        Section("Skipped", None, tuple(f"{clean(what, 80)}: {clean(reason, 300)}" for what, reason in comparison.skipped))
-    )
-    found.append(Section("How it was judged", None, (*_rules(comparison), *comparison.notes)))
+    reasons = [f"{clean(case.label, 80)}: {clean(case.reason, 300)}" for case in comparison.cases if case.reason]
+    skipped = [f"{clean(what, 80)}: {clean(reason, 300)}" for what, reason in comparison.skipped]
+    found = [
+        Section(f"{title}{verdict}", Table(columns, rows, frozenset({3})), tuple(reasons)),
+        Section("What differs", None, tuple(clean(text, 400) for text in comparison.differences)),
+        Section("Skipped", None, tuple(skipped)),
+        Section("How it was judged", None, (*_rules(comparison), *comparison.notes)),
+    ]
     return [section for section in found if section.table is not None or section.lines]
 
 
@@ -52,10 +53,6 @@ def _row(case: CaseComparison) -> tuple[str, ...]:
 def _moved(stage: StageChange) -> str:
     write = (lambda value: size(int(value))) if stage.name.endswith("memory") else duration
     return f"{stage.name} {write(stage.base)} → {write(stage.candidate)}"
-
-
-def _reasons(comparison: Comparison) -> Sequence[str]:
-    return [f"{clean(case.label, 80)}: {clean(case.reason, 300)}" for case in comparison.cases if case.reason]
 
 
 def _rules(comparison: Comparison) -> list[str]:
