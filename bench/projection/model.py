@@ -133,14 +133,14 @@ def project(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> P
     return Projection(
         training=training,
         tuning_loop=training.scaled(assumptions.tuning_runs),
-        trainings_per_week=_inverse(training, WEEK_HOURS * 3600),
+        trainings_per_week=inverse(training, WEEK_HOURS * 3600),
         ensemble=_members(training, assumptions.budget_hours * 3600),
         screening=_screening(measured, assumptions),
         parts=parts,
         binds=max(parts, key=parts.__getitem__),
         decoded_per_second=None if decode is None else 1 / decode,
         cores_to_feed=feed,
-        trainings_per_interval=_inverse(training, assumptions.retrain_days * DAY_SECONDS),
+        trainings_per_interval=inverse(training, assumptions.retrain_days * DAY_SECONDS),
         trainings_per_year=YEAR_DAYS / assumptions.retrain_days,
         energy=_energy(measured, training, assumptions, epochs),
     )
@@ -286,7 +286,8 @@ def _all_have_spread(*rates: LogRate | Decoding | None) -> bool:
     return all(log is None or log.standard_error is not None for log in logs)
 
 
-def _inverse(seconds: Estimate, budget: float) -> Estimate:
+def inverse(seconds: Estimate, budget: float) -> Estimate:
+    """How often so many seconds fit into the budget."""
     low = None if seconds.high is None else budget / seconds.high
     high = None if seconds.low is None else budget / seconds.low
     return Estimate(budget / seconds.value, low, high)

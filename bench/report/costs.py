@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.analysis.model import Group, Report, Row
@@ -10,7 +10,7 @@ from bench.durations import UNKNOWN
 from bench.projection.assumptions import Assumptions
 from bench.projection.prices import Price
 from bench.report import cells
-from bench.report.notes import row_labels
+from bench.report.notes import labelled
 from bench.statistics.rates import Estimate
 from bench.text.sections import Section, Table, cut
 from bench.text.words import clean
@@ -56,15 +56,11 @@ def break_even_price(row: Row, group: Group) -> Estimate | None:
 
 def costs(report: Report) -> list[Section]:
     """A section per group that has a price."""
-    sections = []
-    for group in report.groups:
-        if any(row.price is not None for row in group.rows):
-            sections.append(_section(group, report))
-    return sections
+    return [_section(group, report) for group in report.groups if any(row.price is not None for row in group.rows)]
 
 
 def _section(group: Group, report: Report) -> Section:
-    assumptions, labels = report.assumptions, row_labels(group)
+    assumptions = report.assumptions
     columns = (
         "device",
         "a device-hour",
@@ -73,9 +69,9 @@ def _section(group: Group, report: Report) -> Section:
         "a year",
         "same cost as the reference at",
     )
-    rows = tuple(cost_cells(row, label, group, assumptions) for row, label in zip(group.rows, labels, strict=True))
+    rows = tuple(cost_cells(row, label, group, assumptions) for row, label in labelled(group))
     title = f"What it costs: {cells.group_name(group, report.groups)}"
-    return Section(title, Table(columns, rows), cut([*cost_notes(group, labels, assumptions)]))
+    return Section(title, Table(columns, rows), cut([*cost_notes(group, assumptions)]))
 
 
 def cost_cells(row: Row, label: str, group: Group, assumptions: Assumptions) -> tuple[str, ...]:
@@ -102,10 +98,10 @@ def paid(amount: Estimate, currency: str) -> str:
     return cells.estimated(amount, lambda value: cells.money(value, currency))
 
 
-def cost_notes(group: Group, labels: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
+def cost_notes(group: Group, assumptions: Assumptions) -> Iterable[str]:
     """Where the prices come from, and what is paid."""
     priced: dict[str, list[str]] = {}
-    for row, label in zip(group.rows, labels, strict=True):
+    for row, label in labelled(group):
         if row.price is not None:
             priced.setdefault(price_source(row.price), []).append(label)
     for source, names in priced.items():
@@ -125,6 +121,5 @@ def cost_notes(group: Group, labels: Sequence[str], assumptions: Assumptions) ->
 
 def price_source(price: Price) -> str:
     """Where a price comes from."""
-    parts = [cells.money(price.per_hour, price.currency) + " an hour"]
-    parts.append(clean(price.source, 160) if price.source else "as given")
-    return ", ".join([*parts, *([price.date] if price.date else [])])
+    source = clean(price.source, 160) if price.source else "as given"
+    return f"{cells.money(price.per_hour, price.currency)} an hour, {source}" + (f", {price.date}" if price.date else "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.analysis.model import MeasuredCase, Report
 from bench.durations import UNKNOWN, number
 from bench.report import cells
-from bench.report.notes import row_labels
+from bench.report.notes import labelled
 from bench.text.sections import Section, Table, cut
 
 _MILLION = 1e6
@@ -18,25 +18,15 @@ def energies(report: Report) -> list[Section]:
     """A section for the cases whose draw was measured, and one per network for whole trainings."""
     counted = [case for case in report.measured if case.power is not None and case.log is not None]
     if not counted:
-        return [
-            Section(
-                "Energy",
-                None,
-                ("Not measured: no machine let its energy counters be read (NVML's, RAPL's). Nothing is estimated.",),
-            )
-        ]
+        line = "Not measured: no machine let its energy counters be read (NVML's, RAPL's). Nothing is estimated."
+        return [Section("Energy", None, (line,))]
     columns = ("device", "phase", "setting", "draw", "idle", "each", "a million")
-    sections = [
-        Section(
-            "Energy: measured",
-            Table(columns, tuple(_case(case, report) for case in counted), frozenset({3, 4, 5, 6})),
-            cut([*_sources(counted)]),
-        )
-    ]
+    table = Table(columns, tuple(_case(case, report) for case in counted), frozenset({3, 4, 5, 6}))
+    sections = [Section("Energy: measured", table, cut([*_sources(counted)]))]
     for group in report.groups:
         rows = [
             (label, cells.estimated(row.best.projection.energy, cells.energy))
-            for row, label in zip(group.rows, row_labels(group), strict=True)
+            for row, label in labelled(group)
             if row.best.projection.energy is not None
         ]
         if rows:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from bench.analysis.model import Group, Report, Row, Setting, SpeedUp
 from bench.durations import UNKNOWN, duration
 from bench.report import cells
-from bench.report.notes import row_labels, row_notes, row_suffixes
+from bench.report.notes import labelled, row_notes
 from bench.text.sections import Section, Table, cut
 
 
@@ -28,10 +28,8 @@ def headline(group: Group, report: Report) -> Section:
         "best precision",
         "limited by",
     )
-    suffixes = row_suffixes(group)
-    labels = row_labels(group)
-    rows = tuple(_row(row, label, group) for row, label in zip(group.rows, labels, strict=True))
-    lines = cut([*row_notes(group, suffixes, assumptions), *_screening(group, labels), *_overtaking(group, labels)])
+    rows = tuple(_row(row, label, group) for row, label in labelled(group))
+    lines = cut([*row_notes(group, assumptions), *_screening(group), *_overtaking(group)])
     return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
 
 
@@ -56,9 +54,9 @@ def _row(row: Row, label: str, group: Group) -> tuple[str, ...]:
     )
 
 
-def _overtaking(group: Group, labels: Sequence[str]) -> Iterable[str]:
+def _overtaking(group: Group) -> Iterable[str]:
     """From how many images on a device is worth its start-up."""
-    for row, label in zip(group.rows, labels, strict=True):
+    for row, label in labelled(group):
         if row.break_even is not None and row.break_even.images is not None and group.reference is not None:
             images = cells.images(row.break_even.images)
             best = row.best.best
@@ -86,8 +84,8 @@ def _times(speed_up: SpeedUp) -> str:
     return cells.estimated(speed_up.factor, cells.times) + (cells.whole(" *") if speed_up.left_out else "")
 
 
-def _screening(group: Group, labels: Sequence[str]) -> Iterable[str]:
-    for row, label in zip(group.rows, labels, strict=True):
+def _screening(group: Group) -> Iterable[str]:
+    for row, label in labelled(group):
         if row.best.infer is not None:
             time = cells.estimated(row.best.projection.screening, duration)
             yield f"Screening every image once, by inference: {label}, {cells.setting(row.best.infer)}: {time}."

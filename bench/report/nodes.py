@@ -25,13 +25,11 @@ def node_sections(report: Report) -> list[Section]:
     several = {key: nodes for key, nodes in report.nodes.items() if len(nodes) > 1}
     sections = [_section(key, several[key], report.group_by) for key in sorted(several)[:MOST_TABLES]]
     if len(several) > MOST_TABLES:
-        sections.append(
-            Section("By label: more", None, (f"{plural(len(several) - MOST_TABLES, 'further table')} left out.",))
-        )
+        left_out = f"{plural(len(several) - MOST_TABLES, 'further table')} left out."
+        sections.append(Section("By label: more", None, (left_out,)))
     if report.group_by and not several:
-        sections.append(
-            Section(f"By {clean(report.group_by, 40)}", None, ("No case was measured under two values of this label.",))
-        )
+        line = "No case was measured under two values of this label."
+        sections.append(Section(f"By {clean(report.group_by, 40)}", None, (line,)))
     return sections
 
 
@@ -55,11 +53,8 @@ def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> 
     size = f"batch {key.batch_size:,}" if key.how.batch else plural(key.cores, "core")
     title = f"By {clean(label, 40)}: " + " ".join(clean(part, 40) for part in [*dict.fromkeys(what), size] if part)
     title += f", {processor(clean(key.machine, 60))}" if key.machine else ""
-    return Section(
-        title,
-        Table((clean(label, 40), unit, "from the median", "trials", "outlier"), tuple(rows), frozenset({2, 3})),
-        _rule(len(names)),
-    )
+    columns = (clean(label, 40), unit, "from the median", "trials", "outlier")
+    return Section(title, Table(columns, tuple(rows), frozenset({2, 3})), _rule(len(names)))
 
 
 def _rule(count: int) -> tuple[str, ...]:

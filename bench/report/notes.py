@@ -29,10 +29,13 @@ def row_suffixes(group: Group) -> list[str]:
 
 def row_labels(group: Group) -> list[str]:
     """Per row, its device as the tables call it."""
-    return [
-        cells.device(row.best.train, row.machine) + suffix
-        for row, suffix in zip(group.rows, row_suffixes(group), strict=True)
-    ]
+    return [label for _, label in labelled(group)]
+
+
+def labelled(group: Group) -> list[tuple[Row, str]]:
+    """The rows, each with its device as the tables call it."""
+    suffixes = row_suffixes(group)
+    return [(row, cells.device(row.best.train, row.machine) + suffixes[at]) for at, row in enumerate(group.rows)]
 
 
 def _differing(own: str, all_of_them: Sequence[str]) -> str:
@@ -48,15 +51,16 @@ def _device(row: Row) -> tuple[str, str, tuple[str, ...]]:
     return key.machine, key.backend, key.devices
 
 
-def row_notes(group: Group, suffixes: Sequence[str], assumptions: Assumptions) -> Iterable[str]:
+def row_notes(group: Group, assumptions: Assumptions) -> Iterable[str]:
     """One sentence per speed-up and per missing measurement."""
     if group.reference is None:
         yield "No CPU reference: the records hold no valid training on a host's processor, so there are no speed-ups."
     elif group.reference.machine.architecture.lower() not in X86:
         yield f"The reference is no x86 processor but {clean(group.reference.machine.architecture, 20) or 'an unnamed one'}."
-    for row, suffix in zip(group.rows, suffixes, strict=True):
+    for row, label in labelled(group):
         extrapolated = assumptions.decode_cores is not None and not row.best.train.shares_cores
-        yield from missing(row, cells.device(row.best.train, row.machine) + suffix, extrapolated)
+        yield from missing(row, label, extrapolated)
+    suffixes = row_suffixes(group)
     for row, suffix in zip(group.rows, suffixes, strict=True):
         same = _sides(row, row.same, None if row.same is None else row.same.same, group, suffix, suffixes[0])
         best = _sides(row, row.best, row.best.best, group, suffix, suffixes[0])

@@ -8,6 +8,7 @@ from statistics import mean
 
 from bench.analysis.model import MeasuredCase, Report, TargetTraining
 from bench.durations import UNKNOWN, duration
+from bench.projection.model import inverse
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
 from bench.statistics.rates import Estimate
@@ -51,11 +52,7 @@ def _table(cases: Sequence[MeasuredCase], report: Report) -> Table:
 
 def seconds(case: MeasuredCase) -> Estimate | None:
     """Seconds until the target, the geometric mean over seeds with its interval; None where a seed did not arrive."""
-    rate = case.rate
-    if rate is None:
-        return None
-    low, high = (None if bound is None else 1 / bound for bound in (rate.high, rate.low))
-    return Estimate(1 / rate.value, low, high)
+    return None if case.rate is None else inverse(case.rate, 1.0)
 
 
 def _time(case: MeasuredCase) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from bench.analysis.model import Report
 from bench.errors import UsageError
 from bench.report.charts.belief import forecasts, spread, warm_ups
@@ -34,12 +36,18 @@ def find_chart(report: Report, name: str) -> Chart:
     return chosen
 
 
-def picture(chart: Chart, format: str) -> bytes:
-    """The chart with its title, as ``png`` or ``svg``. Raises UsageError where vl-convert is missing."""
+def converter() -> ModuleType:
+    """Return the module that draws Vega-Lite. Raises UsageError where it is missing."""
     try:
         import vl_convert
     except ImportError:
         raise UsageError("pictures and pages need vl-convert; pip install vl-convert-python") from None
+    return vl_convert
+
+
+def picture(chart: Chart, format: str) -> bytes:
+    """The chart with its title, as ``png`` or ``svg``. Raises UsageError where vl-convert is missing."""
+    vl_convert = converter()
     spec = painted(chart.spec)
     spec["title"] = {
         "text": chart.title,

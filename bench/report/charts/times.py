@@ -24,7 +24,7 @@ from bench.report.charts.chart import (
     of_all,
 )
 from bench.report.costs import cost, paid
-from bench.report.notes import row_labels
+from bench.report.notes import labelled, row_labels
 from bench.text.sections import Table
 
 MOST_PIPELINES = 8
@@ -42,7 +42,7 @@ def slug(group: Group, report: Report) -> str:
 def headline_lanes(group: Group) -> list[Lane]:
     """One training per device, the reference first."""
     lanes = []
-    for row, label in zip(group.rows, row_labels(group), strict=True):
+    for row, label in labelled(group):
         training = row.best.projection.training
         text = cells.estimated(training, duration)
         lanes.append(Lane(f"{label}, {row.best.train.key.precision}", training.value, training.low, training.high, text))
@@ -89,7 +89,7 @@ def pipelines(report: Report) -> Iterator[Chart]:
 
 def pipeline_rows(group: Group) -> list[tuple[Row, str]]:
     """The devices pictured, with their labels: the reference, and the fastest."""
-    rows = list(zip(group.rows, row_labels(group), strict=True))
+    rows = labelled(group)
     return rows if len(rows) <= MOST_PIPELINES else [rows[0], *rows[-(MOST_PIPELINES - 1) :]]
 
 

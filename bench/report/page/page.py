@@ -24,7 +24,7 @@ from bench.record.forecasts import FEWEST, account
 from bench.record.schema import Record
 from bench.report import cells
 from bench.report.charts.chart import DARK, LIGHT, Chart
-from bench.report.charts.pictures import charts, picture
+from bench.report.charts.pictures import charts, converter, picture
 from bench.report.charts.times import sentence, subject
 from bench.report.document import ASSUMPTIONS, assumption_lines, document_parts
 from bench.report.energy import TRAINING
@@ -158,11 +158,7 @@ class HtmlReporter:
 @lru_cache(maxsize=1)
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed with its expression interpreter as one script. Raises UsageError."""
-    try:
-        import vl_convert
-    except ImportError:
-        raise UsageError("pictures and pages need vl-convert; pip install vl-convert-python") from None
-    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    bundle = str(converter().javascript_bundle("window.vegaEmbed = vegaEmbed;"))
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
@@ -207,7 +203,7 @@ def _is_still(section: Section) -> bool:
 
 def _groups(report: Report, pictures: Sequence[Chart], sections: Mapping[str, Sequence[Section]]) -> list[dict[str, Any]]:
     headlines = sections.get("headline", [])[: len(report.groups)]  # a table per network comes first
-    costs = {section.title: section for section in sections.get("cost", [])}
+    costs = {section.title: section.lines for section in sections.get("cost", [])}
     pictured = [chart for chart in pictures if chart.part == "headline"]
     return [
         {
@@ -215,9 +211,7 @@ def _groups(report: Report, pictures: Sequence[Chart], sections: Mapping[str, Se
             "subject": subject(group, report.assumptions),
             "sentence": sentence(group, report.assumptions),
             "section": section,
-            "cost_lines": costs[title].lines
-            if (title := f"What it costs: {cells.group_name(group, report.groups)}") in costs
-            else (),
+            "cost_lines": costs.get(f"What it costs: {cells.group_name(group, report.groups)}", ()),
             "chart": chart,
             "still": base64.b64encode(picture(chart, "svg")).decode(),  # for readers whose scripts are off, as in most mail
             "rows": len(group.rows),
