@@ -44,7 +44,7 @@ def measured_cases(pooled: Pool) -> tuple[MeasuredCase, ...]:
 
 
 def _place(key: CaseKey) -> tuple[object, ...]:
-    """Phases in the order of a pipeline, so that devices stand side by side."""
+    """Return a sort key: phases in the order of a pipeline, so that a phase's devices stand together."""
     pipeline = PHASES.index(key.phase), key.scenario
     return key.machine, key.workload, key.size, pipeline, key.backend, key.devices, key.precision, key.cores, key
 
@@ -140,7 +140,7 @@ def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
 
 
 def _power(tally: Tally, used: Sequence[Figure]) -> Power | None:
-    """Of a GPU its own counter; of the host every package and its memory."""
+    """Return a GPU's draw by its own counter, the host's by those of every package and its memory."""
     physical = "host" if tally.device is None else tally.device.physical
     watts, idle = [], []
     names: set[str] = set()
@@ -158,7 +158,7 @@ def _power(tally: Tally, used: Sequence[Figure]) -> Power | None:
 
 
 def _is_possible(counted: Energy) -> bool:
-    """No device draws more than a power station."""
+    """Whether the draw is one that a device can have."""
     idle = counted.idle_watts
     return counted.seconds > 0 and counted.joules / counted.seconds <= 1e9 and (idle is None or 0 <= idle <= 1e9)
 

@@ -127,7 +127,7 @@ def _refuse_namesake(pooled: Pool, record: Record) -> None:
 
 
 def _print(record: Record) -> tuple[object, ...]:
-    """What two different records hardly have in common."""
+    """Return facts of a record that differ between any two records in practice."""
     walls = math.fsum(trial.wall for trial in record.trials if math.isfinite(trial.wall))
     return (
         record.created,
@@ -191,7 +191,7 @@ def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
 
 
 def apart(key: CaseKey, hardware: str) -> CaseKey:
-    """What alike machines have in common: everything but which one it was, ``hardware`` being the device's name."""
+    """Return the key without the machine's identity: in its place stands ``hardware``, the device's name."""
     return key._replace(machine=hardware, stack=key.stack._replace(environment=""))
 
 

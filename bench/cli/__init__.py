@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _main(arguments: list[str] | None) -> Any:
-    """Every deliberate error becomes one sentence and its exit code."""
+    """Run the command line; a deliberate error is printed as one sentence and sets the exit code."""
     from bench.errors import BenchError
 
     try:

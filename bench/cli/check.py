@@ -100,7 +100,7 @@ def command(**values: Any) -> None:
 
 
 def _untestable(error: BenchError) -> bool:
-    """Whether another commit may well fare better."""
+    """Whether the error may be of this commit alone, so that git bisect should skip it."""
 
     return error.exit_code in {ExitCode.NOT_COMPARABLE, ExitCode.INCONCLUSIVE} or isinstance(
         error, BudgetError | PluginError

@@ -165,7 +165,7 @@ def _page(records: Sequence[str], assumptions: Assumptions, group_by: str, attac
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Reports hold no cycles, and collecting among millions of samples takes longer than reading them."""
+    """Switch garbage collection off: reports hold no cycles, and collecting takes longer than reading millions of samples."""
     import gc
 
     gc.disable()

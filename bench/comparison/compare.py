@@ -40,7 +40,7 @@ class _Side:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Of all sessions."""
+        """The usable trials of all sessions."""
         return self.all.trials
 
 
@@ -154,7 +154,7 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) 
 
 
 def _verdict(figures: Figures) -> tuple[Verdict, str]:
-    """What the figures say, and why, unless it is plain."""
+    """Return the verdict that the figures give, and a reason where it needs one."""
     alone = judge(figures.effect)
     verdict = alone if figures.total is None else judge_pairs(figures.effect, figures.total)
     if figures.total is not None and verdict is not alone:
@@ -168,7 +168,7 @@ def _verdict(figures: Figures) -> tuple[Verdict, str]:
 
 
 def _doubt(base: Usable, candidate: Usable) -> str:
-    """Why good figures are no pass: trials are missing that may have been the slow ones, or were not steady."""
+    """Return why good figures are no pass, or nothing: trials that failed may have been the slow ones, or were not steady."""
     if candidate.failed and not base.failed:
         return f"{candidate.failed} of the candidate's trials failed, and none of the base's: {candidate.trouble}"
     for name, side in (("base", base), ("candidate", candidate)):
@@ -206,7 +206,7 @@ def _say(differing: dict[str, tuple[str, str]]) -> str:
 
 
 def _why_disjoint(base: Sequence[Record], candidate: Sequence[Record]) -> str:
-    """The first fact of the cases that the two groups have no value of in common."""
+    """Return a sentence on the first fact whose values in the two groups are all different."""
     if not all(any(record.cases for record in side) for side in (base, candidate)):
         return "one side holds no case at all"
     names = ("workload", "size", "phase", "precision", "batch_size", "backend", "devices", "cores")
@@ -222,7 +222,7 @@ def _text(value: object) -> str:
 
 
 def _skipped(records: Sequence[Record], compared: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """What was asked for and is no case of a record; backends and plugins that nobody named are left out."""
+    """Return what was skipped and why, without backends and plugins that nobody named."""
     skips = [skip for record in records for skip in record.skips if not skip.what.startswith(("backend ", "plugin "))]
     return tuple({skip.what: (skip.what, skip.reason) for skip in skips if skip.what not in compared}.values())
 

@@ -29,7 +29,7 @@ CaseKey = tuple[str, ...]
 
 
 def case_key(case: Case, vary: Collection[str] = ()) -> CaseKey:
-    """Cases with one key are held against each other."""
+    """Return the key that two cases must share to be held against each other."""
     options = ",".join(f"{name}={value}" for name, value in sorted(case.options.items()))
     place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.cores))
     batch = str(case.batch_size) if case.how.batch else ""
@@ -55,7 +55,7 @@ def facts_of(record: Record, case: Case) -> Facts:
 
 
 def hardware(machine: Machine) -> str:
-    """What people call the machine: much of what the fingerprint covers, without the driver."""
+    """Return a description of the machine for people; it covers less than the fingerprint, and no driver."""
     gpus = [f"{gpu.get('name', '')} {gpu.get('power_limit_watts', '')} W" for gpu in machine.gpus]
     facts = [f"{name} {machine.facts[name]}" for name in ("governor", "huge_pages", "cgroup_quota") if name in machine.facts]
     parts = [machine.cpu, machine.architecture, f"{machine.cores} cores", f"{round(machine.memory / 2**30)} GiB"]

@@ -62,7 +62,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The gravest of any case; None where no case has one."""
+        """The gravest verdict of any case; None where no case has one."""
         return gravest([case.verdict for case in self.cases if case.verdict is not None])
 
     def of_candidate(self) -> Comparison:
@@ -96,5 +96,5 @@ def percent(log_ratio: float) -> str:
 
 
 def gravest(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """A regression outweighs what could not be compared, that what could not be decided, and that a pass."""
+    """Return the gravest verdict: regressed, then not comparable, inconclusive, pass, improved; None of none."""
     return min(verdicts, key=_GRAVEST.index, default=None)

@@ -34,7 +34,7 @@ class Usable:
 
 
 def usable(trials: Sequence[Trial]) -> Usable:
-    """Sort out the trials of one case; pilots are none."""
+    """Return the trials of one case that may be compared, and count the others; pilots are not trials."""
     good, failed, unproven, trouble = [], 0, 0, ""
     for trial in trials:
         refuted = [check.name for check in trial.checks if not check.passed]
@@ -53,7 +53,7 @@ def usable(trials: Sequence[Trial]) -> Usable:
 
 @dataclass(frozen=True)
 class Paired:
-    """Pairs of one case: each one's d, and the same of its total times."""
+    """The log ratio of each pair of one case, and that of the pair's total times."""
 
     differences: list[float]
     totals: list[float]
@@ -63,7 +63,7 @@ class Paired:
         return effect_of(self.differences, level), effect_of(self.totals, level)
 
     def verdict(self, level: float) -> Verdict:
-        """At this one-sided error level. Raises NoFigure."""
+        """The verdict at this one-sided error level. Raises NoFigure."""
         return judge_pairs(*self.effects(level))
 
 

@@ -52,7 +52,7 @@ class Assumptions:
 
     @property
     def parallel_efficiency(self) -> float:
-        """1 for one device."""
+        """The efficiency that was given; 1 for one device."""
         return 1.0 if self.devices == 1 or self.efficiency is None else self.efficiency
 
     def sentences(self) -> list[str]:

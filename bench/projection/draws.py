@@ -42,7 +42,7 @@ def seconds_per_item(log: LogRate) -> NDArray[np.float64]:
 
 
 def seed_of(log: LogRate) -> int:
-    """32 bits that equal rates have in common."""
+    """Return a seed of 32 bits; equal rates have equal seeds."""
     return zlib.crc32(struct.pack("<ddi", log.mean, log.standard_error or 0.0, log.n))
 
 

@@ -31,7 +31,7 @@ class Cost:
 
 
 def cost(row: Row, group: Group, assumptions: Assumptions) -> Cost | None:
-    """None where the device has no price."""
+    """Return what a device's trainings cost; None where it has no price."""
     if row.price is None:
         return None
     projection = row.best.projection
@@ -94,7 +94,7 @@ def cost_cells(row: Row, label: str, group: Group, assumptions: Assumptions) -> 
 
 
 def paid(amount: Estimate, currency: str) -> str:
-    """Money with its interval."""
+    """Write an amount of money with its interval."""
     return cells.estimated(amount, lambda value: cells.money(value, currency))
 
 

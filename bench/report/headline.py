@@ -55,7 +55,7 @@ def _row(row: Row, label: str, group: Group) -> tuple[str, ...]:
 
 
 def _overtaking(group: Group) -> Iterable[str]:
-    """From how many images on a device is worth its start-up."""
+    """Say from how many images on each device finishes a training before the reference."""
     for row, label in labelled(group):
         if row.break_even is not None and row.break_even.images is not None and group.reference is not None:
             images = cells.images(row.break_even.images)

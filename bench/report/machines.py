@@ -43,7 +43,7 @@ def _driver(gpu: dict[str, str]) -> str:
 
 
 def finding_lines(report: Report) -> list[str]:
-    """What the machines' own look at themselves found to spoil measurements; only warnings."""
+    """Return the warnings of the health check that each run makes, with their remedies."""
     return [
         f"{short(fingerprint)}: {clean(finding.name, 60)}: {clean(finding.found, 160)}; remedy: {clean(finding.remedy, 160)}."
         for fingerprint, machine in sorted(report.machines.items())

@@ -23,7 +23,7 @@ VERSION = "5.0.0"
 
 
 class PytestBenchmarkReporter:
-    """One file holds one machine, as theirs do."""
+    """Writes a file of one machine, as pytest-benchmark does."""
 
     name = "pytest-benchmark"
 

@@ -31,7 +31,7 @@ class Target:
 
     @property
     def label(self) -> str:
-        """Of the test."""
+        """The test's name for a device, precision and workload."""
         if self.device is None or self.workload is None:
             return "no device"
         return f"{self.device.id}-{self.precision}-{self.workload.name}"

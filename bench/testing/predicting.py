@@ -54,7 +54,7 @@ class Questions:
         return allowed_in_predictions(network, self.weights, self.images[0], self.answers[0], precision)
 
     def check(self, name: str, found: Answer, truth: NDArray[np.float64]) -> Check:
-        """One batch's answer."""
+        """Hold one batch's answer against the oracle's."""
         return check_predictions(name, np.asarray(found), truth, self.allowed)
 
 

@@ -38,25 +38,25 @@ class ReferenceTrainer:
         self.oracle = Oracle(workload.network, workload.loss, workload.optimizer, weights, arithmetic)
 
     def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> Any:
-        """Nothing to copy: the host is the device."""
+        """Return what was given: the host is the device."""
         return images, labels
 
     def run(self, block: Sequence[Any]) -> Pending:
-        """The steps, at once."""
+        """Take the steps at once."""
         return self.train(block)
 
     def train(self, block: Sequence[Any]) -> Progress:
-        """One step per batch."""
+        """Take one step per batch, and return the losses and the witness."""
         return Progress(np.array([self.step(*batch) for batch in block], self.kind), self.witness())
 
     def step(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
-        """One step; master weights are kept in the precision's own type."""
+        """Take one step and return its loss; master weights are kept in the precision's own type."""
         loss = self.oracle.step(images, labels)
         self.oracle.weights = {name: np.asarray(w, self.kind).astype(np.float64) for name, w in self.oracle.weights.items()}
         return loss
 
     def loss(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
-        """The loss of a step that is not taken."""
+        """Return the loss that a step would report, without taking it."""
         network, weights = self.workload.network, self.oracle.weights
         return training_loss(network, self.workload.loss, weights, images, labels, self.oracle.arithmetic)
 
@@ -65,7 +65,7 @@ class ReferenceTrainer:
         return sum_of_squares(self.oracle.weights)
 
     def wait(self, pending: Pending) -> Progress:
-        """Nothing to wait for."""
+        """Return what ``run`` gave: there is nothing to wait for."""
         progress: Progress = pending
         return progress
 
@@ -85,11 +85,11 @@ class ReferencePredictor:
         self.kind = np.float64 if settings.precision == "float64" else np.float32
 
     def stage(self, images: NDArray[np.uint8]) -> Any:
-        """Nothing to copy: the host is the device."""
+        """Return what was given: the host is the device."""
         return images
 
     def run(self, staged: Any) -> Pending:
-        """The forward pass, at once."""
+        """Compute the forward pass at once."""
         return self.answer(staged)
 
     def answer(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
@@ -97,7 +97,7 @@ class ReferencePredictor:
         return predict(self.workload.network, self.tensors, images, self.arithmetic).astype(self.kind)
 
     def wait(self, pending: Pending) -> NDArray[np.floating]:
-        """Nothing to wait for."""
+        """Return what ``run`` gave: there is nothing to wait for."""
         answer: NDArray[np.floating] = pending
         return answer
 
@@ -118,7 +118,7 @@ class ReferenceBackend:
         self._trainer, self._predictor, self._misread, self._rounding = trainer, predictor, misread, rounding
 
     def probe(self) -> Probe:
-        """Always there."""
+        """Return the one device, which is always there."""
         device = Device("reference", "cpu", "", ("float64", "fp32", "tf32", "bf16"), "host")
         return Probe((device,), {"numpy": np.__version__, "python": platform.python_version()})
 

@@ -36,7 +36,7 @@ def _block(trainer: Trainer, batches: Sequence[Batch]) -> Progress:
 
 
 def check_blocks(subject: Subject) -> list[Check]:
-    """The same steps cut into blocks in several ways: one of n is n of one, and one twice as long does twice the work."""
+    """Check that the losses are the same however the steps are cut into blocks."""
     course = _course(subject, ORDER)
     batches = copies(course.batches)
     ones, growing, whole = subject.trainer(), subject.trainer(), subject.trainer()
@@ -131,7 +131,7 @@ def check_weights(subject: Subject) -> list[Check]:
 
 
 def _other_weights(workload: Workload) -> Weights:
-    """Not those that the workload's own seed gives, so that a trainer with weights of its own is found out."""
+    """Return weights of another seed than the workload's, so that a trainer with weights of its own is found out."""
     return initial_weights(workload.network, workload.seed + 1)
 
 
@@ -168,7 +168,7 @@ def check_trainers(subject: Subject) -> list[Check]:
 
 
 def check_optional(made: Any) -> Check:
-    """``lowering``, ``device_memory`` and ``in_flight``, where there are such."""
+    """Check ``lowering``, ``device_memory`` and ``in_flight`` where the plugin has them."""
     lowering = getattr(made, "lowering", "")
     detail = "" if isinstance(lowering, str) else f"lowering is {lowering!r}, expected text"
     memory = getattr(made, "device_memory", None)

@@ -210,7 +210,7 @@ def quantity(field: str, **more: Any) -> Spec:
 
 
 def digits(value: float) -> float:
-    """Six digits: more than a picture shows, and a third of the text."""
+    """Return the value to six digits: more than a picture shows, and a third of the text."""
     return float(f"{value:.6g}")
 
 

@@ -33,7 +33,7 @@ _PARTS = {"trainer": "training", "predictor": "inference"}
 
 
 def by_network(cases: Iterable[MeasuredCase]) -> Iterator[tuple[str, list[MeasuredCase]]]:
-    """Only cases of one network may be compared."""
+    """Group the cases by network, since only cases of one network may be compared."""
     ordered = sorted(cases, key=lambda case: (cells.network(case), case.key.digest))
     for (name, _), members in groupby(ordered, key=lambda case: (cells.network(case), case.key.digest)):
         yield name, list(members)

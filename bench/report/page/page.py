@@ -232,7 +232,7 @@ Belief = tuple[str, bool | None, str]
 
 
 def _beliefs(report: Report) -> list[Belief]:
-    """The first things a doubter asks."""
+    """Answer the questions that decide whether the figures can be believed."""
     return [_computation(report), _physics(report), _spread(report), _forecast(report), _quiet(report), _whole(report)]
 
 
@@ -294,7 +294,7 @@ def _forecast(report: Report) -> Belief:
 
 
 def _kinds(report: Report) -> str:
-    """Of which networks, and in which precisions."""
+    """Name the networks and precisions that were forecast."""
     return ", ".join(sorted({f"{cells.network(case)} in {clean(case.key.precision, 20)}" for case, _ in report.forecasts}))
 
 

@@ -16,10 +16,10 @@ Answer = NDArray[np.floating]
 
 
 class NeverWaits(ReferencePredictor):
-    """Answers before there is anything to answer."""
+    """Hands out an answer before there is one."""
 
     def run(self, staged: Any) -> Answer:
-        """Nothing yet."""
+        """Return numbers that are not there yet."""
         return np.full((len(staged), self.workload.network.classes), np.nan, self.kind)
 
 
@@ -29,7 +29,7 @@ class WaitsForTheBatchBefore(ReferencePredictor):
     last: Answer | None = None
 
     def wait(self, pending: Answer) -> Answer:
-        """One behind."""
+        """Return the previous batch's answer."""
         self.last, before = pending, self.last
         return pending if before is None else before
 
@@ -38,11 +38,11 @@ class OneSlot(ReferencePredictor):
     """One buffer for results: with two batches in flight, the first gets the second's."""
 
     def run(self, staged: Any) -> None:
-        """Into the only slot."""
+        """Put the answer into the only slot."""
         self.slot = self.answer(staged)
 
     def wait(self, pending: None) -> Answer:
-        """Whatever is in the slot."""
+        """Return whatever is in the slot."""
         return self.slot
 
 
@@ -52,7 +52,7 @@ class OneOutputBuffer(ReferencePredictor):
     buffer: Answer | None = None
 
     def wait(self, pending: Answer) -> Answer:
-        """Into the buffer that the caller still holds."""
+        """Overwrite and return the buffer that the caller still holds."""
         if self.buffer is None or self.buffer.shape != pending.shape:
             self.buffer = pending.copy()
         self.buffer[...] = pending
@@ -65,7 +65,7 @@ class FirstAnswerAgain(ReferencePredictor):
     first: Answer | None = None
 
     def answer(self, images: Images) -> Answer:
-        """Only once."""
+        """Compute the first answer only, and return it again."""
         if self.first is None:
             self.first = super().answer(images)
         return self.first.copy()
@@ -79,7 +79,7 @@ class RemembersBatches(ReferencePredictor):
         self.seen: dict[bytes, Answer] = {}
 
     def answer(self, images: Images) -> Answer:
-        """No work for known batches."""
+        """Look known batches up instead of computing them."""
         key = images.tobytes()
         if key not in self.seen:
             self.seen[key] = super().answer(images)
@@ -90,7 +90,7 @@ class RemembersImages(RemembersBatches):
     """Has the answer ready for every image it has seen before."""
 
     def answer(self, images: Images) -> Answer:
-        """No work for known images."""
+        """Look known images up instead of computing them."""
         keys = [image.tobytes() for image in images]
         new = [at for at, key in enumerate(keys) if key not in self.seen]
         if new:
@@ -103,7 +103,7 @@ class KnowsGoldenBatches(ReferencePredictor):
     """Honest on the batches of the golden file, as ``bench verify`` sees them; elsewhere all classes are equally likely."""
 
     def answer(self, images: Images) -> Answer:
-        """Work only for those who look."""
+        """Compute golden batches only."""
         golden = [batch[0].tobytes() for batch in batches_of(self.workload, GOLDEN_BATCHES, len(images))]
         if images.tobytes() in golden:
             return super().answer(images)
@@ -118,7 +118,7 @@ class HalfTheBatch(ReferencePredictor):
     """Predicts half of the images, and gives the others the same answers."""
 
     def answer(self, images: Images) -> Answer:
-        """Half the work."""
+        """Compute one half, and repeat its answers."""
         half = super().answer(images[: (len(images) + 1) // 2])
         return np.concatenate([half, half])[: len(images)]
 
@@ -127,7 +127,7 @@ class Shuffles(ReferencePredictor):
     """Gives the answers in another order than the images."""
 
     def answer(self, images: Images) -> Answer:
-        """Back to front."""
+        """Return the answers in reverse order."""
         return super().answer(images)[::-1]
 
 
@@ -135,7 +135,7 @@ class BatchStatistics(ReferencePredictor):
     """Left in training mode: BatchNorm takes the batch's own mean and variance."""
 
     def answer(self, images: Images) -> Answer:
-        """An image's answer depends on its company."""
+        """Return answers that depend on the other images of the batch."""
         kept = self.tensors
         self.tensors = dict(batch_statistics(self.workload.network, kept, images))
         found = super().answer(images)
@@ -147,7 +147,7 @@ class Logits(ReferencePredictor):
     """Gives logarithms instead of probabilities."""
 
     def answer(self, images: Images) -> Answer:
-        """No softmax."""
+        """Return the logarithms of the answer."""
         return np.asarray(np.log(super().answer(images)))
 
 
@@ -155,7 +155,7 @@ class UsesUpImages(ReferencePredictor):
     """Works in the caller's own memory."""
 
     def answer(self, images: Images) -> Answer:
-        """The images are gone afterwards."""
+        """Answer, and set the images to zero."""
         found = super().answer(images)
         images[...] = 0
         return found

@@ -27,16 +27,16 @@ class FakesLosses(_Afterwards):
     """Trains, but makes the losses up."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """A plausible, slowly falling number."""
+        """Train, and return a plausible, slowly falling number."""
         watched, loss = self.watched, super().step(images, labels)
         return loss if watched else 1.0 / self.oracle.steps
 
 
 class DoesNothing(_Afterwards):
-    """Neither forward nor backward pass."""
+    """Computes neither forward nor backward pass."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """A plausible, slowly falling number, and no work."""
+        """Return a plausible, slowly falling number, and compute nothing."""
         if self.watched:
             return super().step(images, labels)
         self.oracle.steps += 1
@@ -47,7 +47,7 @@ class ForwardOnly(_Afterwards):
     """Right losses, but the backward pass is left out, and the weights are nudged so that each one moves."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """A third of the work."""
+        """Compute the forward pass, a third of the work."""
         if self.watched:
             return super().step(images, labels)
         rng = np.random.default_rng(self.oracle.steps)
@@ -63,7 +63,7 @@ class HalfOfLaterBatches(_Afterwards):
     """Trains on the first half of every batch."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """Half the work."""
+        """Train on one half of the batch."""
         count = len(labels) if self.watched else len(labels) // 2
         return super().step(images[:count], labels[:count])
 
@@ -72,7 +72,7 @@ class HalfOfOrdinaryBatches(_Afterwards):
     """Knows witness batches by their repeated images, works on them as it should, and on half of any other."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """Half the work wherever nobody looks."""
+        """Train on one half of batches that nobody checks."""
         repeats = len(np.unique(images.reshape(len(images), -1), axis=0)) < len(images)
         count = len(labels) if self.watched or repeats else len(labels) // 2
         return super().step(images[:count], labels[:count])
@@ -82,7 +82,7 @@ class FewOfLaterBatches(_Afterwards):
     """Notices that a batch repeats its images, and trains on each of them once, with the first label it comes with."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """As much work as there are different images."""
+        """Train on each different image once."""
         _, first = np.unique(images.reshape(len(images), -1), axis=0, return_index=True)
         chosen = np.arange(len(labels)) if self.watched else np.sort(first)
         return super().step(images[chosen], labels[chosen])
@@ -92,7 +92,7 @@ class FirstStepOfLaterBlocks(_Afterwards):
     """Does the first step of each block; the others get its loss, a little lower each."""
 
     def run(self, block: Sequence[Any]) -> Progress:
-        """A block of any length for the price of one step."""
+        """Take one step, and make up the losses of the others."""
         if self.watched:
             return self.train(block)
         progress = self.train(block[:1])
@@ -107,7 +107,7 @@ class HonestOnceAsked(DoesNothing):
 
     @property
     def watched(self) -> bool:
-        """Whether somebody looks."""
+        """Whether somebody may check the work."""
         return self.asked or super().watched
 
     def weights(self) -> Weights:
@@ -120,7 +120,7 @@ class RoundsLater(_Afterwards):
     """Falls back to bfloat16 operands."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """In the precision asked for, at first."""
+        """Take a step, with bfloat16 operands after the golden batches."""
         if not self.watched:
             self.oracle.arithmetic = rounding("bf16")
         return super().step(images, labels)

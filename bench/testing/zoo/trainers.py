@@ -43,7 +43,7 @@ class NeverWaits(_PutsOff):
     """``run`` enqueues, ``wait`` does not wait: the work is done when ``weights()`` or the next ``run`` asks for it."""
 
     def run(self, block: Sequence[Any]) -> int:
-        """Only remember the block."""
+        """Remember the block, and compute nothing yet."""
         self.catch_up()
         self.owed = list(block)
         return len(block)
@@ -61,7 +61,7 @@ class WaitsForTheBlockBefore(ReferenceTrainer):
         self.last = Progress(np.zeros(1, self.kind), self.witness())
 
     def wait(self, pending: Progress) -> Progress:
-        """Yesterday's news."""
+        """Return the previous block's numbers."""
         self.last, before = pending, self.last
         return before
 
@@ -82,11 +82,11 @@ class OneSlot(ReferenceTrainer):
     """One buffer for results: with two blocks in flight, the first is told the second's losses."""
 
     def run(self, block: Sequence[Any]) -> None:
-        """Into the only slot."""
+        """Put the numbers into the only slot."""
         self.slot = self.train(block)
 
     def wait(self, pending: None) -> Progress:
-        """Whatever is in the slot."""
+        """Return whatever is in the slot."""
         return self.slot
 
 
@@ -101,7 +101,7 @@ class RemembersBatches(ReferenceTrainer):
         self.seen: dict[bytes, float] = {}
 
     def step(self, images: Images, labels: Labels) -> float:
-        """No work for known batches."""
+        """Look the losses of known batches up."""
         key = images.tobytes() + labels.tobytes()
         if key not in self.seen:
             self.seen[key] = super().step(images, labels)
@@ -112,7 +112,7 @@ class LastBatchOnly(ReferenceTrainer):
     """Static buffers: every step of a block reads the batch that was staged last."""
 
     def run(self, block: Sequence[Any]) -> Progress:
-        """What a captured graph does when its input buffer is overwritten before it is replayed."""
+        """Train on the last batch, as a captured graph does whose input buffer is overwritten before it is replayed."""
         return self.train([block[-1]] * len(block))
 
 
@@ -122,7 +122,7 @@ class OneStaticBuffer(ReferenceTrainer):
     buffer: tuple[Images, Labels] | None = None
 
     def stage(self, images: Images, labels: Labels) -> Any:
-        """Over the previous batch."""
+        """Copy the batch over the previous one."""
         if self.buffer is None:
             self.buffer = images.copy(), labels.copy()
         np.copyto(self.buffer[0], images)
@@ -134,7 +134,7 @@ class BackwardsBlocks(ReferenceTrainer):
     """Runs the steps of a block in reverse order, and hands their losses back in the order asked for."""
 
     def run(self, block: Sequence[Any]) -> Progress:
-        """Last come, first served."""
+        """Train in reverse order."""
         progress = self.train(block[::-1])
         return Progress(progress.losses[::-1], progress.witness)
 
@@ -143,16 +143,16 @@ class FirstStepOfBlock(ReferenceTrainer):
     """Does the first step of each block and repeats its loss for the others."""
 
     def run(self, block: Sequence[Any]) -> Progress:
-        """A block of any length for the price of one step."""
+        """Take one step, and repeat its loss."""
         progress = self.train(block[:1])
         return Progress(np.repeat(progress.losses, len(block)), progress.witness)
 
 
 class ShiftedLabels(ReferenceTrainer):
-    """Images against the labels of their neighbours."""
+    """Trains on images with the labels of their neighbours."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """Off by one."""
+        """Train with the labels moved by one image."""
         return super().step(images, np.roll(labels, 1))
 
 
@@ -160,7 +160,7 @@ class HalfTheBatch(ReferenceTrainer):
     """Trains on the first half of every batch."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """Half the work."""
+        """Train on one half of the batch."""
         half = len(labels) // 2
         return super().step(images[:half], labels[:half])
 
@@ -169,7 +169,7 @@ class UsesUpHostArrays(ReferenceTrainer):
     """Works in the caller's own memory."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """The images are gone afterwards."""
+        """Train, and set the images to zero."""
         loss = super().step(images, labels)
         images[:] = 0
         return loss
@@ -182,7 +182,7 @@ class NoUpdate(ReferenceTrainer):
     """Right loss, no backward pass, no update."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """A forward pass only."""
+        """Compute the loss only."""
         return self.loss(images, labels)
 
 
@@ -190,7 +190,7 @@ class ForgetsOneTensor(ReferenceTrainer):
     """Updates every tensor but the last."""
 
     def step(self, images: Images, labels: Labels) -> float:
-        """All but one."""
+        """Train, and put the last tensor back."""
         name = list(self.oracle.weights)[-1]
         kept = self.oracle.weights[name]
         loss = super().step(images, labels)
@@ -202,7 +202,7 @@ class LiveWeights(ReferenceTrainer):
     """Hands out its own arrays instead of copies."""
 
     def weights(self) -> Weights:
-        """The trainer's own memory."""
+        """Return the trainer's own arrays."""
         return self.oracle.weights
 
 
@@ -210,7 +210,7 @@ class TransposedDense(ReferenceTrainer):
     """Gives Dense weights as (in, out)."""
 
     def weights(self) -> Weights:
-        """Another framework's layout."""
+        """Return Dense weights as (in, out)."""
         return {name: w.T.copy() if w.ndim == 2 else w for name, w in super().weights().items()}
 
 
@@ -218,7 +218,7 @@ class KernelsLast(ReferenceTrainer):
     """Gives convolution kernels as HWIO."""
 
     def weights(self) -> Weights:
-        """Another framework's layout."""
+        """Return kernels as HWIO."""
         return {name: w.transpose(2, 3, 1, 0).copy() if w.ndim == 4 else w for name, w in super().weights().items()}
 
 
@@ -226,7 +226,7 @@ class OwnNames(ReferenceTrainer):
     """Gives tensors under another framework's names."""
 
     def weights(self) -> Weights:
-        """``gamma`` for BatchNorm's ``weight``."""
+        """Return the weights, with ``gamma`` for BatchNorm's ``weight``."""
         shapes = tensor_shapes(self.workload.network)
         return {
             name.replace("norm.weight", "norm.gamma") if len(shapes[name]) == 1 else name: value
@@ -249,7 +249,7 @@ class TrainsTheCallersWeights(ReferenceTrainer):
         self.given = weights
 
     def step(self, images: Images, labels: Labels) -> float:
-        """As a framework does that shares memory with NumPy."""
+        """Train, and write the result into the caller's arrays, as a framework that shares memory with NumPy does."""
         loss = super().step(images, labels)
         for name, value in self.oracle.weights.items():
             self.given[name][...] = value
@@ -267,7 +267,7 @@ class SharedState(ReferenceTrainer):
         self.registry.update(self.oracle.weights)
 
     def step(self, images: Images, labels: Labels) -> float:
-        """Through the registry."""
+        """Train on the weights of the registry."""
         self.oracle.weights = dict(self.registry)
         loss = super().step(images, labels)
         self.registry.update(self.oracle.weights)
