@@ -14,7 +14,7 @@ import pytest
 
 from bench.oracle.model import Oracle
 from bench.testing import proof, reference
-from bench.testing.zoo import CHEATS, HONEST, examine, timed
+from bench.testing.zoo import CHEATS, HONEST, examine
 from bench.verify import pace, witness
 
 
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
     monkeypatch.setattr(Oracle, "step", costing(Oracle.step, 1, 3e-3))
     monkeypatch.setattr(reference, "predict", costing(reference.predict, 2, 1e-3))
-    monkeypatch.setattr(timed, "training_loss", costing(timed.training_loss, 3, 1e-3))
+    monkeypatch.setattr(reference, "training_loss", costing(reference.training_loss, 3, 1e-3))
     for module in (pace, witness):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=tick))
     monkeypatch.setattr(pace, "DISTURBED_SECONDS", 0.0)
