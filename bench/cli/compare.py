@@ -56,14 +56,16 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
 
 def read_group(name: str) -> list[Record]:
     """Every record at a place, copies once. Raises RecordError for one that cannot be read, and where there is none."""
-    from bench.cli.report import read_checked
-    from bench.record.places import place_of, records_at
+    from bench.record.consistency import check_record
+    from bench.record.places import place_of, read_place, records_at
 
     place = place_of(name)
     found = records_at(place)
     if not found and isinstance(place, Path) and not place.exists():
         raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
-    records = [read_checked(path) for path in found or [place]]
+    records = [read_place(path) for path in found or [place]]
+    for record in records:
+        check_record(record)
     return list({record.id: record for record in records}.values())
 
 
