@@ -20,11 +20,19 @@ from bench.spec import SGD, Optimizer, Weights, decays, trainable
 
 
 @dataclass(frozen=True)
-class _Moving:
-    """Tensors on their way to the device or the host; ``arrived`` marks their arrival where the device is asynchronous."""
+class _Staged:
+    """Tensors on their way to the device; ``arrived`` marks their arrival on an asynchronous one."""
 
     tensors: tuple[torch.Tensor, ...]
     arrived: Any  # torch.cuda.Event or None
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """Numbers on their way to the host; ``done`` marks their arrival on an asynchronous device."""
+
+    numbers: torch.Tensor
+    done: Any  # torch.cuda.Event or None
 
 
 class _Engine:
@@ -44,17 +52,17 @@ class _Engine:
         else:
             torch.set_num_threads(settings.threads)
 
-    def _to_device(self, *arrays: NDArray[Any]) -> _Moving:
+    def _to_device(self, *arrays: NDArray[Any]) -> _Staged:
         tensors = tuple(torch.from_numpy(np.asarray(array)) for array in arrays)
         if not self._asynchronous:
-            return _Moving(tensors, None)
+            return _Staged(tensors, None)
         with torch.cuda.stream(self._copying):  # only from pinned memory is a copy asynchronous
             copied = tuple(tensor.pin_memory().to(self._device, non_blocking=True) for tensor in tensors)
             arrived = torch.cuda.Event()
             arrived.record()
-        return _Moving(copied, arrived)
+        return _Staged(copied, arrived)
 
-    def _on_device(self, staged: _Moving) -> tuple[torch.Tensor, ...]:
+    def _on_device(self, staged: _Staged) -> tuple[torch.Tensor, ...]:
         """What was staged, for work enqueued from now on."""
         if staged.arrived is not None:
             stream = self._stream()
@@ -67,21 +75,21 @@ class _Engine:
         """Where this device's steps are enqueued."""
         return torch.cuda.current_stream(self._device)
 
-    def _to_host(self, numbers: torch.Tensor) -> _Moving:
+    def _to_host(self, numbers: torch.Tensor) -> _Pending:
         # The copy is enqueued now, so that waiting for this block does not wait for one enqueued after it.
         if not self._asynchronous:
-            return _Moving((numbers,), None)
+            return _Pending(numbers, None)
         host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
         host.copy_(numbers, non_blocking=True)
         done = torch.cuda.Event()
         done.record(self._stream())  # of this device, whichever is the current one
-        return _Moving((host,), done)
+        return _Pending(host, done)
 
     @staticmethod
-    def _arrived(pending: _Moving) -> NDArray[np.floating]:
-        if pending.arrived is not None:
-            pending.arrived.synchronize()
-        return pending.tensors[0].numpy()
+    def _arrived(pending: _Pending) -> NDArray[np.floating]:
+        if pending.done is not None:
+            pending.done.synchronize()
+        return pending.numbers.numpy()
 
     def device_memory(self) -> int:
         """Peak bytes that PyTorch set aside on the device, free blocks and CUDA graphs' pools included; 0 on the host."""
@@ -115,11 +123,11 @@ class TorchTrainer(_Engine):
         )
         self._steps = 0
 
-    def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> _Moving:
+    def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> _Staged:
         """Copy one batch to the device."""
         return self._to_device(images, labels.astype(np.int64))
 
-    def run(self, block: Sequence[_Moving]) -> _Moving:
+    def run(self, block: Sequence[_Staged]) -> _Pending:
         """One optimizer step per batch."""
         losses = []
         for staged in block:
@@ -145,7 +153,7 @@ class TorchTrainer(_Engine):
         network = self._workload.network
         return torch.zeros(self._batch_size, network.height, network.width, 3, dtype=torch.uint8, device=self._device)
 
-    def wait(self, pending: _Moving) -> Progress:
+    def wait(self, pending: _Pending) -> Progress:
         """Losses, and the sum of squares of all trained tensors after the block."""
         numbers = self._arrived(pending)
         return Progress(numbers[:-1].copy(), float(numbers[-1]))
@@ -215,17 +223,17 @@ class TorchPredictor(_Engine):
         self._probabilities: Logits = freeze(workload.network, weights, self._device, self._kinds)
         self.lowering = "torch eager, channels_last, BatchNorm folded"
 
-    def stage(self, images: NDArray[np.uint8]) -> _Moving:
+    def stage(self, images: NDArray[np.uint8]) -> _Staged:
         """Copy one batch to the device."""
         return self._to_device(images)
 
-    def run(self, staged: _Moving) -> _Moving:
+    def run(self, staged: _Staged) -> _Pending:
         """The forward pass."""
         (images,) = self._on_device(staged)
         with torch.inference_mode():
             return self._to_host(self._probabilities(images))
 
-    def wait(self, pending: _Moving) -> NDArray[np.floating]:
+    def wait(self, pending: _Pending) -> NDArray[np.floating]:
         """Probabilities (batch, classes), copied so that the pinned block they arrived in can be used again at once."""
         return self._arrived(pending).copy()
 
@@ -262,7 +270,7 @@ class RecordedPredictor(TorchPredictor):
         with torch.inference_mode():
             self._recorded = Recorded(lambda: probabilities(images), self._device)
 
-    def run(self, staged: _Moving) -> _Moving:
+    def run(self, staged: _Staged) -> _Pending:
         """The forward pass."""
         (images,) = self._on_device(staged)
         with torch.inference_mode():

@@ -51,13 +51,15 @@ def _sums(g: torch.Tensor, x: torch.Tensor, mean: torch.Tensor, inverse: torch.T
 def _sums_relu(
     g: torch.Tensor, x: torch.Tensor, mean: torch.Tensor, inverse: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor
 ) -> Tensors:
-    return _sums(torch.where(x.float() * scale + shift > 0, g.float(), 0.0), x, mean, inverse)
+    wide = torch.where(x.float() * scale + shift > 0, g.float(), 0.0)
+    return wide.sum(1).sum(0), (wide * ((x.float() - mean) * inverse)).sum(1).sum(0)
 
 
 def _sums_add_relu(g: torch.Tensor, y: torch.Tensor, x: torch.Tensor, mean: torch.Tensor, inverse: torch.Tensor) -> Tensors:
     """And the gradient of what was added."""
     passed = torch.where(y > 0, g, 0.0)
-    return *_sums(passed, x, mean, inverse), passed
+    wide = passed.float()
+    return wide.sum(1).sum(0), (wide * ((x.float() - mean) * inverse)).sum(1).sum(0), passed
 
 
 def _back(g: torch.Tensor, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
