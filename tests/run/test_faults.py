@@ -18,7 +18,7 @@ from bench.record.figures import log_tail
 from bench.record.files import read_record
 from bench.record.schema import Record
 from bench.run.journal import Journal
-from tests.support.site import bench, environment, move_in, start_bench
+from tests.support.site import bench, bench_process, environment, move_in, start_bench
 from tests.support.waiting import PATIENCE, hurry_while_alive, wait_for
 
 # Only this test's plugin runs: describing torch and jax would take seconds in every test.
@@ -280,6 +280,6 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
 
 
 def test_nobody_is_left_behind_after_the_suite(tmp_path, site):
-    done = bench([*TRAIN, "--trials", "1"], tmp_path, site)
+    done = bench_process([*TRAIN, "--trials", "1"], tmp_path, site)
     assert done.returncode == 0, done.stderr
     assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith("bench-")]

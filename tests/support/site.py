@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
 
+import pytest
+
+from bench.cli import main
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -41,17 +45,37 @@ def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
     return os.environ | own | {"COLUMNS": "160", "NO_COLOR": "1"}
 
 
-def move_in(monkeypatch: Any, folder: Path, site: Path) -> None:
+def move_in(monkeypatch: pytest.MonkeyPatch, folder: Path, site: Path | None = None) -> None:
     """Make this process one that the command line runs in: its folder, its packages, its environment."""
     for name, value in environment(folder, site).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tempfile, "tempdir", None)  # it is made out anew from the environment
-    monkeypatch.syspath_prepend(site)
+    if site is not None:
+        monkeypatch.syspath_prepend(site)
     monkeypatch.chdir(folder)
 
 
 def bench(arguments: Sequence[str], folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a real process in ``folder``."""
+    """Run the command line in this process, standing in ``folder``; the workers that it starts are processes as ever.
+
+    Raises what a process of the command line's own would end with a traceback for.
+    """
+    said, complained = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    code = 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(complained):
+        move_in(patch, folder, site)
+        patch.setattr(sys, "argv", ["bench", *arguments])
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code
+    assert code is None or isinstance(code, int)
+    texts = [stream.buffer.getvalue().decode() for stream in (said, complained)]
+    return subprocess.CompletedProcess(arguments, code or 0, *texts)
+
+
+def bench_process(arguments: Sequence[str], folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a real process in ``folder``, for tests of what is a process's own."""
     return subprocess.run(
         [sys.executable, "-m", "bench", *arguments],
         cwd=folder,
