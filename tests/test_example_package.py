@@ -11,7 +11,7 @@ import pytest
 
 from bench.record.files import NAME, read_record, write_record
 from tests.support import records as fake
-from tests.support.site import bench, environment
+from tests.support.site import bench, environment, without_own_plugins
 from tests.support.waiting import PATIENCE
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "stranger"
@@ -42,8 +42,16 @@ def site(tmp_path_factory):
     return folder / "site"
 
 
-def test_it_is_listed(site, tmp_path):
-    done = bench(["list"], tmp_path, site)
+@pytest.fixture(scope="module")
+def alone(site):
+    """The example, for processes that find no other plugin."""
+    folder = shutil.copytree(site, site.parent / "alone")
+    without_own_plugins(folder)
+    return folder
+
+
+def test_it_is_listed(alone, tmp_path):
+    done = bench(["list"], tmp_path, alone)
     assert done.returncode == 0
     assert "numpy  (numpy" in done.stdout
     assert "accelbench-stranger" in done.stdout
@@ -52,9 +60,9 @@ def test_it_is_listed(site, tmp_path):
     assert ", latex (plugin latex of accelbench-stranger)" in done.stdout
 
 
-def test_its_reporter_is_a_format(site, tmp_path):
+def test_its_reporter_is_a_format(alone, tmp_path):
     write_record(fake.record(), tmp_path / NAME)
-    done = bench(["report", NAME, "--format", "latex", "-o", "table.tex"], tmp_path, site)
+    done = bench(["report", NAME, "--format", "latex", "-o", "table.tex"], tmp_path, alone)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     table = (tmp_path / "table.tex").read_text()

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from tests.support.site import bench, install
+from tests.support.site import bench, install, with_own_plugins
 
 RUN = ["run", "--backend", "misbehaving", "--workload", "dots", "--no-ceilings", "--trials", "1", "--seconds", "0.05"]
 
@@ -25,15 +25,9 @@ def one_sentence(done, code=2):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (
-            ["run", "--backend", "misbehavin"],
-            "unknown backend 'misbehavin'; there are: cpu, cuda, jax, misbehaving, choosy; did you mean",
-        ),
+        (["run", "--backend", "misbehavin"], "unknown backend 'misbehavin'; there are: misbehaving, choosy; did you mean"),
         ([*RUN, "--size", "huge"], "unknown size of dots 'huge'; there are: small"),
-        (
-            ["run", "--backend", "misbehaving", "--workload", "spots"],
-            "unknown workload 'spots'; there are: dermamnist, melanoma, melanoma-shallow, dots",
-        ),
+        (["run", "--backend", "misbehaving", "--workload", "spots"], "unknown workload 'spots'; there are: dots"),
         ([*RUN, "--device", "test:7"], "unknown device 'test:7'; there are: test:0"),
         ([*RUN, "--batch-size", "0"], "batch size 0 is not possible; expected 1 to 65,536"),
         ([*RUN, "--batch-size", "-3"], "batch size -3 is not possible"),
@@ -68,6 +62,18 @@ def test_wrong_words(tmp_path, site, arguments, words):
     assert not (tmp_path / "bench-results").exists()
 
 
+@pytest.fixture
+def with_ours(site):
+    """The site, with which a process finds the plugins that come with accelbench too."""
+    return with_own_plugins(site)
+
+
+def test_a_wrong_name_lists_the_plugins_of_all_packages(tmp_path, with_ours):
+    """The workload is looked at once the backend is known."""
+    sentence = one_sentence(bench(["run", "--backend", "misbehaving", "--workload", "spots"], tmp_path, with_ours))
+    assert "unknown workload 'spots'; there are: dermamnist, melanoma, melanoma-shallow, dots" in sentence
+
+
 def test_a_batch_that_cannot_be_proven_is_refused_with_one_that_can(tmp_path, site):
     done = bench([*RUN, "--precision", "float64", "--phase", "train", "--batch-size", "37"], tmp_path, site)
     assert done.returncode == 4
@@ -78,8 +84,8 @@ def test_a_precision_no_device_has(tmp_path, site):
     assert "not bf16" in one_sentence(bench([*RUN, "--phase", "train", "--precision", "bf16"], tmp_path, site), code=4)
 
 
-def test_a_backend_without_a_device_says_why(tmp_path, site):
-    sentence = one_sentence(bench(["run", "--backend", "cuda", "--size", "tiny"], tmp_path, site), code=4)
+def test_a_backend_without_a_device_says_why(tmp_path, with_ours):
+    sentence = one_sentence(bench(["run", "--backend", "cuda", "--size", "tiny"], tmp_path, with_ours), code=4)
     assert "backend 'cuda' has no device here: PyTorch" in sentence
 
 
@@ -88,22 +94,22 @@ def melanoma(tmp_path, site, data, *more):
     return bench([*words, *more], tmp_path, site)
 
 
-def test_a_folder_without_images(tmp_path, site):
+def test_a_folder_without_images(tmp_path, with_ours):
     (tmp_path / "empty").mkdir()
-    one_sentence(melanoma(tmp_path, site, tmp_path / "empty"))
+    one_sentence(melanoma(tmp_path, with_ours, tmp_path / "empty"))
 
 
-def test_pickled_objects_are_never_unpickled(tmp_path, site):
+def test_pickled_objects_are_never_unpickled(tmp_path, with_ours):
     class Bomb:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path}/exploded",)
 
     np.savez(tmp_path / "bomb.npz", train_images=np.array([Bomb()], object), train_labels=np.zeros((1, 1), np.uint8))
-    one_sentence(melanoma(tmp_path, site, tmp_path / "bomb.npz"))
+    one_sentence(melanoma(tmp_path, with_ours, tmp_path / "bomb.npz"))
     assert not (tmp_path / "exploded").exists()
 
 
-def test_a_csv_without_a_label_column_lists_what_it_has(tmp_path, site):
+def test_a_csv_without_a_label_column_lists_what_it_has(tmp_path, with_ours):
     from PIL import Image
 
     folder = tmp_path / "pictures"
@@ -112,7 +118,7 @@ def test_a_csv_without_a_label_column_lists_what_it_has(tmp_path, site):
         Image.new("RGB", (40, 30), (90, 60, 50)).save(folder / f"{name}.jpg")
     table = tmp_path / "table.csv"
     table.write_text("image,diagnossis\na,mel\nb,nv\nc,nv\n")
-    sentence = one_sentence(melanoma(tmp_path, site, folder, "--labels", str(table), "--label-column", "diagnosis"))
+    sentence = one_sentence(melanoma(tmp_path, with_ours, folder, "--labels", str(table), "--label-column", "diagnosis"))
     assert "diagnossis" in sentence
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -32,9 +34,30 @@ def install(site: Path, distribution: str, entry_points: Mapping[str, str], modu
 
 
 def install_misbehaving(site: Path) -> None:
-    """The test plugin with its backend ``misbehaving`` and workload ``dots``."""
+    """The test plugin with its backend ``misbehaving`` and workload ``dots``, the only one that processes find with ``site`` in front.
+
+    Each command describes every plugin in a process of its own, and importing frameworks takes seconds.
+    """
     text = Path(__file__).with_name("misbehaving.py").read_text()
     install(site, "misbehaving", {"misbehaving": "misbehaving_plugin"}, {"misbehaving_plugin": text})
+    without_own_plugins(site)
+
+
+def without_own_plugins(site: Path) -> None:
+    """Hide the plugins that come with accelbench: of two packages of one name, Python's metadata takes the first on the path."""
+    own = metadata.distribution("accelbench")
+    folder = site / f"accelbench-{own.version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: accelbench\nVersion: {own.version}\n")
+    kept = [f"{point.name} = {point.value}" for point in own.entry_points if point.group == "pytest11"]
+    (folder / "entry_points.txt").write_text("[pytest11]\n" + "\n".join(kept) + "\n")
+
+
+def with_own_plugins(site: Path) -> Path:
+    """Let processes with ``site`` in front find the plugins that come with accelbench too, and return it."""
+    (hiding,) = site.glob("accelbench-*.dist-info")
+    shutil.rmtree(hiding)
+    return site
 
 
 def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
