@@ -69,6 +69,8 @@ def test_the_wheel_holds_golden_files_and_licence(installed):
 
 
 def test_the_wheel_verifies(installed):
-    done = run(installed, "-m", "bench", "verify", "--backend", "cpu", "--precision", "fp32")
+    done = run(
+        installed, "-m", "bench", "verify", "--backend", "cpu", "--workload", "melanoma-shallow", "--precision", "fp32"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass  cpu cpu melanoma-tiny fp32" in done.stdout
+    assert "pass  cpu cpu melanoma-shallow-tiny fp32" in done.stdout

@@ -16,7 +16,6 @@ from bench.spec import Weights
 from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from bench.verify.equivalence import Subject, verify
-from workloads.melanoma import bench_workloads
 
 
 class TestConformance(BackendConformance):
@@ -39,12 +38,15 @@ class AsOnGpu(JaxBackend):
         return predictor
 
 
-@pytest.mark.parametrize("precision", ["float64", "fp32"])
-def test_what_a_gpu_gets_to_compute_passes_verification(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("precision", "workload"), [("fp32", kit_workloads()[0]), ("float64", kit_workloads()[1])], ids=["fp32", "float64"]
+)
+def test_what_a_gpu_gets_to_compute_passes_verification(
+    precision: str, workload: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     for name in ("host_convolution", "host_max_pool", "host_batch_norm"):
         monkeypatch.setattr(jax_lowering, name, None)  # the host's own must not be reached
-    (tiny,) = (workload for workload in bench_workloads() if workload.size == "tiny")
-    checks = verify(Subject(AsOnGpu(), "jax:cpu:0", tiny, Settings(precision, 8, 2, tmp_path)))
+    checks = verify(Subject(AsOnGpu(), "jax:cpu:0", workload, Settings(precision, 8, 2, tmp_path)))
     assert not [check for check in checks if not check.passed]
 
 
