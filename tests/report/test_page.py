@@ -298,6 +298,21 @@ def page(folder):
     return folder / "page.html"
 
 
+@pytest.fixture(scope="module")
+def tab(chromium):
+    """A tab for all tests that need none of their own: a page that is loaded into it costs a third of a new tab."""
+    found = Visit(chromium, accept_downloads=True)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def visit(tab, page):
+    """The page of two machines, loaded anew."""
+    tab.open(page)
+    return tab
+
+
 def lacking() -> list[Record]:
     """A GPU whose host's decoding was not measured, and a processor whose inference was not; as strangers' records may be."""
     gpu = [script for script in fake.scripts() if script.case.phase != "preprocess" and script.case.backend == "cuda"]
@@ -308,12 +323,12 @@ def lacking() -> list[Record]:
 
 @needs_browser
 @pytest.mark.parametrize("make", [two_machines, lacking])
-def test_the_page_computes_what_the_command_line_computes(chromium, tmp_path, make):
+def test_the_page_computes_what_the_command_line_computes(tab, tmp_path, make):
     records = make()
     (tmp_path / "page.html").write_text(page_of(records), encoding="utf-8")
-    visit = Visit(chromium, tmp_path / "page.html")
+    tab.open(tmp_path / "page.html")
     for assumptions in table_of_cases()[:: 1 if make is two_machines else 8]:
-        found = visit.page.evaluate(
+        found = tab.page.evaluate(
             """([given, prices]) => {
                 const data = JSON.parse(document.getElementById('data').textContent).whatIf;
                 return accelbench.compute(data, given, data.groups.map(group => Object.fromEntries(
@@ -331,11 +346,10 @@ def test_the_page_computes_what_the_command_line_computes(chromium, tmp_path, ma
                 for stage, same in zip(stages(row, group, report), pictured["stages"], strict=True):
                     assert same == [stage[0], *(pytest.approx(figure, rel=1e-9, abs=1e-12) for figure in stage[1:])]
         assert found["assumed"] == wanted["assumed"]
-    visit.close()
 
 
 @needs_browser
-def test_numbers_are_written_as_the_command_line_writes_them(chromium, page):
+def test_numbers_are_written_as_the_command_line_writes_them(visit):
     from bench.durations import duration, number
 
     rng = random.Random(11)
@@ -361,14 +375,12 @@ def test_numbers_are_written_as_the_command_line_writes_them(chromium, page):
     ]
     values += [sign * 10 ** rng.uniform(-8, 18) for sign in (1, -1) for _ in range(1500)]
     values += [rng.randint(1, 10**7) / 2 for _ in range(500)] + [float(rng.randint(1, 10**9)) for _ in range(500)]
-    visit = Visit(chromium, page)
     found = visit.page.evaluate(
         "values => values.map(value => [accelbench.number(value), accelbench.duration(value), accelbench.general(value)])",
         values,
     )
     for value, ours in zip(values, found, strict=True):
         assert ours == [number(value), duration(value), f"{value:g}"], value
-    visit.close()
 
 
 CONTROLS = {  # control: its value, and the same for the command line
@@ -411,9 +423,8 @@ def first_price(options: list[str], visit: Visit) -> list[str]:
 
 @needs_browser
 @pytest.mark.parametrize("control", CONTROLS)
-def test_every_control_moves_the_figures_to_what_the_command_line_gives(chromium, page, folder, capsys, control):
+def test_every_control_moves_the_figures_to_what_the_command_line_gives(visit, page, folder, capsys, control):
     value, options = CONTROLS[control]
-    visit = Visit(chromium, page)
     plain = visit.table("#days-0"), visit.table("#costs-0"), visit.page.locator("#assumed").inner_text()
     if control in {"devices", "efficiency"}:
         visit.set("efficiency", "0.9")
@@ -428,35 +439,33 @@ def test_every_control_moves_the_figures_to_what_the_command_line_gives(chromium
         assert in_markdown(costs, out)
     shared = visit.address().partition("#")[2]
     assert shared
-    again = Visit(chromium, page, f"#{shared}")
-    assert (again.table("#days-0"), again.table("#costs-0")) == (days, costs)
-    assert visit.said == again.said == []
-    again.close()
-    visit.close()
+    assert visit.said == []
+    visit.open(page, f"#{shared}")
+    assert (visit.table("#days-0"), visit.table("#costs-0")) == (days, costs)
+    assert visit.said == []
 
 
 @needs_browser
-def test_prices_that_came_with_the_report_are_the_command_lines(chromium, folder, capsys, tmp_path):
+def test_prices_that_came_with_the_report_are_the_command_lines(tab, folder, capsys, tmp_path):
     prices = (
         Price("cpu", 0.1, "EUR", "2026-01-31", "a <b>list</b>"),
         Price("cuda:0", 2.9, "EUR", "2026-01-31", "another list"),
     )
     path = tmp_path / "page.html"
     path.write_text(page_of(two_machines(), Assumptions(prices=prices)), encoding="utf-8")
-    visit = Visit(chromium, path)
+    tab.open(path)
     out = command_line(capsys, folder, ["--price", "cpu=0.1 EUR", "--price", "cuda:0=2.9 EUR"])
-    assert in_markdown(visit.table("#costs-0"), out)
-    assert "a <b>list</b>" in visit.page.locator("#what-if").inner_text()
-    assert "It costs" in said_first(visit)
-    assert said_first(visit) == said_of(Assumptions(prices=prices))
-    visit.set("devices", "8")
-    assert "parallel efficiency" in visit.page.locator("#fault").inner_text()
-    visit.set("efficiency", "0.8")
+    assert in_markdown(tab.table("#costs-0"), out)
+    assert "a <b>list</b>" in tab.page.locator("#what-if").inner_text()
+    assert "It costs" in said_first(tab)
+    assert said_first(tab) == said_of(Assumptions(prices=prices))
+    tab.set("devices", "8")
+    assert "parallel efficiency" in tab.page.locator("#fault").inner_text()
+    tab.set("efficiency", "0.8")
     out = command_line(
         capsys, folder, ["--price", "cpu=0.1 EUR", "--price", "cuda:0=2.9 EUR", "--devices", "8", "--efficiency", "0.8"]
     )
-    assert in_markdown(visit.table("#costs-0"), out)
-    visit.close()
+    assert in_markdown(tab.table("#costs-0"), out)
 
 
 def said_first(visit: Visit) -> str:
@@ -477,21 +486,19 @@ def said_of(assumptions: Assumptions) -> str:
         ((Price("cuda:0", 2.9, "EUR"), Price("cpu", 5.0, "USD")), ""),
     ],
 )
-def test_the_headline_names_what_the_fastest_costs_and_what_costs_least(chromium, tmp_path, prices, words):
+def test_the_headline_names_what_the_fastest_costs_and_what_costs_least(tab, tmp_path, prices, words):
     wanted = said_of(Assumptions(prices=prices))
     assert words in wanted
     assert bool(words) == ("It costs" in wanted)
     path = tmp_path / "page.html"
     path.write_text(page_of(two_machines(), Assumptions(prices=prices)), encoding="utf-8")
-    visit = Visit(chromium, path, "#budgetHours=4&images=10015")  # the same what-if, by way of the script
-    visit.page.wait_for_function("document.body.dataset.updated")
-    assert said_first(visit) == wanted
-    visit.close()
+    tab.open(path, "#budgetHours=4&images=10015")  # the same what-if, by way of the script
+    tab.page.wait_for_function("document.body.dataset.updated")
+    assert said_first(tab) == wanted
 
 
 @needs_browser
-def test_the_pipeline_follows_the_what_if(chromium, page):
-    visit = Visit(chromium, page)
+def test_the_pipeline_follows_the_what_if(visit):
     visit.page.locator("#pipeline .chart").first.scroll_into_view_if_needed()
     visit.page.locator("#pipeline .chart svg").first.wait_for()
     visit.set("images", "500000")
@@ -508,7 +515,6 @@ def test_the_pipeline_follows_the_what_if(chromium, page):
     for row in wanted.spec["data"]["values"]:
         assert row.get("text", row.get("heading")) in drawn
     assert visit.said == []
-    visit.close()
 
 
 ABSURD = [
@@ -520,8 +526,7 @@ ABSURD = [
 
 
 @needs_browser
-def test_what_makes_no_sense_is_one_sentence_and_changes_no_figure(chromium, page):
-    visit = Visit(chromium, page)
+def test_what_makes_no_sense_is_one_sentence_and_changes_no_figure(visit):
     before = visit.table("#days-0"), visit.table("#costs-0")
     fault = visit.page.locator("#fault")
     for control, value in ABSURD:
@@ -532,7 +537,6 @@ def test_what_makes_no_sense_is_one_sentence_and_changes_no_figure(chromium, pag
         visit.page.locator("#controls button[type=reset]").click()
         assert not fault.is_visible()
     assert visit.said == []
-    visit.close()
 
 
 # ---- in the browser -----------------------------------------------------------------------------------------------------
@@ -651,31 +655,28 @@ def test_after_a_what_if_no_word_of_the_page_is_of_another(chromium, folder, tmp
 
 
 @needs_browser
-def test_a_link_is_copied_with_the_what_if_after_the_page_was_walked(chromium, page):
-    visit = Visit(chromium, page)
+def test_a_link_is_copied_with_the_what_if_after_the_page_was_walked(visit):
     visit.set("images", "77777")
     visit.page.locator("nav a", has_text="Training").click()
     assert "images" not in visit.address()
     visit.page.locator("#share").click()
     assert "#images=77777" in visit.address()
-    visit.close()
 
 
 @needs_browser
-def test_downloaded_cells_are_no_formulas(chromium, tmp_path):
+def test_downloaded_cells_are_no_formulas(tab, tmp_path):
     gpu = msgspec.structs.replace(fake.GPU, name='-2 +HYPERLINK("http://e","a")&"')
     path = tmp_path / "page.html"
     path.write_text(page_of([fake.record(devices=[fake.CPU, gpu])]), encoding="utf-8")
-    visit = Visit(chromium, path, accept_downloads=True)
-    visit.page.locator(".headline details.behind summary").first.click()
-    with visit.page.expect_download() as download:
-        visit.page.locator(".headline button.csv").first.click()
+    tab.open(path)
+    tab.page.locator(".headline details.behind summary").first.click()
+    with tab.page.expect_download() as download:
+        tab.page.locator(".headline button.csv").first.click()
     download.value.save_as(tmp_path / "data.csv")
     text = (tmp_path / "data.csv").read_text(encoding="utf-8-sig")
     cells = [cell for line in csv.reader(text.splitlines()) for cell in line]
     assert any("HYPERLINK" in cell for cell in cells)
     assert not any(cell.startswith(("=", "-2 +", "@")) for cell in cells)
-    visit.close()
 
 
 @needs_browser
@@ -692,8 +693,7 @@ def test_without_scripts_the_headline_is_still_a_picture(chromium, page):
 
 
 @needs_browser
-def test_keys_alone_reach_the_controls_and_the_tables(chromium, page):
-    visit = Visit(chromium, page)
+def test_keys_alone_reach_the_controls_and_the_tables(visit):
     seen = set()
     for _ in range(60):
         visit.page.keyboard.press("Tab")
@@ -702,12 +702,10 @@ def test_keys_alone_reach_the_controls_and_the_tables(chromium, page):
         )
     assert {"images", "epochs", "devices", "price.0.0"} <= seen
     assert any(name.startswith("Days versus hours") for name in seen)
-    visit.close()
 
 
 @needs_browser
-def test_records_and_data_can_be_taken_along(chromium, page, tmp_path):
-    visit = Visit(chromium, page, accept_downloads=True)
+def test_records_and_data_can_be_taken_along(visit, tmp_path):
     with visit.page.expect_download() as download:
         visit.page.locator("#evidence button.record").first.click()
     download.value.save_as(tmp_path / NAME)
@@ -717,7 +715,6 @@ def test_records_and_data_can_be_taken_along(chromium, page, tmp_path):
         visit.page.locator(".headline button.csv").first.click()
     download.value.save_as(tmp_path / "data.csv")
     assert "one training" in (tmp_path / "data.csv").read_text(encoding="utf-8-sig")
-    visit.close()
 
 
 @needs_browser
@@ -744,13 +741,13 @@ def test_a_hostile_record_runs_nothing(chromium, tmp_path):
 
 
 @needs_browser
-def test_a_page_of_forty_machines_answers(chromium, tmp_path):
+def test_a_page_of_forty_machines_answers(tab, tmp_path):
     records = [fake.record(f"r{number}", on=fake.machine(f"{number:03d}"), seed=number) for number in range(40)]
     path = tmp_path / "page.html"
     path.write_text(page_of(records), encoding="utf-8")
-    visit = Visit(chromium, path)
-    visit.set("images", "50000")
-    rows = visit.table("#days-0")
+    tab.open(path)
+    tab.set("images", "50000")
+    rows = tab.table("#days-0")
     assert len(rows) == 80
     wanted = headline(
         build(records, Assumptions(dataset=adapted(find_dataset("ham10000"), 50_000))).groups[0],
@@ -758,23 +755,21 @@ def test_a_page_of_forty_machines_answers(chromium, tmp_path):
     )
     assert wanted.table is not None
     assert rows == [list(row) for row in wanted.table.rows]
-    visit.close()
 
 
 @needs_browser
-def test_the_repositorys_own_results_answer_a_new_user(chromium, tmp_path):
+def test_the_repositorys_own_results_answer_a_new_user(tab, tmp_path):
     """Which device, how long, how sure, what it costs."""
     path = tmp_path / "page.html"
     records = [read_record(found) for found in find_records(RESULTS)]
     path.write_text(page_of(records), encoding="utf-8")
-    visit = Visit(chromium, path)
-    said = visit.page.locator(".sentence").first.inner_text()
+    tab.open(path)
+    said = tab.page.locator(".sentence").first.inner_text()
     assert re.search(r"One training takes [\d.,]+\s(s|min|h|days)", said)
     assert re.search(r"± [\d.]+ %|\(.* to .*\)", said.replace("\u00a0", " "))
-    visit.set("price.0.0", "0.1")
-    assert re.search(r"\d", visit.table("#costs-0")[0][2])
-    assert visit.said == []
-    visit.close()
+    tab.set("price.0.0", "0.1")
+    assert re.search(r"\d", tab.table("#costs-0")[0][2])
+    assert tab.said == []
 
 
 def test_the_format_is_on_offer(folder, capsys, tmp_path):

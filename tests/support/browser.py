@@ -50,9 +50,9 @@ def patient(context: Any) -> Any:
 
 
 class Visit:
-    """An open page, with everything it said or asked for."""
+    """An open tab, with everything its page said or asked for."""
 
-    def __init__(self, found: Any, path: Path, fragment: str = "", **context: Any) -> None:
+    def __init__(self, found: Any, path: Path | None = None, fragment: str = "", **context: Any) -> None:
         self.context = patient(found.new_context(**context))
         self.page = self.context.new_page()
         self.said: list[str] = []
@@ -60,10 +60,18 @@ class Visit:
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         self.page.on("request", lambda request: self.asked.append(request.url))
+        if path is not None:
+            self.open(path, fragment)
+
+    def open(self, path: Path, fragment: str = "") -> None:
+        """Load a page, with nothing left of the one before, be it the same."""
+        self.page.goto("about:blank")
+        self.said.clear()
+        self.asked.clear()
         self.page.goto(path.as_uri() + fragment)
         if self.page.locator("#controls").count():
             self.page.wait_for_function("document.body.dataset.updated || document.body.dataset.fault === 'yes'")
-        self.asked = [url for url in self.asked if not url.startswith(path.as_uri())]
+        self.asked[:] = [url for url in self.asked if not url.startswith(path.as_uri())]
 
     def go_to(self, fragment: str) -> None:
         """Follow a link within the page to another fragment, and wait until the page has heard of it."""
