@@ -1,6 +1,7 @@
 # make run    measure every device found and print days versus hours
 # make test   lint, types, and every test
-# Both make .venv first. A torch or jax that the Python already has is used as it is.
+# make test-fast   the tests of functions alone, in less than a minute
+# All make .venv first. A torch or jax that the Python already has is used as it is.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,13 +11,17 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-gpu gpu-wheels golden clean
+.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-gpu gpu-wheels golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
 
 test: lint
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+# Without those that start processes or a browser, and those that train or compile:
+test-fast: $(VENV)/.test
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not process and not slow' $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

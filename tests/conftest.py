@@ -1,11 +1,13 @@
-"""Where real images are, what JAX is told before it is imported, and what the suite says of itself at its end."""
+"""Where real images are, what JAX is told before it is imported, which tests start processes, and what the suite says at its end."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +40,32 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     install_misbehaving(folder)
     return folder
+
+
+START_PROCESSES = {"site", "chromium"}
+"""Fixtures for processes: plugins that are installed for them alone, and a browser."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with such a fixture have the mark; others that start processes are given it by hand."""
+    for item in items:
+        if START_PROCESSES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A test that has neither mark and starts a process fails, with all its fixtures: ``make test-fast`` would be fast no longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not any(map(item.get_closest_marker, ("process", "slow"))):
+            patch.setattr(subprocess.Popen, "__init__", refuse_to_start)
+        return (yield)
+
+
+def refuse_to_start(process: object, words: object, *given: object, **named: object) -> None:
+    """In place of what starts a process."""
+    pytest.fail(f"this test starts a process, {words}, and is not marked so: give it @pytest.mark.process")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others: what it writes comes last

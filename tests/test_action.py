@@ -23,6 +23,7 @@ def act(folder: Path, python: str, ref: str, path: str, more: str = "") -> tuple
     return job, job.run([{"uses": "./", "with": with_}])
 
 
+@pytest.mark.process
 def test_a_regression_fails_the_job_after_its_results_were_published(tmp_path):
     project, python = git_project(tmp_path)
     job, good = act(project, python, "quick", fake_gh(tmp_path / "gh", allowed=True))
@@ -36,6 +37,7 @@ def test_a_regression_fails_the_job_after_its_results_were_published(tmp_path):
     assert not (tmp_path / "gh" / "asked").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("allowed", [True, False])
 def test_inconclusive_is_neutral_and_at_least_a_warning(tmp_path, allowed):
     project = tmp_path

@@ -10,6 +10,7 @@ import pytest
 from bench import contract
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", ["bench.contract", "bench.worker.describe"])
 def test_the_contract_and_what_describes_a_plugin_load_no_numpy(module):
     code = f"import sys, {module}; print(sorted({{'numpy', 'bench.spec', 'bench.spec.weights'}} & set(sys.modules)))"

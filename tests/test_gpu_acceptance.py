@@ -59,6 +59,7 @@ def archived(out: Path, name: str, made: Record) -> None:
         packed.add(out / "work" / name, name)
 
 
+@pytest.mark.process
 def test_the_table_has_each_figure_and_names_what_is_missing(tmp_path):
     target = replace(gpu.HOST, size="small")
     scripts = [
@@ -99,6 +100,7 @@ def test_a_step_that_is_repeated_replaces_no_archive(tmp_path):
     assert not any("compiled" in name for name in names)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("content", [b"no archive", b"", b"\x1f\x8b\x08\x00"])
 def test_what_is_no_archive_is_left_out_of_the_table(tmp_path, capsys, content):
     archived(tmp_path, "train", record("20261127-100000-aaaaaa", [Script(train(), 100.0)]))
@@ -126,6 +128,7 @@ def accepted(*words: str, **more) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -145,6 +148,7 @@ def test_what_cannot_be_accepted_is_said(tmp_path, words, said):
     assert "Traceback" not in text
 
 
+@pytest.mark.process
 def test_a_step_that_is_stopped_is_packed_with_what_it_sealed(tmp_path):
     own = environment(tmp_path)
     process = accepted(str(tmp_path / "out"), "--rehearse", "--step", "host", env=own)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[1]
 
 

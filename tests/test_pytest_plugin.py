@@ -15,6 +15,8 @@ from tests.support import records as fake
 from tests.support.site import bench, environment, install_misbehaving
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.process
+
 TEST = """
 def test_dots(bench_case):
     seconds = bench_case(backend="misbehaving", workload="dots", size="small", precision="float64", seconds=0.05, rounds=3)

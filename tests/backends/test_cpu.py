@@ -12,6 +12,8 @@ from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from tests.support.compiler import needs_compiler
 
+pytestmark = pytest.mark.slow
+
 
 class TestConformance(BackendConformance):
     backend = CpuBackend()

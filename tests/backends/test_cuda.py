@@ -25,6 +25,8 @@ from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from bench.verify.equivalence import compiled
 
+pytestmark = pytest.mark.slow
+
 
 class OnHost(CudaBackend):
     """The host's cores as its device: what would be recorded is done again."""

@@ -28,6 +28,8 @@ from bench.testing import kit_workloads
 from bench.verify.equivalence import compiled
 from tests.support.cuda_stand_in import DEVICE, Event, OnCard, Stream, stand_in
 
+pytestmark = pytest.mark.slow
+
 BLOCKS, STEPS, IN_FLIGHT = 5, 2, 2
 SETTINGS = Settings("fp32", 8, 1)
 WORKLOADS = {"sgd": kit_workloads()[0], "adamw": kit_workloads()[1]}

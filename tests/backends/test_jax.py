@@ -17,6 +17,8 @@ from bench.spec.weights import initial_weights
 from bench.testing import BackendConformance, kit_workloads
 from bench.verify.equivalence import Subject, verify
 
+pytestmark = pytest.mark.slow
+
 
 class TestConformance(BackendConformance):
     backend = JaxBackend()

@@ -28,6 +28,8 @@ from bench.spec import BatchNorm, Conv2d, Dense, Flatten, MaxPool, Network, ReLU
 from bench.spec.weights import initial_weights
 from tests.support.compiler import needs_compiler
 
+pytestmark = pytest.mark.slow
+
 jax.config.update("jax_enable_x64", True)
 
 HIGHEST = lax.Precision.HIGHEST

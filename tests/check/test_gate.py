@@ -16,6 +16,8 @@ from tests.support.project import ENVIRONMENT_CHECK, SLOWER, git_project, make_e
 from tests.support.site import bench, environment, install_misbehaving, start_bench
 from tests.support.waiting import PATIENCE, wait_for
 
+pytestmark = pytest.mark.process
+
 CHECK = ["check", *ENVIRONMENT_CHECK]
 
 

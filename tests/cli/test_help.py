@@ -22,6 +22,7 @@ def test_each_line_of_the_table_is_the_commands_own_first_sentence(name, module,
     assert " ".join((command.help or "").split("\n\n")[0].split()) == text
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_imports_nothing_heavy(arguments):
     code = (

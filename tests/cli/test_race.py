@@ -42,6 +42,7 @@ def test_without_a_terminal_the_order_of_arrival(folder, capsys):
     assert second.startswith("2. Intel Xeon Platinum 8468, 2 cores (cpu), bf16: ")
 
 
+@pytest.mark.process
 def test_on_a_terminal_the_bars_run_to_the_end(folder):
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "bench", "race", str(folder), "--seconds", "1"]

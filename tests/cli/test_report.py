@@ -79,6 +79,7 @@ def test_every_format_on_offer_is_built_in():
     assert [name for name in FORMATS if name not in cli.PICTURES] == [reporter.name for reporter in BUILT_IN]
 
 
+@pytest.mark.process
 def test_a_terminal_that_knows_only_ascii_gets_its_report(results):
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "110"}
     command = [sys.executable, "-c", "from bench.cli import main; main()", "report"]
@@ -183,6 +184,7 @@ def test_the_first_sentence_is_the_line_in_the_table():
     assert cli.command.help.strip().splitlines()[0] == COMMANDS["report"][1]
 
 
+@pytest.mark.process
 def test_help_imports_nothing_slow(results):
     code = (
         "import sys\n"
@@ -196,6 +198,7 @@ def test_help_imports_nothing_slow(results):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.process
 def test_the_report_imports_no_plugin_and_no_worker(results):
     code = (
         "import sys\n"

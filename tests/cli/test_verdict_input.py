@@ -110,6 +110,7 @@ def test_what_cannot_work_is_refused_before_anything_is_measured(tmp_path, words
     assert bench(["check", "--against", sys.executable, *words, "--bisect"], tmp_path).returncode == 128
 
 
+@pytest.mark.process
 def test_an_interpreter_that_is_none_is_named(tmp_path):
     program = tmp_path / "garbage"
     program.write_bytes(b"\0\1\2")

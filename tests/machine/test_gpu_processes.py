@@ -30,6 +30,7 @@ def sibling():
         child.communicate("\n")
 
 
+@pytest.mark.process
 def test_this_benchmarks_processes_are_not_others(sibling):
     own = [process(pid, 100) for pid in (os.getpid(), os.getppid(), *sibling)]
     assert others(own, Family()) == Others(0, 0)

@@ -163,6 +163,7 @@ def test_every_command_that_starts_a_worker_takes_the_same_stall_timeout():
 HUNG = "import time; time.sleep(3600)"
 
 
+@pytest.mark.process
 def test_a_slow_plugin_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(discovery, "SLOW_SECONDS", 0.0)
     found = discovery.discover(())

@@ -11,6 +11,8 @@ from bench.record.figures import pixels
 from bench.record.files import read_record
 from tests.support.site import bench
 
+pytestmark = pytest.mark.process
+
 # One thread: other tests run beside these, and a step whose threads wait for each other suffers most from neighbours.
 ONE_THREAD = ["--threads", "1"]
 SHORT = ["--trials", "1", "--seconds", "0.1", "--no-ceilings", "--no-search", "--quiet", "--precision", "fp32"]

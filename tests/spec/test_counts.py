@@ -16,6 +16,8 @@ from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from workloads.networks import resnet18, resnet50, small_residual
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("network", "parameters"), [(resnet18(224, 1000), 11_689_512), (resnet50(224, 1000), 25_557_032)])
 def test_resnets_have_the_published_number_of_parameters(network: Network, parameters: int):

@@ -60,6 +60,7 @@ def test_no_other_cut_is_cheaper(values, penalty, min_size):
     assert cost(series_, found, penalty) <= min(cost(series_, starts, penalty) for starts in every) + 1e-9
 
 
+@pytest.mark.process
 def test_finding_the_end_of_warm_up_imports_no_scipy():
     """A pilot does it in a fresh process, where SciPy takes seconds."""
     code = (

@@ -16,9 +16,11 @@ import pytest
 from bench.oracle.model import Oracle
 from bench.record.schema import Check
 from bench.testing import predicting, proof, reference, training
-from bench.testing.zoo import CHEATS, HONEST, examine, subject_of, timed
+from bench.testing.zoo import CHEATS, HONEST, examine, subject_of
 from bench.verify import pace, witness
 from bench.verify.equivalence import Subject, verify
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)

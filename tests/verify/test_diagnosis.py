@@ -24,6 +24,8 @@ from bench.verify.envelope import fingerprint
 from bench.verify.equivalence import verify
 from bench.verify.golden import checked_golden
 
+pytestmark = pytest.mark.slow
+
 RESIDUAL, ASSORTED = kit_workloads()
 NORMALISED = replace(RESIDUAL, network=replace(RESIDUAL.network, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)))
 

@@ -19,6 +19,8 @@ from bench.verify.equivalence import Subject, verify
 from bench.verify.timed import first_steps
 from workloads.networks import small_residual
 
+pytestmark = pytest.mark.slow
+
 RESIDUAL, ASSORTED = kit_workloads()
 TINY = Workload(
     name="tiny",

@@ -24,6 +24,8 @@ from bench.verify.unforeseen import unforeseen_batch, unforeseen_images
 from bench.verify.updates import Walk, check_updates
 from bench.verify.witness import MOST_DRAWS, witness_loss, witness_predictions, witness_training
 
+pytestmark = pytest.mark.slow
+
 RESIDUAL, ASSORTED = kit_workloads()
 SETTINGS = Settings("float64", 16, 1)
 

@@ -17,6 +17,7 @@ def test_is_a_data_reader(reader):
     assert contract is reader
 
 
+@pytest.mark.process
 def test_importing_is_cheap():
     """The plugin is imported to be listed: Pillow, pandas and frameworks wait until an image is read."""
     code = "import sys, workloads.images.reader; print([m for m in ('PIL', 'pandas', 'torch', 'jax', 'scipy') if m in sys.modules])"

@@ -7,6 +7,8 @@ from scipy.stats import rankdata
 from workloads.lesions import SyntheticLesions
 from workloads.lesions.signs import draw
 
+pytestmark = pytest.mark.slow
+
 TRAIN, TEST = 2000, 2000
 EPOCHS, BATCH = 6, 50
 
