@@ -7,7 +7,8 @@ its own environment, and its own ``bench report --format json`` says what its re
 difference is the logarithm of the ratio of its two rates; over pairs they are judged as ``bench check`` judges its own
 (``bench/statistics/pairs.py``, docs/verdicts.md): 2 % is tolerated, 5 % must be found, and a false alarm in the whole table has a
 probability of at most 2 %. Runs that follow each other scatter more than processes that take turns block by block, so few pairs
-answer *inconclusive* rather than *pass*; what would have been found four times in five stands beside it. Then the parent's CPU use
+answer *inconclusive* rather than *pass*: of 8 cases, those pass whose pairs scatter by 1.3 % or less with 4 pairs, by 2.8 % with 8
+and by 4.4 % with 12. What would have been found four times in five stands beside each verdict. Then the parent's CPU use
 during trials and the CPU time of a start, of either side. Exit code 1 where a case has regressed.
 
 OPTIONs go to ``bench run``. Batch sizes are fixed and no other ways are searched, since what pilots choose may differ from run to
@@ -42,6 +43,9 @@ SIDES = ("before", "after")
 FINISHED = ("0", "6")
 """Exit codes of a run that left a record: whole, or without some cases."""
 
+NO_INTERVAL = 4.0
+"""From the low to the high end of an interval, times: more tells nothing about speed."""
+
 Rates = dict[str, float]
 """Items per second by case."""
 
@@ -61,8 +65,15 @@ class Judged:
             return [self.case, f"{self.rate:,.4g}", "–", str(self.pairs), "inconclusive", "–"]
         ratio, low, high = (math.exp(-log) for log in (self.effect.log_ratio, self.effect.high, self.effect.low))
         found = detectable(self.effect.standard_error, self.effect.degrees_of_freedom, level)
-        figures = f"{ratio:.3f} ({low:.3f} to {high:.3f})"
-        return [self.case, f"{self.rate:,.4g}", figures, str(self.pairs), self.verdict, f"{100 * found:.0f} %"]
+        figures = f"{ratio:.3f} ({low:.3f} to {high:.3f})" if high < NO_INTERVAL * low else f"{ratio:.3f} (says nothing)"
+        return [
+            self.case,
+            f"{self.rate:,.4g}",
+            figures,
+            str(self.pairs),
+            self.verdict,
+            f"{100 * found:.0f} %" if found < 1 else "–",
+        ]
 
     @property
     def verdict(self) -> str:
