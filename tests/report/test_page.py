@@ -206,7 +206,7 @@ def expected(report: Report) -> dict[str, Any]:
             {
                 "title": section.title, "columns": list(section.table.columns), "rows": [list(row) for row in section.table.rows],
                 "sentence": sentence(group, report.assumptions), "subject": subject(group, report.assumptions), "lines": list(section.lines), "costs": costs,
-                "costLines": list(cut([*cost_notes(group, labels, report.assumptions)])) if priced else [],
+                "costLines": list(cut([*cost_notes(group, report.assumptions)])) if priced else [],
                 "pictureTitle": next(headlines(report)).title,
                 "energies": [
                     [label, estimated(row.best.projection.energy, energy)] for row, label in zip(group.rows, row_labels(group), strict=True)
