@@ -196,7 +196,6 @@ def expected(report: Report) -> dict[str, Any]:
     for group in report.groups:
         section = headline(group, report)
         assert section.table is not None
-        labels = row_labels(group)
         priced = any(row.price is not None for row in group.rows)
         costs = [
             list(cost_cells(row, label, group, report.assumptions))
