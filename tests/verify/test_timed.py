@@ -17,6 +17,7 @@ from bench.spec.weights import initial_weights
 from bench.testing import kit_workloads
 from bench.testing.reference import ReferenceBackend, rounding
 from bench.testing.workloads import conv_norm
+from bench.verify import pace
 from bench.verify.golden import calibrated_weights, checked_golden
 from bench.verify.pace import TRIES, TimedRun
 from bench.verify.timed import DRAWS, check_predictions, check_timed_losses, first_steps
@@ -209,10 +210,11 @@ def test_a_quick_moment_of_a_busy_machine_is_not_held_against_a_trainer(monkeypa
     assert all(c.passed for c in checks if c.name != "ordinary batches take as long")
 
 
-@pytest.mark.parametrize("steps", [8, 9, 24])  # whose short blocks have one step, two, and more
+@pytest.mark.parametrize("steps", [8, 9, 64])  # whose short blocks have one step, two, and more
 def test_steps_left_out_of_long_blocks_are_found_out(monkeypatch: pytest.MonkeyPatch, steps: int):
     """All blocks take as long as one step does; a short block of several steps, too."""
     clock = [0.0]
+    monkeypatch.setattr(pace, "TRIES", 4)  # by this clock the next try takes as long as the last
     monkeypatch.setattr("bench.verify.witness.time.perf_counter", lambda: clock[0])
     inner = ReferenceBackend().trainer(RESIDUAL, initial_weights(RESIDUAL.network, 7), "reference", SETTINGS)
 
