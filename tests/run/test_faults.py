@@ -18,7 +18,7 @@ from bench.record.figures import log_tail
 from bench.record.files import read_record
 from bench.record.schema import Record
 from bench.run.journal import Journal
-from tests.support.site import bench, bench_process, environment, move_in, start_bench
+from tests.support.site import bench, bench_process, environment, install_misbehaving, move_in, start_bench
 from tests.support.waiting import PATIENCE, hurry_while_alive, wait_for
 
 # Only this test's plugin runs: describing torch and jax would take seconds in every test.
@@ -213,35 +213,40 @@ def test_a_full_disk_keeps_what_is_there(tmp_path, site):
     assert 0 < len(journal) <= kibibytes * 1024
 
 
-def plan_of_an_interrupted_run(folder: Path, site: Path) -> Path:
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory) -> tuple[Path, Path]:
+    """A folder with a run that was interrupted in the middle, and the packages that it found."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    site = folder / "site"
+    install_misbehaving(site)
     running = start_bench([*TRAIN, "--trials", "3", *held_after(1, folder)], folder, site)
     wait_until_held(folder)
     running.send_signal(signal.SIGINT)
     running.wait(PATIENCE)
-    return the_run(folder) / "plan.json"
+    return folder, site
 
 
-def test_resuming_on_another_machine_is_refused(tmp_path, site):
-    plan = plan_of_an_interrupted_run(tmp_path, site)
-    plan.write_text(re.sub(r'"fingerprint": "\w+"', '"fingerprint": "0123456789abcdef"', plan.read_text(), count=1))
-    done = bench(["run", "--resume", str(plan.parent), "--quiet"], tmp_path, site)
-    assert done.returncode == 4
-    assert "another machine" in done.stderr
-
-
-def test_resuming_with_other_software_is_refused(tmp_path, site):
-    plan = plan_of_an_interrupted_run(tmp_path, site)
-    text = plan.read_text()
-    for old, new, words in (
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (r'"fingerprint": "\w+"', '"fingerprint": "0123456789abcdef"', "another machine"),
         ('"oracle": "1"', '"oracle": "0.9"', "misbehaving had oracle 0.9 and has oracle 1"),
         ('"bench": "', '"bench": "0.0.', "accelbench was 0.0."),
         ('"dots-small": "', '"dots-small": "x', "the images are not the same"),
-    ):
-        assert old in text
-        plan.write_text(text.replace(old, new))
-        done = bench(["run", "--resume", str(plan.parent), "--quiet"], tmp_path, site)
-        assert done.returncode == 4, done.stderr
-        assert words in done.stderr
+    ],
+)
+def test_resuming_on_another_machine_or_with_other_software_is_refused(interrupted, old, new, words):
+    folder, site = interrupted
+    plan = the_run(folder) / "plan.json"
+    text = plan.read_text()
+    changed = re.sub(old, new, text, count=1)
+    assert changed != text
+    plan.write_text(changed)
+    done = bench(["run", "--resume", str(plan.parent), "--quiet"], folder, site)
+    plan.write_text(text)
+    assert done.returncode == 4, done.stderr
+    assert words in done.stderr
 
 
 def test_a_layer_that_the_backend_lacks_is_a_skip_and_alone_nothing_to_measure(tmp_path, site):
