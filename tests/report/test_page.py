@@ -244,7 +244,7 @@ def table_of_cases() -> list[Assumptions]:
         Assumptions(budget_hours=1e-6),
     ]
     cases += [Assumptions(dataset=dataset) for dataset in DATASETS.values()]
-    for _ in range(150):
+    for _ in range(75):
         dataset = rng.choice(list(DATASETS.values()))
         images = rng.choice([None, rng.randint(1, 50), int(10 ** rng.uniform(1, 12))])
         megapixels = rng.choice([None, None, round(10 ** rng.uniform(-4, 3), 5)])
