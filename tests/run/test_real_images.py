@@ -58,17 +58,10 @@ def test_a_folder_with_its_table(real_data, tmp_path):
 
 
 def test_originals_for_preprocessing(real_data, tmp_path):
+    data = real_data / "isic_uda1_originals"
     record, _ = measured(
-        tmp_path,
-        "--backend",
-        "cpu",
-        "--phase",
-        "preprocess",
-        "--size",
-        "standard",
-        "--data",
-        str(real_data / "isic_uda1_originals"),
-    )
+        tmp_path, "--backend", "cpu", "--phase", "preprocess", "--size", "standard", "--data", str(data)
+    )  # fmt: skip
     assert [case.cores for case in record.cases] == sorted({1, max(1, usable_cores() // 2), usable_cores()})
     assert all(sum(pixels(trial)) > 0 for trial in record.trials if trial.role == "trial")
 
