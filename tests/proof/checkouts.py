@@ -30,11 +30,13 @@ class Checkout:
         return {**kept, "PYTHONPATH": str(self.folder), **more}
 
     def run(
-        self, words: list[str], cwd: Path, variables: Mapping[str, str] | None = None
+        self, words: list[str], cwd: Path, variables: Mapping[str, str] | None = None, core: int | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run the interpreter with these arguments; ``cwd`` must not be a folder with code of this project."""
+        """Run the interpreter with these arguments, on one ``core`` only where it is given; ``cwd`` must not be a folder with code
+        of this project."""
+        pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
         return subprocess.run(
-            [str(self.python), *words],
+            [*pinned, str(self.python), *words],
             cwd=cwd,
             env=self.environment(**(variables or {})),
             capture_output=True,

@@ -1,8 +1,11 @@
 """Proof that a rebuilding costs no speed: quick runs of an earlier commit and of this working tree in turns, case by case.
 
-    python tests/proof/quick_runs.py [PAIRS] [--commit COMMIT] [--before FOLDER] [--after FOLDER] [--keep FOLDER] [-- OPTION ...]
+    python tests/proof/quick_runs.py [PAIRS] [--at-once] [--commit COMMIT] [--before FOLDER] [--after FOLDER] [--keep FOLDER]
+                                     [-- OPTION ...]
 
-On an otherwise idle machine. A pair is a run of each side, one after the other; which comes first alternates. Each side runs in
+On an otherwise idle machine. A pair is a run of each side, one after the other; which comes first alternates. With ``--at-once`` both
+sides of a pair run at the same time, on a core each, which they exchange from pair to pair: on a virtual machine whose pace drifts,
+a pair's difference then scatters less. Each side runs in
 its own environment, and its own ``bench report --format json`` says what its records hold, since their schema may differ. A pair's
 difference is the logarithm of the ratio of its two rates; over pairs they are judged as ``bench check`` judges its own
 (``bench/statistics/pairs.py``, docs/verdicts.md): 2 % is tolerated, 5 % must be found, and a false alarm in the whole table has a
@@ -20,9 +23,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -123,12 +128,14 @@ def orders(pairs: int) -> Iterator[tuple[str, ...]]:
     return (SIDES if number % 2 == 0 else SIDES[::-1] for number in range(pairs))
 
 
-def measured(checkout: Checkout, folder: Path, options: Sequence[str]) -> Rates:
-    """One run into the new folder ``folder``. Raises SystemExit where it leaves no record, or one that cannot be reported."""
+def measured(checkout: Checkout, folder: Path, options: Sequence[str], core: int | None = None) -> Rates:
+    """One run into the new folder ``folder``, on one ``core`` only where it is given. Raises SystemExit where it leaves no record, or
+    one that cannot be reported."""
     folder.mkdir(parents=True)
     variables = {"BENCH_CACHE": str(folder.parent / "cache")}
     run = ["-m", "bench", *QUICK, *options, "-o", "runs"]
-    done = checkout.run(run, folder, variables)
+    # Runs queue by a lock in the folder for temporary files, each in its own.
+    done = checkout.run(run, folder, variables if core is None else {**variables, "TMPDIR": str(folder)}, core)
     if str(done.returncode) not in FINISHED:
         raise SystemExit(f"{' '.join(run)} ended with {done.returncode}:\n{done.stderr.decode()}")
     said_by = checkout.run(["-m", "bench", "report", "runs", "--format", "json"], folder, variables)
@@ -144,6 +151,24 @@ def in_turns(sides: dict[str, Checkout], pairs: int, folder: Path, options: Sequ
         for side in order:
             print(f"pair {number + 1} of {pairs}: {side} …", file=sys.stderr, flush=True)
             found[side].append(measured(sides[side], folder / side / str(number), options))
+    return found
+
+
+def at_once(sides: dict[str, Checkout], pairs: int, folder: Path, options: Sequence[str]) -> dict[str, list[Rates]]:
+    """Every run of each side, by its number; the two of a pair at the same time, on a core each."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        raise SystemExit("--at-once takes two cores; this process may use one")
+    found: dict[str, list[Rates]] = {side: [] for side in SIDES}
+    with ThreadPoolExecutor(2) as pool:
+        for number, order in enumerate(orders(pairs)):
+            print(f"pair {number + 1} of {pairs}: {' and '.join(order)} …", file=sys.stderr, flush=True)
+            runs = {
+                side: pool.submit(measured, sides[side], folder / side / str(number), options, core)
+                for side, core in zip(order, cores, strict=True)
+            }
+            for side, run in runs.items():
+                found[side].append(run.result())
     return found
 
 
@@ -179,6 +204,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--before", type=Path, help="a ready checkout of that commit with an environment in .venv")
     parser.add_argument("--after", type=Path, help="another one, instead of this working tree")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep every run here; must not exist yet")
+    parser.add_argument("--at-once", action="store_true", help="both runs of a pair at the same time, on a core each")
     cut = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:cut])
     before = checkout_in(options.before) if options.before else checkout_of(options.commit)
@@ -187,7 +213,7 @@ def main(words: list[str]) -> int:
         print(f"{side}: {checkout.described()}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = (options.keep or Path(name)).absolute()
-        rates = in_turns(sides, options.pairs, folder, words[cut + 1 :])
+        rates = (at_once if options.at_once else in_turns)(sides, options.pairs, folder, words[cut + 1 :])
         found = judged(rates["before"], rates["after"])
         print(f"\n{table(found)}\n", flush=True)
         print("\n".join(costs(sides, folder)))
