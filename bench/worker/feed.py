@@ -1,4 +1,4 @@
-"""Batches for timing: views into a prepared array, every batch a different one, at no cost per batch; or decoded from image files on
+"""Batches for timing: views into a prepared array, every image a different one, at no cost per batch; or decoded from image files on
 the way, at the cost that is to be measured."""
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from bench.contract import DataReader, Workload
 from bench.spec import Weights
 from bench.verify.batches import Batch
+from bench.verify.unforeseen import shifted
 
 RESIDENT_BYTES = 2 * 2**30
 FILES = "files.json"  # in the prepared folder: the image files to decode
@@ -30,41 +32,76 @@ class Batches(Protocol):
         ...
 
 
-class Feed:
-    """Batches of ``batch_size`` consecutive images at starting points that do not repeat until all have been used.
+@dataclass(frozen=True)
+class Place:
+    """Where a batch begins: in which turn of the feed's colours, and at which pixel of its images."""
 
-    Overlapping batches are never equal, so a backend that remembers answers gains nothing.
+    turn: int
+    pixel: int
+
+
+class Feed:
+    """Batches of images that never come again, at no cost for each batch.
+
+    A batch is a view of ``batch_size`` images' worth of pixels, and begins at any pixel of any image: a window into the row of all
+    images. One pass over the images takes one such offset and cuts them into batches without overlap, in random order; the next
+    pass takes another offset. The first takes none, so that its images are those of the data. After all offsets, which are as many
+    as an image has pixels, every image changes its colours (exclusive or with three random bytes) in a new array, since the old one
+    may be in flight. That costs about a nanosecond for each image that the new array gives.
+
+    A backend that remembers answers therefore gains nothing. ``image`` says what was in a batch of an earlier turn.
     """
 
     def __init__(self, folder: Path, batch_size: int, seed: int) -> None:
         images, labels = load_arrays(folder)
-        if len(labels) < 2 * batch_size:
-            index = np.arange(2 * batch_size) % len(labels)
-            images, labels = images[index], labels[index]
-        self.images, self.labels = images, labels
-        self.batch_size = batch_size
         self._rng = np.random.default_rng(seed)
-        self._starts = self._shuffled()
-        self._at = 0
+        if len(labels) < 2 * batch_size:  # some are needed several times, each time rolled and coloured differently
+            images, count = shifted(images, 2 * batch_size, self._rng), len(labels)
+            labels = labels[np.arange(2 * batch_size) % count]
+        self.labels = labels
+        self.batch_size = batch_size
+        self._shape = images.shape[1:]
+        self._pixels = images.shape[1] * images.shape[2]  # of one image
+        self._row = images.reshape(-1, images.shape[3])  # all pixels, in the colours of this turn
+        self._colours = np.zeros((1, images.shape[3]), np.uint8)  # of each turn so far
+        self._places = self._draw()
 
-    def _shuffled(self) -> NDArray[np.int64]:
-        return self._rng.permutation(len(self.labels) - self.batch_size + 1)
+    def _draw(self) -> Iterator[Place]:
+        batch = self.batch_size * self._pixels
+        while True:
+            for offset in (0, *(1 + self._rng.permutation(self._pixels - 1))):
+                for number in self._rng.permutation((len(self._row) - int(offset)) // batch):
+                    yield Place(len(self._colours) - 1, int(offset) + batch * int(number))
+            self._change_colours()
 
-    def next_start(self) -> int:
+    def _change_colours(self) -> None:
+        colours = self._colours[-1]
+        while (self._colours == colours).all(axis=1).any():
+            colours = self._rng.integers(0, 256, colours.shape, np.uint8)
+        # Long rows, for an exclusive or over three bytes at a time is slow.
+        change = np.tile(self._colours[-1] ^ colours, self._pixels)
+        self._row = (self._row.reshape(-1, len(change)) ^ change).reshape(self._row.shape)
+        self._colours = np.concatenate([self._colours, colours[None]])
+
+    def next_place(self) -> Place:
         """Where the next batch begins."""
-        if self._at == len(self._starts):
-            self._starts, self._at = self._shuffled(), 0
-        self._at += 1
-        return int(self._starts[self._at - 1])
+        return next(self._places)
 
-    def batch(self, start: int) -> Batch:
-        """The batch that begins at ``start``: views, not copies."""
-        stop = start + self.batch_size
-        return self.images[start:stop], self.labels[start:stop]
+    def batch(self, place: Place) -> Batch:
+        """The batch that begins there, in the present turn: views, not copies. A label is that of the image in which its own begins."""
+        first = place.pixel // self._pixels
+        pixels = self._row[place.pixel : place.pixel + self.batch_size * self._pixels]
+        return pixels.reshape(self.batch_size, *self._shape), self.labels[first : first + self.batch_size]
+
+    def image(self, place: Place, number: int) -> NDArray[np.uint8]:
+        """Return one image (height, width, 3) of a batch of this turn or of an earlier one."""
+        first = place.pixel + number * self._pixels
+        pixels = self._row[first : first + self._pixels] ^ self._colours[-1] ^ self._colours[place.turn]
+        return np.asarray(pixels.reshape(self._shape))
 
     def next(self) -> Batch:
         """The next batch."""
-        return self.batch(self.next_start())
+        return self.batch(self.next_place())
 
 
 class FileFeed:

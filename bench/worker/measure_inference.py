@@ -22,7 +22,7 @@ from bench.verify.timed import IMAGES_CHECKED, check_predictions
 from bench.verify.witness import witness_predictions
 from bench.worker.answers import RankResult
 from bench.worker.channel import out_of_memory
-from bench.worker.feed import Feed, load_calibrated
+from bench.worker.feed import Feed, Place, load_calibrated
 from bench.worker.pilot import course, settle
 from bench.worker.plugins import depth_of
 from bench.worker.timing import SAMPLE_SECONDS, PilotCourse, run_pipelined, time_one_by_one
@@ -34,7 +34,7 @@ CHOICE_SECONDS = 12.0
 WORTH_TRYING, CLEARLY_SLOWER = 1.02, 0.8
 """A bigger batch must be so much faster to be chosen; only one that is so much slower ends the search, for pilots are noisy."""
 
-Answers = list[tuple[int, NDArray[np.floating]]]  # where each batch began in the feed, and its predictions
+Answers = list[tuple[Place, NDArray[np.floating]]]  # where each batch began in the feed, and its predictions
 
 
 @dataclass
@@ -44,14 +44,22 @@ class Rig:
     predictor: Predictor
     feed: Feed
     depth: int  # batches in flight
+    _drawn: tuple[Place, NDArray[np.uint8]] | None = None
 
-    def launch(self) -> tuple[int, Any]:
+    def draw(self) -> None:
+        """Make the images of the next batch ready, ahead of its launch."""
+        place = self.feed.next_place()
+        self._drawn = place, self.feed.batch(place)[0]
+
+    def launch(self) -> tuple[Place, Any]:
         """Stage and enqueue the next batch."""
-        start = self.feed.next_start()
-        images, _ = self.feed.batch(start)
-        return start, self.predictor.run(self.predictor.stage(images))
+        if self._drawn is None:
+            self.draw()
+        assert self._drawn is not None
+        (place, images), self._drawn = self._drawn, None
+        return place, self.predictor.run(self.predictor.stage(images))
 
-    def wait(self, launched: tuple[int, Any]) -> tuple[int, NDArray[np.floating]]:
+    def wait(self, launched: tuple[Place, Any]) -> tuple[Place, NDArray[np.floating]]:
         """Return where a launched batch began in the feed, and its predictions."""
         return launched[0], self.predictor.wait(launched[1])
 
@@ -70,17 +78,19 @@ def measure_single_stream(bench: Workbench) -> RankResult:
     rig, measured = _start(bench, bench.job.case.batch_size)
     with bench.stage("steady"):
         count = blocks.warmup + blocks.samples
-        timed = time_one_by_one(lambda: rig.wait(rig.launch()), count, before=_turn_now_and_then(bench))
+        timed = time_one_by_one(lambda: rig.wait(rig.launch()), count, before=_before_each_query(bench, rig))
     note_samples(measured, blocks, timed.samples, 1)
     return _finish(bench, rig, measured, timed.results)
 
 
-def _turn_now_and_then(bench: Workbench) -> Callable[[], None]:
-    """Queries are too short for a turn each: one turn lasts as long as a sample of another phase."""
+def _before_each_query(bench: Workbench, rig: Rig) -> Callable[[], None]:
+    """Make its image ready, which is not timed. Queries are too short for a turn each: one turn lasts as long as a sample of
+    another phase."""
     ends = 0.0
 
     def before() -> None:
         nonlocal ends
+        rig.draw()
         if perf_counter() >= ends:
             bench.turn()
             ends = perf_counter() + SAMPLE_SECONDS
@@ -196,9 +206,9 @@ def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
         return Check(name="timed predictions", passed=False, detail=detail)
     images, predictions = [], []
     for _ in range(IMAGES_CHECKED):
-        start, predicted = answers[secrets.randbelow(len(answers))]
+        place, predicted = answers[secrets.randbelow(len(answers))]
         row = secrets.randbelow(len(predicted))
-        images.append(rig.feed.images[start + row])
+        images.append(rig.feed.image(place, row))
         predictions.append(predicted[row])
     weights = load_calibrated(bench.folder)
     return check_predictions(bench.workload.network, weights, images, predictions, bench.job.case.precision)

@@ -1,4 +1,4 @@
-"""Batches for timing: views, all different, and enough of them from a handful of images."""
+"""Batches for timing: views, no image twice, and enough of them from a handful of images."""
 
 from __future__ import annotations
 
@@ -19,30 +19,65 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_no_batch_repeats_until_all_starts_are_used(folder):
-    feed = Feed(folder, 8, seed=1)
-    batches = [feed.next()[0].tobytes() for _ in range(33)]
-    assert len(set(batches)) == 33
+def images_of(feed, batches):
+    return [image.tobytes() for _ in range(batches) for image in feed.next()[0]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 20, 64])
+def test_no_image_comes_twice(folder, batch_size):
+    """Through all offsets, and on in other colours: 40 images of 36 pixels, or 128 made of them."""
+    seen = images_of(Feed(folder, batch_size, seed=1), 4000 // batch_size)
+    assert len(seen) >= 2 * 36 * 40
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_first_pass_has_the_images_as_they_are(folder):
+    given = {image.tobytes() for image in np.load(folder / "images.npy")}
+    assert set(images_of(Feed(folder, 8, seed=1), 5)) == given
 
 
 def test_batches_are_views_with_their_own_labels(folder):
     feed = Feed(folder, 8, seed=1)
-    start = feed.next_start()
-    images, labels = feed.batch(start)
-    assert np.shares_memory(images, feed.images)
-    assert labels.tolist() == [(start + i) % 2 for i in range(8)]
+    places = [feed.next_place() for _ in range(6)]
+    batches = [feed.batch(place) for place in places]
+    assert all(np.shares_memory(images, batches[0][0].base) for images, _ in batches)
+    assert all(images.flags.c_contiguous and images.shape == (8, 6, 6, 3) for images, _ in batches)
+    for place, (_, labels) in zip(places, batches, strict=True):
+        assert labels.tolist() == [(place.pixel // 36 + i) % 2 for i in range(8)]
 
 
-def test_few_images_are_repeated_for_a_large_batch(folder):
+def test_what_was_in_a_batch_can_be_told_after_the_colours_have_changed(folder):
+    feed = Feed(folder, 8, seed=1)
+    places, batches, turns = [], [], []
+    for _ in range(600):
+        places.append(feed.next_place())
+        batches.append(feed.batch(places[-1])[0])
+        turns.append(places[-1].turn)
+    assert turns[-1] >= 3
+    for place, images in zip(places[::7], batches[::7], strict=True):
+        assert np.array_equal(np.stack([feed.image(place, row) for row in range(8)]), images)
+
+
+def test_batches_in_flight_stay_as_they_are(folder):
+    feed = Feed(folder, 8, seed=1)
+    images = feed.next()[0]
+    kept = images.copy()
+    while feed.next_place().turn < 2:
+        pass
+    assert np.array_equal(images, kept)
+
+
+def test_few_images_are_rolled_and_coloured_for_a_large_batch(folder):
     images, labels = Feed(folder, 64, seed=0).next()
     assert images.shape == (64, 6, 6, 3)
     assert len(labels) == 64
+    assert len({image.tobytes() for image in images}) == 64
 
 
 def test_the_order_is_the_seeds(folder):
     first, again, other = (Feed(folder, 8, seed=seed) for seed in (1, 1, 2))
-    starts = [[feed.next_start() for _ in range(10)] for feed in (first, again, other)]
-    assert starts[0] == starts[1] != starts[2]
+    places = [[feed.next_place() for _ in range(10)] for feed in (first, again, other)]
+    assert places[0] == places[1] != places[2]
 
 
 class Numbers:

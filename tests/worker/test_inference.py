@@ -7,7 +7,9 @@ import os
 import pytest
 
 from backends.cpu import CpuBackend
+from bench.worker import measure_inference
 from bench.worker.channel import Channel
+from bench.worker.feed import Feed
 from bench.worker.jobs import Blocks, Measure
 from bench.worker.measure import measure
 from tests.worker.test_alive import CPU, DOTS, case, prepared
@@ -30,6 +32,40 @@ class Counting:
     def wait(self, pending):
         self._now -= 1
         return self._inner.wait(pending)
+
+
+def test_a_query_finds_its_image_made(tmp_path, monkeypatch):
+    """Its time holds the query alone, and no query gets an image that another has had."""
+    channel = Channel(os.open(os.devnull, os.O_WRONLY))
+    monkeypatch.setattr(channel, "turn", lambda: None)
+    inside, asked = [False], []
+    timed, make = measure_inference.time_one_by_one, Feed.batch
+
+    def watched(query, *given, **named):
+        def asking():
+            inside[0] = True
+            found = query()
+            inside[0] = False
+            return found
+
+        return timed(asking, *given, **named)
+
+    def batch(feed, place):
+        assert not inside[0]
+        found = make(feed, place)
+        asked.append(found[0].tobytes())
+        return found
+
+    monkeypatch.setattr(measure_inference, "time_one_by_one", watched)
+    monkeypatch.setattr(Feed, "batch", batch)
+    job = Measure(
+        case=case("infer", "single-stream", batch_size=1), backend=CPU, workload=DOTS, prepared=prepared(tmp_path, channel),
+        seconds=0.01, seed=1, blocks=Blocks(steps=1, warmup=1, samples=200),
+    )  # fmt: skip
+    found = measure(job, channel)
+    assert all(check.passed for check in found.checks if "predictions" in check.name)
+    assert len(asked) >= 201
+    assert len(set(asked)) == len(asked)
 
 
 @pytest.mark.parametrize(
