@@ -24,6 +24,7 @@ from bench.verify.pace import TimedRun
 from bench.verify.timed import check_predictions, check_timed_losses, first_steps
 from bench.verify.unforeseen import unforeseen_images
 from bench.verify.witness import witness_predictions, witness_training
+from bench.worker.plugins import depth_of
 from bench.worker.timing import time_pipelined
 
 ATTEMPTS = 3
@@ -34,7 +35,12 @@ BY_THE_CLOCK = (
 )
 SAMPLES, STEPS = 5, 8
 BATCHES = 10
-"""They come round again, as they do in a long trial: a device that remembers them is quicker than it will be as a witness."""
+"""They come round again, which those of ``bench run`` never do: a device that remembers them is quicker than it will be as a witness.
+In inference as many are timed as there are, and then come again beside witness batches, so that a device that remembers some of them
+only is told too."""
+
+PAIRS, FEW_PAIRS = 64, 16
+"""Of an ordinary and a witness batch: among so many, one in five that is remembered lies beyond chance. A slow device makes few."""
 
 SLOW = 0.1
 """Seconds: a step that takes longer makes a sample of its own."""
@@ -104,7 +110,9 @@ def _inference_trial(subject: Subject) -> list[Check]:
     weights = Questions(subject).weights
     predictor = subject.predictor(weights)
     rng = np.random.default_rng(32)
-    feed = cycle([unforeseen_images(workload, settings.batch_size, rng) for _ in range(BATCHES)])
+    batches = [unforeseen_images(workload, settings.batch_size, rng) for _ in range(SAMPLES * STEPS)]
+    feed = cycle(batches)
+    depth = depth_of(predictor)
     asked: list[Images] = []
 
     def launch() -> Pending:
@@ -112,16 +120,19 @@ def _inference_trial(subject: Subject) -> list[Check]:
         return predictor.run(predictor.stage(asked[-1]))
 
     steps = _steps(lambda count: [predictor.wait(launch()) for _ in range(count)])
+    feed = cycle(batches[: SAMPLES * steps])
     asked.clear()
-    timed = time_pipelined(launch, predictor.wait, SAMPLES * steps, clock=time.perf_counter)
+    timed = time_pipelined(launch, predictor.wait, SAMPLES * steps, clock=time.perf_counter, depth=depth)
     samples = [sum(timed.samples[at : at + steps]) for at in range(0, len(timed.samples), steps)]
     rows = rng.integers(0, settings.batch_size, len(asked))
     images = [batch[row] for batch, row in zip(asked, rows, strict=True)]
     predictions = [answer[row] for answer, row in zip(timed.results, rows, strict=True)]
-    seen = TimedRun(settings.batch_size, steps, median(samples), ordinary=lambda: (next(feed), np.zeros(0, np.int32)))
+    ordinary = lambda: (next(feed), np.zeros(0, np.int32))  # noqa: E731
+    pairs = PAIRS if steps == STEPS else FEW_PAIRS
+    seen = TimedRun(settings.batch_size, steps, median(samples), ordinary=ordinary, pairs=pairs)
     return [
         check_predictions(workload.network, weights, images, predictions, settings.precision),
-        *witness_predictions(predictor, workload, weights, settings.precision, seen, 2, rng),
+        *witness_predictions(predictor, workload, weights, settings.precision, seen, depth, rng),
     ]
 
 

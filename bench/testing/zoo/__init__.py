@@ -178,7 +178,19 @@ CHEATS: dict[str, Cheat] = {
         predictors.FirstAnswerAgain, "another batch after it", "timed predictions"
     ),
     "predictor remembers images": _predictor(predictors.RemembersImages, "ordinary batches take as long"),
-    "predictor remembers batches": _predictor(predictors.RemembersBatches, "checked blocks as quick as timed ones"),
+    "predictor remembers an image in five": _predictor(predictors.RemembersSomeImages, "ordinary batches take as long"),
+    "predictor remembers two images in five": _predictor(predictors.RemembersMoreImages, "ordinary batches take as long"),
+    "predictor remembers three images in five": _predictor(predictors.RemembersMostImages, "ordinary batches take as long"),
+    "predictor remembers batches": _predictor(predictors.RemembersBatches, "ordinary batches take as long"),
+    "predictor remembers a batch in five": _predictor(predictors.RemembersSomeBatches, "ordinary batches take as long"),
+    "predictor remembers two batches in five": _predictor(predictors.RemembersMoreBatches, "ordinary batches take as long"),
+    "predictor remembers three batches in five": _predictor(
+        predictors.RemembersMostBatches, "ordinary batches take as long"
+    ),
+    "predictor knows images by a few pixels": _predictor(predictors.RemembersByAFewPixels, "ordinary batches take as long"),
+    "predictor knows images by their colour": _predictor(
+        predictors.RemembersByColour, "timed predictions", "ordinary batches take as long"
+    ),
     "predictor knows the golden batches": _predictor(
         predictors.KnowsGoldenBatches, "unforeseen images", "timed predictions", "witness predictions"
     ),
