@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -26,11 +27,18 @@ from bench.spec import (
 from bench.spec.layers import map_network
 
 
-def predict(network: Network, weights: Weights, images: NDArray[np.uint8], arithmetic: Arithmetic = exact) -> Array:
-    """Class probabilities (batch, classes), float64, of uint8 NHWC ``images``, with the running statistics."""
+def predict(
+    network: Network,
+    weights: Weights,
+    images: NDArray[np.uint8],
+    arithmetic: Arithmetic = exact,
+    finish: Callable[[Array], Array] = softmax,
+) -> Array:
+    """Class probabilities (batch, classes), float64, of uint8 NHWC ``images``, with the running statistics; or what else ``finish``
+    makes of the logits (batch, classes)."""
     state = Pass(_float64(weights), False, arithmetic)
     logits, _ = _network(network, images, state)
-    return softmax(logits)
+    return finish(logits)
 
 
 def training_loss(

@@ -95,7 +95,8 @@ class BackendConformance:
 
     def test_layer(self, layer: Target, tmp_path_factory: Any) -> None:
         """Each layer type alone."""
-        self._examine(verify, layer, tmp_path_factory)
+        examine = lambda subject: verify(subject) + predicting.check_varied_weights(subject)  # noqa: E731
+        self._examine(examine, layer, tmp_path_factory)
 
     def test_equivalence(self, target: Target, tmp_path_factory: Any) -> None:
         """Losses, weights, statistics and predictions are the oracle's: what ``bench verify`` checks."""

@@ -1,4 +1,5 @@
-"""What the contract asks of a predictor: probabilities, in order, each image for itself, whatever else is in flight."""
+"""What the contract asks of a predictor: probabilities, in order, each image for itself, whatever else is in flight, with any
+weights."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from bench.contract import Predictor
 from bench.oracle.model import predict
 from bench.record.schema import Check
-from bench.spec import Weights
+from bench.spec import Dense, Network, Weights, walk
 from bench.testing.training import check_optional
 from bench.verify.batches import Images
 from bench.verify.compare import check_predictions
@@ -153,8 +154,60 @@ def check_predictors(subject: Subject) -> list[Check]:
     return [*_check_all(ask, "independent predictors", mine), ask.check("independent predictors", theirs[0], truth)]
 
 
+def check_varied_weights(subject: Subject) -> list[Check]:
+    """Weights of which none is 0 or 1: what a predictor leaves out, or takes for another, shows."""
+    ask = Questions(subject)
+    network = subject.workload.network
+    weights = varied_weights(network, ask.weights, ask.images[0])
+    truth = predict(network, weights, ask.images[0])
+    allowed = allowed_in_predictions(network, weights, ask.images[0], truth, subject.settings.precision)
+    found = _ask(subject.predictor(weights), ask.images[0].copy())
+    check = check_predictions("predictions with varied weights", found, truth, allowed)
+    return [check]
+
+
+def varied_weights(network: Network, weights: Weights, images: Images) -> Weights:
+    """``weights`` with every scale, bias and statistic moved at random, and the head's made so that logits of ``images`` have a
+    mean of 0 and a deviation of 1."""
+    rng = np.random.default_rng(22)
+    varied = {name: np.asarray(_moved(name, value, weights, rng), np.float32) for name, value in weights.items()}
+    head = _head(network)
+    if head and f"{head}.bias" in varied:
+        logits = predict(network, varied, images, finish=lambda values: values)
+        factor = 1 / logits.std()
+        varied[f"{head}.weight"] = np.asarray(varied[f"{head}.weight"] * factor, np.float32)
+        varied[f"{head}.bias"] = np.asarray((varied[f"{head}.bias"] - logits.mean(axis=0)) * factor, np.float32)
+    return varied
+
+
+def _moved(name: str, value: NDArray[np.floating], weights: Weights, rng: np.random.Generator) -> NDArray[np.floating]:
+    """One tensor of ``weights``, as ``varied_weights`` has it."""
+    kind = name.rsplit(".", 1)[-1]
+    if kind == "running_mean":
+        deviation = np.sqrt(weights[name.replace("running_mean", "running_var")])
+        return np.asarray(value + 0.5 * deviation * rng.standard_normal(value.shape))
+    if kind == "running_var":
+        return np.asarray(value * rng.uniform(0.5, 2.0, value.shape))
+    if kind == "bias":
+        return np.asarray(rng.uniform(0.3, 0.9, value.shape) * rng.choice([-1, 1], value.shape))
+    return np.asarray(rng.uniform(0.5, 1.5, value.shape)) if value.ndim == 1 else value
+
+
+def _head(network: Network) -> str:
+    """The path of the Dense that gives the logits, where one does."""
+    *_, last = walk(network)
+    return last.path if isinstance(last.layer, Dense) else ""
+
+
 def _check_all(ask: Questions, name: str, found: Sequence[Answer]) -> list[Check]:
     return [ask.check(name, answer, truth) for answer, truth in zip(found, ask.answers, strict=True)]
 
 
-PREDICTING = (check_probabilities, check_order, check_answers, check_predictor_arrays, check_predictors)
+PREDICTING = (
+    check_probabilities,
+    check_order,
+    check_answers,
+    check_predictor_arrays,
+    check_predictors,
+    check_varied_weights,
+)

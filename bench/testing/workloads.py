@@ -69,11 +69,15 @@ ASSORTED = sequential(
 """The layers that ``RESIDUAL`` has not."""
 
 
-def _workload(name: str, body: Sequential, optimizer: Optimizer, loss: CrossEntropy, summary: str) -> Workload:
+def _workload(
+    name: str, body: Sequential, optimizer: Optimizer, loss: CrossEntropy, summary: str, scale: float = 1.0
+) -> Workload:
+    """``scale``: how many times as large as usual what enters the body is."""
+    std = 0.2 / scale, 0.25 / scale, 0.3 / scale
     return Workload(
         name=name,
         size="kit",
-        network=Network(HEIGHT, WIDTH, 3, body, mean=(0.6, 0.5, 0.4), std=(0.2, 0.25, 0.3)),
+        network=Network(HEIGHT, WIDTH, 3, body, mean=(0.6, 0.5, 0.4), std=std),
         loss=loss,
         optimizer=optimizer,
         batch_size=BATCH_SIZE,
@@ -106,8 +110,14 @@ _LAYERS: Mapping[str, Layer] = {
     "Conv2d, depthwise": Conv2d(_PLANES, 6, 3, padding=1, groups=_PLANES),
     "BatchNorm": BatchNorm(_PLANES),
     "BatchNorm with a biased running variance": BatchNorm(_PLANES, running_variance="biased"),
+    "BatchNorm of small values": BatchNorm(_PLANES),
+    "BatchNorm of features": BatchNorm(_PLANES, momentum=0.5),
+    "BatchNorm of features with a biased running variance": BatchNorm(_PLANES, momentum=0.5, running_variance="biased"),
+    "BatchNorm after a bias": sequential(conv=Conv2d(_PLANES, 6, 3, padding=1, bias=True), norm=BatchNorm(6)),
     "ReLU": ReLU(),
+    "ReLU of large values": ReLU(),
     "SiLU": SiLU(),
+    "SiLU of large values": SiLU(),
     "MaxPool": MaxPool(2, 2),
     "MaxPool with padding": MaxPool(3, 2, 1),
     "AveragePool": AveragePool(2, 2),
@@ -120,18 +130,39 @@ _LAYERS: Mapping[str, Layer] = {
 }
 
 
+_SCALES = {
+    "BatchNorm of small values": 1 / 300,
+    "BatchNorm of features": 4.0,
+    "BatchNorm of features with a biased running variance": 4.0,
+    "ReLU of large values": 30.0,
+    "SiLU of large values": 60.0,
+}
+"""Where values are small, BatchNorm's variances are of the size of its epsilon. Where they are large, a limit or an overflow shows, and
+of a running variance what the batch brings."""
+
+
 def layer_workloads() -> dict[str, Workload]:
     """One network for each layer type and its options, with little else in it."""
     optimizer = SGD(Schedule(0.05), momentum=0.9)
-    return {
-        name: _workload(f"kit {name}", _around(layer), optimizer, CrossEntropy(), f"{name} alone")
-        for name, layer in _LAYERS.items()
-    }
+
+    def make(name: str, layer: Layer) -> Workload:
+        scale = _SCALES.get(name, 1.0)
+        around = _after_pooling(layer) if "of features" in name else _around(layer, scale)
+        return _workload(f"kit {name}", around, optimizer, CrossEntropy(), f"{name} alone", scale)
+
+    return {name: make(name, layer) for name, layer in _LAYERS.items()}
 
 
-def _around(layer: Layer) -> Sequential:
+def _after_pooling(layer: Layer) -> Sequential:
+    """A classifier that has the layer where each image is a few numbers: so few values show n for n - 1."""
+    return sequential(stem=Conv2d(3, _PLANES, 1), pool=GlobalAveragePool(), layer=layer, head=Dense(_PLANES, 3))
+
+
+def _around(layer: Layer, scale: float) -> Sequential:
     """The smallest classifier that has the layer: a 1x1 convolution before it, and whatever leads to logits after it."""
     stem = Conv2d(3, _PLANES, 1)
+    if scale > 1:  # large logits would teach nothing
+        return sequential(stem=stem, layer=layer, norm=BatchNorm(_PLANES), pool=GlobalAveragePool(), head=Dense(6, 3))
     match layer:
         case Flatten():
             return sequential(stem=stem, layer=layer, head=Dense(_PLANES * HEIGHT * WIDTH, 3))
