@@ -147,7 +147,7 @@ class Predictor(Protocol):
     """A network with frozen weights. Each Staged is used once, in order; two batches are in flight, or ``in_flight``."""
 
     def stage(self, images: NDArray[np.uint8]) -> Staged:
-        """Copy a batch to the device. images (batch, height, width, 3)."""
+        """Copy a batch to the device. images (batch, height, width, 3); perhaps a view into a larger array."""
         ...
 
     def run(self, staged: Staged) -> Pending:

@@ -1,10 +1,10 @@
-"""What the contract asks of a predictor: probabilities, in order, each image for itself, whatever else is in flight, with any
-weights."""
+"""What the contract asks of a predictor: probabilities, in order, each image for itself, whatever else is in flight, with any weights,
+from any array, however many images there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ from bench.verify.equivalence import Subject
 from bench.verify.golden import batches_of, calibrated_weights
 from bench.verify.timed import allowed_in_predictions
 from bench.verify.unforeseen import unforeseen_images
+from bench.worker.plugins import depth_of
 
 Answer = NDArray[np.floating]
 
@@ -154,6 +155,39 @@ def check_predictors(subject: Subject) -> list[Check]:
     return [*_check_all(ask, "independent predictors", mine), ask.check("independent predictors", theirs[0], truth)]
 
 
+def check_depth(subject: Subject) -> list[Check]:
+    """As many batches in flight as the predictor says it can use."""
+    ask = Questions(subject)
+    predictor = subject.predictor(ask.weights)
+    order = [number % len(ask.images) for number in range(depth_of(predictor))]
+    launched = [predictor.run(predictor.stage(ask.images[number].copy())) for number in order]
+    answers = [np.array(predictor.wait(one)) for one in launched]
+    name = "as many batches in flight as it says"
+    return [ask.check(name, answer, ask.answers[number]) for answer, number in zip(answers, order, strict=True)]
+
+
+def check_views(subject: Subject) -> list[Check]:
+    """Images that are a view of a larger array, and begin at any of its bytes: ``bench run`` gives such."""
+    ask = Questions(subject)
+    count = ask.images[0].size
+    row = np.concatenate([images.ravel() for images in ask.images[:2]])
+    found, truth = [], []
+    predictor = subject.predictor(ask.weights)
+    for start in (3 * 7, 3 * 64):
+        view = row[start : start + count].reshape(ask.images[0].shape)
+        truth.append(predict(subject.workload.network, ask.weights, view))
+        found.append(_ask(predictor, view))
+    return [ask.check("a view of a larger array", answer, right) for answer, right in zip(found, truth, strict=True)]
+
+
+def check_one_image(subject: Subject) -> list[Check]:
+    """A batch of one image, as in single-stream inference."""
+    ask = Questions(subject)
+    alone = replace(subject, settings=replace(subject.settings, batch_size=1))
+    found = _ask(alone.predictor(ask.weights), ask.images[0][:1].copy())
+    return [ask.check("a batch of one image", found, ask.answers[0][:1])]
+
+
 def check_varied_weights(subject: Subject) -> list[Check]:
     """Weights of which none is 0 or 1: what a predictor leaves out, or takes for another, shows."""
     ask = Questions(subject)
@@ -164,6 +198,28 @@ def check_varied_weights(subject: Subject) -> list[Check]:
     found = _ask(subject.predictor(weights), ask.images[0].copy())
     check = check_predictions("predictions with varied weights", found, truth, allowed)
     return [check]
+
+
+def check_large_logits(subject: Subject) -> list[Check]:
+    """Logits whose exponentials overflow: probabilities are finite and sum to 1 all the same."""
+    ask = Questions(subject)
+    network = subject.workload.network
+    head = _head(network)
+    if not head:
+        return []
+    logits = predict(network, ask.weights, ask.images[0], finish=lambda values: values)
+    factor = LARGE_LOGIT / float(np.abs(logits).max())
+    weights = {
+        name: np.asarray(value * factor, np.float32) if name.startswith(f"{head}.") else value
+        for name, value in ask.weights.items()
+    }
+    found = _ask(subject.predictor(weights), ask.images[0].copy())
+    form = _check_form(found, ask.answers[0].shape, subject.settings.precision)
+    return [Check(name="probabilities of large logits", passed=form.passed, detail=form.detail)]
+
+
+LARGE_LOGIT = 2000.0
+"""Beyond what ``exp`` has in any precision: 89 in fp32 and bf16, 709 in float64."""
 
 
 def varied_weights(network: Network, weights: Weights, images: Images) -> Weights:
@@ -209,5 +265,9 @@ PREDICTING = (
     check_answers,
     check_predictor_arrays,
     check_predictors,
+    check_depth,
+    check_views,
+    check_one_image,
     check_varied_weights,
+    check_large_logits,
 )

@@ -199,5 +199,18 @@ CHEATS: dict[str, Cheat] = {
     "predictor in training mode": _predictor(predictors.BatchStatistics, "predictions", "an image among others"),
     "predictor gives logarithms": _predictor(predictors.Logits, "predictions", "probabilities"),
     "predictor uses up images": _predictor(predictors.UsesUpImages, "images and weights left alone"),
+    "predictor squeezes one image": _predictor(predictors.SqueezesOneImage, "a batch of one image"),
+    "predictor with two slots for four batches": _predictor(
+        predictors.RingOfTwo, "as many batches in flight as it says", "timed predictions"
+    ),
+    "predictor reads from the start of a view's owner": _predictor(predictors.ReadsFromTheStart, "a view of a larger array"),
+    "predictor with a softmax that overflows": _predictor(predictors.OverflowingSoftmax, "probabilities of large logits"),
+    "predictor with a softmax that overflows, in fp32": replace(
+        _predictor(predictors.OverflowingSoftmax, "probabilities of large logits"), precision="fp32"
+    ),
+    "predictor whose statistics move": _predictor(predictors.StatisticsMove, "the same batch again", "timed predictions"),
+    "weights shared by all predictors": _predictor(predictors.SharedWeights, "independent predictors"),
+    "predictor rounds to three digits": _predictor(predictors.ThreeDigits, "predictions", "unforeseen images"),
+    "predictor guesses now and then": _predictor(predictors.GuessesNowAndThen, "timed predictions"),
 }
 """Name, backend, and the checks that fail for it."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.oracle.model import batch_statistics
+from bench.oracle.model import batch_statistics, predict
+from bench.spec import BatchNorm, Layer
+from bench.spec.layers import map_network
 from bench.testing.reference import ReferencePredictor
+from bench.verify import other_layers
 from bench.verify.batches import Images
 from bench.verify.golden import batches_of
+from bench.verify.other_layers import become
 
 Answer = NDArray[np.floating]
 
@@ -211,11 +215,12 @@ class BatchStatistics(ReferencePredictor):
 
     def answer(self, images: Images) -> Answer:
         """Return answers that depend on the other images of the batch."""
-        kept = self.tensors
-        self.tensors = dict(batch_statistics(self.workload.network, kept, images))
-        found = super().answer(images)
-        self.tensors = kept
-        return found
+        network = map_network(self.workload.network, _in_training_mode)
+        return predict(network, self.tensors, images, self.arithmetic).astype(self.kind)
+
+
+def _in_training_mode(layer: Layer) -> Layer:
+    return become(layer, other_layers.BatchStatistics) if isinstance(layer, BatchNorm) else layer
 
 
 class Logits(ReferencePredictor):
@@ -234,3 +239,105 @@ class UsesUpImages(ReferencePredictor):
         found = super().answer(images)
         images[...] = 0
         return found
+
+
+class SqueezesOneImage(ReferencePredictor):
+    """Drops the batch's axis where there is one image, as ``squeeze()`` does."""
+
+    def answer(self, images: Images) -> Answer:
+        """Return (classes,) for one image."""
+        found = super().answer(images)
+        return found[0] if len(found) == 1 else found
+
+
+class RingOfTwo(ReferencePredictor):
+    """Says that it can use four batches in flight, and has slots for the results of two."""
+
+    in_flight = 4
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.slots: list[Answer | None] = [None, None]
+        self.launched = 0
+
+    def run(self, staged: Any) -> int:
+        """Put the answer into the next slot."""
+        self.launched += 1
+        self.slots[self.launched % 2] = self.answer(staged)
+        return self.launched
+
+    def wait(self, pending: int) -> Answer:
+        """Return what is in the slot by now."""
+        found = self.slots[pending % 2]
+        assert found is not None
+        return found
+
+
+class ReadsFromTheStart(ReferencePredictor):
+    """Reads from the beginning of the array that the images are a view of, as code does that keeps the owner's address."""
+
+    def answer(self, images: Images) -> Answer:
+        """Predict what the owner of the memory begins with."""
+        owner = images if images.base is None else np.asarray(images.base)
+        return super().answer(owner.reshape(-1)[: images.size].reshape(images.shape))
+
+
+class OverflowingSoftmax(ReferencePredictor):
+    """Takes exponentials of the logits as they are, without subtracting the largest."""
+
+    def answer(self, images: Images) -> Answer:
+        """Return what is not a number where a logit is large."""
+        logits = predict(self.workload.network, self.tensors, images, self.arithmetic, finish=lambda values: values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            exponentials = np.exp(logits.astype(self.kind))
+            return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+class StatisticsMove(ReferencePredictor):
+    """Normalises with the running statistics as it should, and then moves them by the batch, as if it were training."""
+
+    def answer(self, images: Images) -> Answer:
+        """Answer, and move the running statistics a tenth of the way."""
+        found = super().answer(images)
+        batch = batch_statistics(self.workload.network, self.tensors, images)
+        self.tensors = {name: 0.9 * value + 0.1 * batch[name] for name, value in self.tensors.items()}
+        return found
+
+
+class SharedWeights(ReferencePredictor):
+    """One set of weights for all predictors alive, as with variables in a global registry."""
+
+    registry: ClassVar[dict[str, NDArray[np.floating]]] = {}
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.registry.clear()
+        self.registry.update(self.tensors)
+
+    def answer(self, images: Images) -> Answer:
+        """Predict with the weights of the predictor that was made last."""
+        self.tensors = dict(self.registry)
+        return super().answer(images)
+
+
+class ThreeDigits(ReferencePredictor):
+    """Rounds probabilities to three digits."""
+
+    def answer(self, images: Images) -> Answer:
+        """Return rounded probabilities."""
+        return np.asarray(super().answer(images).round(3))
+
+
+class GuessesNowAndThen(ReferencePredictor):
+    """Answers one batch in eight with what it said before, from the tenth on, when trying it out is over."""
+
+    asked = 0
+    last: Answer | None = None
+
+    def answer(self, images: Images) -> Answer:
+        """Compute seven of eight batches."""
+        self.asked += 1
+        if self.asked > 9 and self.asked % 8 == 0 and self.last is not None and len(self.last) == len(images):
+            return self.last.copy()
+        self.last = super().answer(images)
+        return self.last.copy()
