@@ -49,6 +49,11 @@ def walk(network: Network) -> Iterator[Node]:
     yield from nodes
 
 
+def shape_after(body: Layer, network: Network) -> Shape:
+    """The shape (without batch) that ``body`` gives for the network's input. Raises SpecError where shapes do not fit."""
+    return _visit("", body, (3, network.height, network.width), [])
+
+
 def join(path: str, name: str) -> str:
     """The path of ``name`` inside ``path``."""
     return f"{path}.{name}" if path else name

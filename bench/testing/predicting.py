@@ -19,6 +19,7 @@ from bench.verify.batches import Images
 from bench.verify.compare import check_predictions
 from bench.verify.equivalence import Subject
 from bench.verify.golden import batches_of, calibrated_weights
+from bench.verify.prediction_diagnosis import diagnose_predictions
 from bench.verify.timed import allowed_in_predictions
 from bench.verify.unforeseen import unforeseen_images
 from bench.worker.plugins import depth_of
@@ -197,7 +198,7 @@ def check_varied_weights(subject: Subject) -> list[Check]:
     allowed = allowed_in_predictions(network, weights, ask.images[0], truth, subject.settings.precision)
     found = _ask(subject.predictor(weights), ask.images[0].copy())
     check = check_predictions("predictions with varied weights", found, truth, allowed)
-    return [check]
+    return [check] if check.passed else [check, diagnose_predictions(subject, weights, ask.images[0], found)]
 
 
 def check_large_logits(subject: Subject) -> list[Check]:

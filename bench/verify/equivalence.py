@@ -88,15 +88,16 @@ def verify(subject: Subject, busy: Callable[[], AbstractContextManager[None]] = 
         trained = None if training.misfit else training.last
     with busy():
         calibrated = calibrated_weights(subject.workload, batches[0])
-    checks.append(_prediction_check("predictions", subject, golden, calibrated, batches[-1], golden.calibrated))
+    checks += _prediction_checks("predictions", subject, golden, calibrated, batches[-1], golden.calibrated, busy)
     # In float64 the backend predicts with the weights it trained; otherwise, and where it cannot train, with the oracle's,
     # because trajectories part in lower precisions.
     if reference or trained is None:
         with busy():
             last = (reference or _oracle_weights(subject.workload, batches))[-1]
         trained = {name: value.astype(np.float64 if exact else np.float32) for name, value in last.items()}
-    checks.append(_prediction_check("predictions after training", subject, golden, trained, batches[0], golden.predictions))
-    return checks
+    told = not checks[-1].passed  # once is enough
+    after = _prediction_checks("predictions after training", subject, golden, trained, batches[0], golden.predictions, busy)
+    return checks + (after[:1] if told else after)
 
 
 def _oracle_weights(workload: Workload, batches: Sequence[Batch]) -> list[Weights]:
@@ -172,11 +173,23 @@ def _block_check(subject: Subject, golden: Golden, batches: Sequence[Batch]) -> 
     return check_losses(golden, losses, subject.settings.precision, "one block")
 
 
-def _prediction_check(
-    name: str, subject: Subject, golden: Golden, weights: Weights, batch: Batch, expected: list[list[float]]
-) -> Check:
-    """What a predictor with these weights says of a batch, against ``expected`` probabilities of the golden file."""
+def _prediction_checks(
+    name: str,
+    subject: Subject,
+    golden: Golden,
+    weights: Weights,
+    batch: Batch,
+    expected: list[list[float]],
+    busy: Callable[[], AbstractContextManager[None]],
+) -> list[Check]:
+    """What a predictor with these weights says of a batch, against ``expected`` probabilities of the golden file; and where that is
+    something else, why."""
     precision, predictor = subject.settings.precision, subject.predictor(weights)
     found = predictor.wait(predictor.run(predictor.stage(batch[0])))
     allowed = FLOAT64_TOLERANCE if precision == "float64" else golden.envelopes[precision].predictions
-    return check_predictions(name, found, np.asarray(expected), allowed)
+    check = check_predictions(name, found, np.asarray(expected), allowed)
+    if check.passed:
+        return [check]
+    from bench.verify.prediction_diagnosis import diagnose_predictions
+
+    return [check, diagnose_predictions(subject, weights, batch[0], found, busy)]
