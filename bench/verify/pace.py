@@ -30,6 +30,9 @@ SLOWER_IN_ALL, BEYOND_CHANCE, HINT = 1.1, 3.0, 1.0
 (see ``beyond_chance``) to be held against a backend. What lies beyond ``HINT`` is looked at longer before it is judged: a backend
 that does less on one ordinary batch in five is as slow as others in the typical pair."""
 
+LONGEST = 2.0
+"""Of the typical block: what a block takes beyond that is the machine's."""
+
 PAIRS, PAIRS_SECONDS = 64, 0.5
 """Pairs of an ordinary and a witness block are made until there are so many or so many seconds have gone by, and ``BLOCKS`` at
 least: the shorter the blocks, the more of them can be left out unnoticed."""
@@ -157,14 +160,21 @@ class _SideBySide:
 
     @property
     def in_all(self) -> float:
-        """How much longer all of them take together."""
-        return sum(self.ones) / sum(self.others)
+        """How much longer all of them take together, but for what a busy machine makes of some."""
+        ones, others = self._usual()
+        return sum(ones) / sum(others)
+
+    def _usual(self) -> tuple[list[float], list[float]]:
+        """The same seconds, of each block no more than ``LONGEST`` times the typical one: both kinds are cut alike, and a few long
+        blocks hide nothing."""
+        most = LONGEST * max(median(self.ones), median(self.others))
+        return [min(one, most) for one in self.ones], [min(other, most) for other in self.others]
 
     def slower(self, chance: float) -> bool:
         """Whether witness blocks take longer than they may; in all, where it lies so far beyond chance."""
         if self.ratio > SLOWER_SIDE_BY_SIDE:
             return True
-        return self.in_all > SLOWER_IN_ALL and beyond_chance(self.ones, self.others) > chance
+        return self.in_all > SLOWER_IN_ALL and beyond_chance(*self._usual()) > chance
 
 
 def beyond_chance(ones: Sequence[float], others: Sequence[float]) -> float:
