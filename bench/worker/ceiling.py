@@ -11,7 +11,7 @@ import gc
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ from bench.spec.tensors import tensor_shapes
 from bench.verify.equivalence import compiled
 from bench.worker.answers import Reached
 from bench.worker.channel import Channel, out_of_memory
+from bench.worker.feed import Feed
 from bench.worker.jobs import MeasureCeiling
 from bench.worker.plugins import find_backend
 from bench.worker.search import MOST_WAYS, check_ways, say_way
@@ -147,10 +148,14 @@ def _seconds(backend: Backend, job: MeasureCeiling, workload: Workload, settings
     network = workload.network
     predictor = compiled(backend.predictor(workload, _random_weights(network), job.place.device, settings))
     rng = np.random.default_rng(0)
-    images = cycle(rng.integers(0, 256, (2, settings.batch_size, network.height, network.width, 3), dtype=np.uint8))
+    count = 2 * settings.batch_size
+    images = rng.integers(0, 256, (count, network.height, network.width, 3), dtype=np.uint8)
+    feed = Feed(
+        (images, np.zeros(count, np.int32)), settings.batch_size, 0
+    )  # a ceiling that is remembered would mark nothing
 
     def run(steps: int) -> None:
-        run_pipelined(lambda: predictor.run(predictor.stage(next(images))), predictor.wait, steps)
+        run_pipelined(lambda: predictor.run(predictor.stage(feed.next()[0])), predictor.wait, steps)
 
     run(2)
     return min(seconds_per_step(run, SECONDS_PER_SHAPE) for _ in range(2))

@@ -52,8 +52,9 @@ class Feed:
     A backend that remembers answers therefore gains nothing. ``image`` says what was in a batch of an earlier turn.
     """
 
-    def __init__(self, folder: Path, batch_size: int, seed: int) -> None:
-        images, labels = load_arrays(folder)
+    def __init__(self, source: Path | Batch, batch_size: int, seed: int) -> None:
+        """``source``: the folder that Prepare filled, or images (n, height, width, 3) and labels (n,)."""
+        images, labels = load_arrays(source) if isinstance(source, Path) else source
         self._rng = np.random.default_rng(seed)
         if len(labels) < 2 * batch_size:  # some are needed several times, each time rolled and coloured differently
             images, count = shifted(images, 2 * batch_size, self._rng), len(labels)
