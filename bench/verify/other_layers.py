@@ -288,6 +288,24 @@ def _(layer: WithoutAffine, path: str, x: Array, state: Pass) -> tuple[Array, Ba
     return forward(_unmixed(layer), path, x, replace(state, weights=state.weights | names))
 
 
+@dataclass(frozen=True, slots=True)
+class ConstantStatistics(BatchNorm):
+    """The way back takes the batch's mean and variance for constants."""
+
+
+@forward.register
+def _(layer: ConstantStatistics, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
+    y, back = forward(_unmixed(layer), path, x, state)
+    slope = state.weights[join(path, "weight")].reshape(-1, *(1 for _ in x.shape[2:]))
+    scale = slope / np.sqrt(_variance(layer, path, x, state) + layer.epsilon)
+
+    def backward(dy: Array) -> Array:
+        back(dy)  # the gradients of weight and bias
+        return np.asarray(dy * scale)
+
+    return y, backward
+
+
 # ---- order -----------------------------------------------------------------------------------------------------------
 
 

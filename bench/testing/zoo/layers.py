@@ -56,6 +56,7 @@ MISTAKES: dict[str, Mistake] = {
     "statistics of the batch in inference": _as(other_layers.BatchStatistics, _NORM),
     "running statistics left out": _as(other_layers.WithoutStatistics, _NORM),
     "weight and bias of BatchNorm left out": _as(other_layers.WithoutAffine, _NORM),
+    "statistics taken for constants on the way back": _as(other_layers.ConstantStatistics, _NORM),
     "bias before BatchNorm left out": Mistake(
         _layers(Conv2d, lambda layer: replace(layer, bias=False)), ("BatchNorm after a bias",)
     ),
