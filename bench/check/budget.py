@@ -40,4 +40,5 @@ def plan_budget(
             "trials with --seconds"
         )
     looks = plan_looks(fitting, len(pair_seconds))
-    return Budget(fitting, looks, each, detectable_with(fitting, scatter, looks[-1].level), scatter)
+    most = looks[-1].pairs
+    return Budget(most, looks, each, detectable_with(most, scatter, looks[-1].level), scatter)

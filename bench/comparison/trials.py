@@ -74,6 +74,8 @@ def paired(case: Case, base: Sequence[Trial], candidate: Sequence[Trial]) -> Pai
         blocks = turns(case, one), turns(case, two)
         if case.how.per_query:  # of as many queries, the slower side's last turns had no neighbour
             shorter = min(map(len, blocks))
+            if shorter > 1:
+                shorter -= shorter % 2  # either arm began as many rounds
             blocks = blocks[0][:shorter], blocks[1][:shorter]
         found.differences.append(pair_difference(*blocks))
         found.totals.append(total_difference(*blocks))

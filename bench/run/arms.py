@@ -52,7 +52,7 @@ class Pairs:
     def __init__(self, arms: Sequence[Arm], progress: Progress, seed: int) -> None:
         self.base, self.candidate = arms
         self._progress = progress
-        self._rng = random.Random(seed)
+        self._seed = seed
         self.cases = shared_cases(self.base.runner.plan, self.candidate.runner.plan)
         self.seconds: dict[str, float] = {}  # of the last pair, by case
 
@@ -75,7 +75,7 @@ class Pairs:
         """Measure one pair of a case, and write it into both journals."""
         blocks = self._blocks(case)
         sides = self.sides(case)
-        if self._rng.random() < 0.5:
+        if candidate_begins(self._seed, case.identity, number):
             sides.reverse()
         launches = [_launch(arm, index, number, blocks) for arm, index in sides]
         self._progress.start(f"pair {number + 1} {case.label}", 0.0)
@@ -89,12 +89,13 @@ class Pairs:
 
     def _blocks(self, case: PairedCase) -> Blocks:
         """Both arms cut their time into blocks alike: as the slower arm's pilot did, whose blocks have fewer steps, and with the
-        longer of the two warm-ups."""
+        longer of the two warm-ups. The number of steady blocks is even, so that either arm begins as many rounds."""
         blocks = [pilot.blocks for pilot in self.pilots_of(case) if pilot.blocks is not None]
         slower = min(blocks, key=lambda cut: cut.steps)
         warm = max(cut.steps * cut.warmup for cut in blocks)
         detected = all(cut.detected for cut in blocks)
-        return msgspec.structs.replace(slower, warmup=math.ceil(warm / slower.steps), detected=detected)
+        samples = slower.samples + slower.samples % 2
+        return msgspec.structs.replace(slower, warmup=math.ceil(warm / slower.steps), samples=samples, detected=detected)
 
     def seal(self, labels: Mapping[str, Mapping[str, str]]) -> tuple[Record, Record]:
         """Write both arms' records, with labels by arm, and return them."""
@@ -104,6 +105,15 @@ class Pairs:
             plan = msgspec.structs.replace(arm.runner.plan, labels=arm.runner.plan.labels | dict(labels[arm.name]))
             records.append(seal(plan, arm.runner.journal, arm.runner.prepared, complete=True))
         return records[0], records[1]
+
+
+def candidate_begins(seed: int, identity: str, number: int) -> bool:
+    """Return whether the candidate's process is started first, and begins the first round, in a pair of a case.
+
+    Of each two successive pairs, of numbers 2k and 2k + 1, either arm begins one. Which of them is drawn, for each case on its own.
+    """
+    first = random.Random(f"{seed} {identity} {number // 2}").random() < 0.5
+    return first != bool(number % 2)
 
 
 def _launch(arm: Arm, index: int, number: int, blocks: Blocks) -> Launch:

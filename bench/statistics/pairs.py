@@ -2,7 +2,8 @@
 
 A pair gives one number, d, an estimate of ln(candidate's time per image / base's). Its blocks were timed in turns, so each block
 has a neighbour of the other arm, and d is the trimmed mean of the neighbours' log-ratios: a disturbance that hits a few
-blocks is left out on both sides alike. Over pairs, the effect is the trimmed mean again, with the interval of Tukey and McLaughlin
+blocks is left out on both sides alike. The arm that ends a round begins the next one, and a block that follows one of its own arm may
+be faster: of an even number of rounds either arm began half, and what the order does cancels. Over pairs, the effect is the trimmed mean again, with the interval of Tukey and McLaughlin
 (Sankhya A 25:331, 1963; Yuen, Biometrika 61:165, 1974): Student's t on the Winsorised deviations. One process in ten that is
 badly off then neither moves the effect nor drowns it.
 
@@ -86,10 +87,12 @@ class Look:
 
 def plan_looks(most_pairs: int, cases: int = 1, error_level: float = ERROR_LEVEL) -> tuple[Look, ...]:
     """The looks that fit into ``most_pairs``, later ones with a larger part of the error level (as the squared number of
-    pairs, since most is at stake at the end). Raises ValueError below the smallest look."""
+    pairs, since most is at stake at the end). Each is after an even number of pairs, since the arms begin them by turns.
+    Raises ValueError below the smallest look."""
     if most_pairs < LOOKS[0]:
         raise ValueError(f"{most_pairs} pairs are fewer than the smallest look of {LOOKS[0]}")
-    counts = [pairs for pairs in LOOKS if pairs <= 0.85 * most_pairs] + [most_pairs]
+    last = most_pairs - most_pairs % 2
+    counts = [pairs for pairs in LOOKS if pairs <= 0.85 * last] + [last]
     total = sum(pairs**2 for pairs in counts)
     return tuple(Look(pairs, error_level / cases * pairs**2 / total) for pairs in counts)
 

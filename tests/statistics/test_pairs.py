@@ -27,9 +27,10 @@ from bench.statistics.pairs import (
     welch,
 )
 from tests.support.checks import many
-from tests.support.noise import SPIKY, TYPICAL, Stall
+from tests.support.noise import ORDERED, PERIODIC, SPIKY, TYPICAL, Stall
 
 CHECKS = 1500
+MACHINES = {"typical": TYPICAL, "spiky processes": SPIKY, "order in turns": ORDERED, "periodic": PERIODIC}
 
 
 def effect(low: float, high: float) -> Effect:
@@ -78,7 +79,8 @@ def test_the_error_level_is_divided_among_looks_and_cases():
     for most in range(LOOKS[0], 100):
         for cases in (1, 3):
             looks = plan_looks(most, cases)
-            assert looks[-1].pairs == most
+            assert looks[-1].pairs == most - most % 2
+            assert all(look.pairs % 2 == 0 for look in looks), "either arm begins as many pairs"
             assert [look.pairs for look in looks] == sorted({look.pairs for look in looks})
             assert cases * sum(look.level for look in looks) == pytest.approx(ERROR_LEVEL)
     with pytest.raises(ValueError, match="fewer than the smallest look"):
@@ -117,6 +119,15 @@ def test_a_pair_is_the_ratio_of_its_blocks(base, ratio):
     assert total_difference(base, candidate) == pytest.approx(math.log(ratio), abs=1e-9)
 
 
+@given(st.integers(1, 10), st.floats(0.7, 1.5), st.floats(0.5, 2), st.booleans())
+def test_what_the_order_does_to_a_block_cancels(rounds, own, ratio, swapped):
+    """The arm that ends a round begins the next, so that its block follows one of its own."""
+    times = np.array([np.ones(2 * rounds), np.full(2 * rounds, ratio)])
+    times[int(swapped), ::2] *= own
+    times[1 - int(swapped), 1::2] *= own
+    assert pair_difference(*times.tolist()) == pytest.approx(math.log(ratio), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("base", "candidate"),
     [([], []), ([1.0], [1.0, 1.0]), ([0.0], [1.0]), ([-1.0], [1.0]), ([math.nan], [1.0]), ([1.0], [math.inf])],
@@ -150,7 +161,7 @@ def test_more_pairs_and_less_scatter_detect_less():
     assert detectable(1e-9, 9, 0.01) == pytest.approx(0.02, abs=1e-6)
 
 
-@pytest.mark.parametrize("machine", [TYPICAL, SPIKY], ids=["typical", "spiky processes"])
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 @pytest.mark.parametrize("slowdown", [0.0, 0.02])
 def test_false_alarms_stay_below_their_bound(machine, slowdown):
     outcomes = many(1, machine, slowdown, CHECKS)
