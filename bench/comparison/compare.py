@@ -20,7 +20,7 @@ from bench.errors import NoFigure, NotComparableError, RecordError
 from bench.record.figures import figure, trials_of
 from bench.record.labels import ARM, ARMS, CHECK, LEVEL
 from bench.record.schema import Case, Record, Trial
-from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, judge, judge_pairs, welch
+from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, doubtful, judge, judge_pairs, welch
 from bench.statistics.sessions import predicted
 
 
@@ -155,13 +155,12 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) 
 
 def _verdict(figures: Figures) -> tuple[Verdict, str]:
     """Return the verdict that the figures give, and a reason where it needs one."""
-    alone = judge(figures.effect)
-    verdict = alone if figures.total is None else judge_pairs(figures.effect, figures.total)
-    if figures.total is not None and verdict is not alone:
-        return (
-            verdict,
-            f"the slow-down sits in few blocks: all of them together took {percent(figures.total.log_ratio)} time",
-        )
+    verdict = alone = judge(figures.effect)
+    if figures.total is not None and figures.mean is not None:
+        verdict = judge_pairs(figures.effect, figures.total, figures.mean)
+        if verdict is not alone:
+            seldom, share = ("processes", figures.mean) if doubtful(figures.mean) else ("blocks", figures.total)
+            return verdict, f"the slow-down sits in few {seldom}: all of them together took {percent(share.log_ratio)} time"
     if verdict is Verdict.INCONCLUSIVE and figures.detectable is not None:
         return verdict, f"too few or too noisy: a slow-down of {100 * figures.detectable:.1f} % would have been found"
     return verdict, ""
@@ -180,8 +179,8 @@ def _doubt(base: Usable, candidate: Usable) -> str:
 def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]:
     if base.check and base.check == candidate.check and {base.arm, candidate.arm} == set(ARMS):
         spent = candidate.level or level
-        effect, total = paired(candidate.case, base.trials, candidate.trials).effects(spent)
-        return Figures(effect, spent, "pairs", _detectable(effect, spent), total), ""
+        effect, total, mean = paired(candidate.case, base.trials, candidate.trials).effects(spent)
+        return Figures(effect, spent, "pairs", _detectable(effect, spent), total, mean), ""
     logs = [
         [[figure(side.case, trial) for trial in session] for session in side.sessions if session]
         for side in (base, candidate)

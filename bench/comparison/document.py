@@ -63,7 +63,7 @@ def _rules(comparison: Comparison) -> list[str]:
     level = sum(figures.level for figures in judged)
     return [
         f"Positive is slower. Up to {100 * TOLERATED:g} % is tolerated, {100 * TO_BE_FOUND:g} % must be found: beyond the one is "
-        "regressed, below the other is a pass, and what the interval cannot tell is inconclusive.",
+        "regressed, below the other is a pass, and what the interval cannot tell is inconclusive. A pass bounds a typical process.",
         f"Intervals over {methods}, one-sided error levels of {100 * level:.2g} % in all.",
     ]
 

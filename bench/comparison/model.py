@@ -35,7 +35,8 @@ class Figures:
     level: float  # one-sided error at either end of the interval
     method: str  # "pairs", "sessions", "trials"
     detectable: float | None  # the smallest slow-down this would have found, as a fraction
-    total: Effect | None = None  # of pairs: on total times, with nothing trimmed
+    total: Effect | None = None  # of pairs: on total times, where no block is left out; pairs are trimmed
+    mean: Effect | None = None  # of pairs: the mean over all of them, where no pair is left out; blocks are trimmed
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.record.figures import samples, standing, steady_samples
 from bench.record.schema import Case, Trial
-from bench.statistics.pairs import Effect, Verdict, effect_of, judge_pairs, pair_difference, total_difference
+from bench.statistics.pairs import Effect, Verdict, effect_of, judge_pairs, mean_effect, pair_difference, total_difference
 
 TURN_SECONDS = 0.4
 """How long single-stream queries of one process last before the other's turn comes."""
@@ -58,9 +58,14 @@ class Paired:
     differences: list[float]
     totals: list[float]
 
-    def effects(self, level: float) -> tuple[Effect, Effect]:
-        """The effect that is judged, and that on total times. Raises NoFigure."""
-        return effect_of(self.differences, level), effect_of(self.totals, level)
+    def effects(self, level: float) -> tuple[Effect, Effect, Effect]:
+        """Return the effect on a typical process, where blocks and pairs are trimmed; that on total times, where no block is left out;
+        and the mean over pairs, where no pair is. Raises NoFigure."""
+        return (
+            effect_of(self.differences, level),
+            effect_of(self.totals, level),
+            mean_effect(self.differences, level),
+        )
 
     def verdict(self, level: float) -> Verdict:
         """The verdict at this one-sided error level. Raises NoFigure."""

@@ -7,10 +7,14 @@ be faster: of an even number of rounds either arm began half, and what the order
 (Sankhya A 25:331, 1963; Yuen, Biometrika 61:165, 1974): Student's t on the Winsorised deviations. One process in ten that is
 badly off then neither moves the effect nor drowns it.
 
-What a trimmed mean leaves out may be the slow-down itself, one that sits in few blocks: a stall now and then. So the total times
-are looked at too. Noise makes them scatter more, hence they only add to the verdict: where their interval lies beyond what must
-be found they are a regression, and where it lies beyond what is tolerated, or its middle beyond what must be found, there is
-no pass.
+What the trimmed means leave out may be the slow-down itself, one that sits in few blocks, such as a stall now and then, or in few
+processes. So two more effects are looked at: that on total times, where no block of a pair is left out, and the plain mean of d,
+where no pair is (``mean_effect``). Noise makes them scatter more, hence they only add to the verdict. Where the interval of total
+times lies beyond what must be found, it is a regression. Where the interval of either lies beyond what is tolerated, or its middle
+beyond what must be found, there is no pass.
+
+A pass bounds the slow-down of a *typical* process. Of processes that are badly off now and then it says only that those of this check
+did not add up to a slow-down: six pairs meet none of what befalls one process in ten in 53 % of all checks.
 
 A check looks at its pairs a few times. Each look spends a part of the error level, so that all looks of all cases together
 raise a false alarm no more often than ``ERROR_LEVEL`` (Bonferroni, which is safe whatever the dependence).
@@ -133,23 +137,43 @@ def trimmed_pairs(pairs: int) -> int:
 
 
 def effect_of(differences: Sequence[float] | Array, level: float) -> Effect:
-    """The effect over pairs, with a one-sided error of ``level`` at either end of its interval.
+    """The effect over pairs: a trimmed mean, with the interval of Tukey and McLaughlin.
 
-    Raises NoFigure with fewer than two pairs, or where one is not finite.
+    The one-sided error is ``level`` at either end. Raises NoFigure with fewer than two pairs, or where one is not finite.
     """
-    values = np.sort(np.asarray(differences, np.float64))
+    values = _finite(differences)
     n = len(values)
-    if n < 2:
-        raise NoFigure(f"{n} pairs give no interval; expected 2 or more")
-    if not np.isfinite(values).all():
-        raise NoFigure("a pair whose difference is not a number")
     cut = trimmed_pairs(n)
     left = n - 2 * cut
     winsorised = np.clip(values, values[cut], values[n - 1 - cut])
     error = math.sqrt(float(np.square(winsorised - winsorised.mean()).sum()) / (left * (left - 1)))
-    mean = float(values[cut : n - cut].mean())
-    half = t_quantile(left - 1, 1 - level) * error
-    return Effect(mean, mean - half, mean + half, error, left - 1, n)
+    return with_interval(float(values[cut : n - cut].mean()), error, left - 1, n, level)
+
+
+def mean_effect(differences: Sequence[float] | Array, level: float) -> Effect:
+    """The mean over all pairs, none of which is left out, with Student's t interval.
+
+    Levels and errors as ``effect_of``.
+    """
+    values = _finite(differences)
+    n = len(values)
+    return with_interval(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1, n, level)
+
+
+def _finite(differences: Sequence[float] | Array) -> Array:
+    """Differences of pairs, in rising order."""
+    values = np.sort(np.asarray(differences, np.float64))
+    if len(values) < 2:
+        raise NoFigure(f"{len(values)} pairs give no interval; expected 2 or more")
+    if not np.isfinite(values).all():
+        raise NoFigure("a pair whose difference is not a number")
+    return values
+
+
+def with_interval(mean: float, error: float, freedom: int, n: int, level: float) -> Effect:
+    """An effect with Student's t interval, given its standard error and degrees of freedom; levels as ``effect_of``."""
+    half = t_quantile(freedom, 1 - level) * error
+    return Effect(mean, mean - half, mean + half, error, freedom, n)
 
 
 def welch(base: Sequence[float] | Array, candidate: Sequence[float] | Array, level: float) -> Effect:
@@ -166,19 +190,23 @@ def welch(base: Sequence[float] | Array, candidate: Sequence[float] | Array, lev
     if error > 0:
         freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     mean = float(sides[1].mean() - sides[0].mean())
-    half = t_quantile(int(max(freedom, 1)), 1 - level) * error
-    return Effect(mean, mean - half, mean + half, error, int(max(freedom, 1)), min(map(len, sides)))
+    return with_interval(mean, error, int(max(freedom, 1)), min(map(len, sides)), level)
 
 
-def judge_pairs(effect: Effect, total: Effect) -> Verdict:
-    """``judge`` of the trimmed effect, unless the effect on total times shows a slow-down that sits in few blocks."""
+def judge_pairs(effect: Effect, total: Effect, mean: Effect) -> Verdict:
+    """``judge`` of the trimmed effect, unless another shows a slow-down that sits in few blocks or in few pairs: that on
+    ``total`` times, or the ``mean`` over all pairs."""
     verdict = judge(effect)
     if total.low > math.log1p(TO_BE_FOUND):
         return Verdict.REGRESSED
-    doubtful = total.low > math.log1p(TOLERATED) or total.log_ratio > math.log1p(TO_BE_FOUND)
-    if doubtful and verdict is not Verdict.REGRESSED:
+    if (doubtful(total) or doubtful(mean)) and verdict is not Verdict.REGRESSED:
         return Verdict.INCONCLUSIVE
     return verdict
+
+
+def doubtful(effect: Effect) -> bool:
+    """Whether an effect that leaves out less allows no pass: it is beyond what is tolerated, or its middle beyond what must be found."""
+    return effect.low > math.log1p(TOLERATED) or effect.log_ratio > math.log1p(TO_BE_FOUND)
 
 
 def judge(effect: Effect, tolerated: float = TOLERATED, to_be_found: float = TO_BE_FOUND) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace as with_changes
 from typing import Any
 
@@ -205,6 +206,21 @@ def test_a_slow_down_in_few_blocks_is_seen_in_the_total_time():
     assert abs(case.figures.effect.change) < 0.02
     assert case.verdict is Verdict.REGRESSED
     assert "sits in few blocks" in case.reason
+
+
+def test_a_slow_down_in_few_processes_is_no_pass():
+    base, candidate = pair(100.0)
+    twice = [
+        fake.changed(trial, samples=[2 * s for s in samples(trial)]) if trial.number == 4 else trial
+        for trial in candidate.trials
+    ]
+    (case,) = compare([base], [msgspec.structs.replace(candidate, trials=twice)]).cases
+    assert case.figures is not None
+    assert case.figures.mean is not None
+    assert abs(case.figures.effect.change) < 0.02, "a typical process is as fast"
+    assert case.figures.mean.log_ratio == pytest.approx(math.log(2) / 10, abs=0.01), "no pair is left out"
+    assert case.verdict is Verdict.INCONCLUSIVE
+    assert "sits in few processes: all of them together took +6" in case.reason
 
 
 def test_single_stream_queries_are_paired_by_turns():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, trim_mean, ttest_ind
+from scipy.stats import t as student
 
 from bench.errors import NoFigure
 from bench.statistics.pairs import (
@@ -21,13 +22,14 @@ from bench.statistics.pairs import (
     effect_of,
     judge,
     judge_pairs,
+    mean_effect,
     pair_difference,
     plan_looks,
     total_difference,
     welch,
 )
 from tests.support.checks import many
-from tests.support.noise import ORDERED, PERIODIC, SPIKY, TYPICAL, Stall
+from tests.support.noise import ORDERED, PERIODIC, SPIKY, TYPICAL, Machine, Stall
 
 CHECKS = 1500
 MACHINES = {"typical": TYPICAL, "spiky processes": SPIKY, "order in turns": ORDERED, "periodic": PERIODIC}
@@ -65,8 +67,17 @@ def test_judging(low, high, verdict):
         ((-0.2, 0.2), (-0.01, 0.01), Verdict.INCONCLUSIVE),
     ],
 )
-def test_total_times_only_add_to_a_verdict(trimmed, total, verdict):
-    assert judge_pairs(effect(*trimmed), effect(*total)) is verdict
+def test_what_leaves_out_less_only_adds_to_a_verdict(trimmed, total, verdict):
+    nothing = effect(-0.1, 0.1)
+    assert judge_pairs(effect(*trimmed), effect(*total), nothing) is verdict
+    # A few pairs that are far off are a reason for doubt, never one for an alarm.
+    doubted = Verdict.INCONCLUSIVE if verdict is Verdict.REGRESSED and trimmed[0] < 0.02 else verdict
+    assert judge_pairs(effect(*trimmed), nothing, effect(*total)) is doubted
+
+
+def test_one_candidate_process_in_ten_that_takes_twice_as_long_passes_only_where_it_is_not_met():
+    outcomes = many(6, Machine(bad_candidates=0.1), 0.0, 400)
+    assert outcomes.fraction(Verdict.PASS) < 0.9**6 + 0.03, "six pairs meet none of them in 53 % of all checks"
 
 
 def test_a_stall_now_and_then_does_not_pass():
@@ -107,6 +118,17 @@ def test_the_interval_of_trimmed_pairs_agrees_with_scipys_trimmed_t_test():
     assert found.log_ratio / found.standard_error == pytest.approx(theirs.statistic, rel=1e-9)
 
 
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=40), st.floats(1e-4, 0.2))
+def test_the_mean_effect_leaves_no_pair_out_and_has_students_interval(values, level):
+    found = mean_effect(values, level)
+    assert found.log_ratio == pytest.approx(np.mean(values), abs=1e-12)
+    if found.standard_error > 1e-9:
+        low, high = student.interval(
+            1 - 2 * level, len(values) - 1, np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
+        )
+        assert (found.low, found.high) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
+
+
 def test_one_process_that_is_badly_off_moves_little():
     quiet = [0.001 * value for value in range(-5, 5)]
     assert abs(effect_of([*quiet[:-1], 3.0], 0.01).log_ratio - effect_of(quiet, 0.01).log_ratio) < 0.001
@@ -139,9 +161,10 @@ def test_blocks_that_make_no_pair(base, candidate):
 
 
 @pytest.mark.parametrize("values", [[], [0.1], [0.1, math.nan], [0.1, math.inf]])
-def test_pairs_that_make_no_effect(values):
+@pytest.mark.parametrize("effect", [effect_of, mean_effect])
+def test_pairs_that_make_no_effect(values, effect):
     with pytest.raises(NoFigure):
-        effect_of(values, 0.01)
+        effect(values, 0.01)
 
 
 def test_welch_agrees_with_scipy():
