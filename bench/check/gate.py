@@ -15,10 +15,10 @@ from bench.comparison.model import Comparison
 from bench.comparison.trials import paired, usable
 from bench.errors import NoFigure, NotComparableError
 from bench.record.figures import stages, trials_of
-from bench.record.labels import ARM, CHECK, LEVEL
+from bench.record.labels import ARM, CHECK, LEVEL, PASS_LEVEL
 from bench.record.schema import Case, Trial
 from bench.run.arms import Arm, PairedCase, Pairs
-from bench.statistics.pairs import Verdict
+from bench.statistics.pairs import Look, Verdict
 
 Say = Callable[[str], None]
 
@@ -34,7 +34,7 @@ class Gate:
     say: Say
     seed: int = 0  # of the order of cases
     scatter: Mapping[str, float] = field(default_factory=dict)  # what ``bench doctor`` measured here, by the case's identity
-    levels: dict[str, float] = field(default_factory=dict)  # error level at which each case was decided, by its identity
+    looks: dict[str, Look] = field(default_factory=dict)  # the look at which each case was decided, by its identity
 
     def run(self) -> Comparison:
         """Measure pairs, judge them, seal both records, and return how they compare."""
@@ -61,7 +61,7 @@ class Gate:
                 for case in rng.sample(undecided, len(undecided)):
                     self.pairs.measure(case, number)
                 number += 1
-            undecided = [case for case in undecided if not self._decided(case, look.level)]
+            undecided = [case for case in undecided if not self._decided(case, look)]
             if undecided and look is not budget.looks[-1]:
                 self.say(f"after {number} pairs: {len(undecided)} of {len(cases)} cases undecided")
             if not undecided:
@@ -70,12 +70,12 @@ class Gate:
                 self.say(f"the budget is spent after {number} pairs")
                 return
 
-    def _decided(self, case: PairedCase, level: float) -> bool:
-        """Whether a look at this level decides the case."""
-        self.levels[case.identity] = level
+    def _decided(self, case: PairedCase, look: Look) -> bool:
+        """Whether a look at its levels decides the case."""
+        self.looks[case.identity] = look
         planned, base, candidate = measured(self.pairs, case)
         try:
-            return paired(planned, base, candidate).verdict(level) is not Verdict.INCONCLUSIVE
+            return paired(planned, base, candidate).verdict(look.level, look.pass_level) is not Verdict.INCONCLUSIVE
         except NoFigure:
             return False
 
@@ -91,8 +91,10 @@ class Gate:
         index = "base" if arm is self.pairs.base else "candidate"
         own = {CHECK: self.id, ARM: arm.name}
         for case in self.pairs.cases:
-            if case.identity in self.levels:
-                own[f"{LEVEL}.{getattr(case, index)}"] = repr(self.levels[case.identity])
+            look = self.looks.get(case.identity)
+            if look is not None:
+                own[f"{LEVEL}.{getattr(case, index)}"] = repr(look.level)
+                own[f"{PASS_LEVEL}.{getattr(case, index)}"] = repr(look.pass_level)
         return own
 
     def _why_nothing(self) -> str:

@@ -18,7 +18,7 @@ from bench.comparison.stages import stage_changes
 from bench.comparison.trials import Usable, paired, usable
 from bench.errors import NoFigure, NotComparableError, RecordError
 from bench.record.figures import figure, trials_of
-from bench.record.labels import ARM, ARMS, CHECK, LEVEL
+from bench.record.labels import ARM, ARMS, CHECK, LEVEL, PASS_LEVEL
 from bench.record.schema import Case, Record, Trial
 from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, doubtful, judge, judge_pairs, welch
 from bench.statistics.sessions import predicted
@@ -36,7 +36,7 @@ class _Side:
     all: Usable
     check: str  # the check these pairs belong to
     arm: str  # which of its two environments
-    level: float | None
+    levels: tuple[float, float] | None  # of "regressed" and of "pass", where a check decided the case
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -78,15 +78,20 @@ def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _S
                 good,
                 record.labels.get(CHECK, ""),
                 record.labels.get(ARM, ""),
-                _level(record, index),
+                _levels(record, index),
             )
             found[key] = _joined(found[key], side) if key in found else side
     return found
 
 
-def _level(record: Record, index: int) -> float | None:
-    """The error level at which a check decided a case. Raises RecordError for one that no check writes."""
-    text = record.labels.get(f"{LEVEL}.{index}")
+def _levels(record: Record, index: int) -> tuple[float, float] | None:
+    """The error levels at which a check decided a case. Raises RecordError for one that no check writes."""
+    level = _level(record, f"{LEVEL}.{index}")
+    return None if level is None else (level, _level(record, f"{PASS_LEVEL}.{index}") or level)
+
+
+def _level(record: Record, label: str) -> float | None:
+    text = record.labels.get(label)
     if text is None:
         return None
     try:
@@ -115,7 +120,7 @@ def _joined(one: _Side, two: _Side) -> _Side:
         one.all + two.all,
         one.check if (one.check, one.arm) == (two.check, two.arm) else "",
         one.arm,
-        one.level,
+        one.levels,
     )
 
 
@@ -133,7 +138,7 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) 
         return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _say(forbidden))
     stages = stage_changes(base.trials, candidate.trials)
     try:
-        figures, reason = _figures(base, candidate, ERROR_LEVEL / cases)
+        figures, reason = _figures(base, candidate, (ERROR_LEVEL / cases, ERROR_LEVEL))
     except NoFigure as error:
         trouble = base.all.trouble or candidate.all.trouble or str(error)
         verdict = Verdict.INCONCLUSIVE if base.trials and candidate.trials else Verdict.NOT_COMPARABLE
@@ -176,23 +181,24 @@ def _doubt(base: Usable, candidate: Usable) -> str:
     return ""
 
 
-def _figures(base: _Side, candidate: _Side, level: float) -> tuple[Figures, str]:
+def _figures(base: _Side, candidate: _Side, levels: tuple[float, float]) -> tuple[Figures, str]:
+    """Return what a verdict is judged by, at these error levels of "regressed" and of "pass", and why there is none that decides."""
     if base.check and base.check == candidate.check and {base.arm, candidate.arm} == set(ARMS):
-        spent = candidate.level or level
-        effect, total, mean = paired(candidate.case, base.trials, candidate.trials).effects(spent)
-        return Figures(effect, spent, "pairs", _detectable(effect, spent), total, mean), ""
+        spent = candidate.levels or levels
+        effect, total, mean = paired(candidate.case, base.trials, candidate.trials).effects(*spent)
+        return Figures(effect, *spent, "pairs", _detectable(effect, spent[0]), total, mean), ""
     logs = [
         [[figure(side.case, trial) for trial in session] for session in side.sessions if session]
         for side in (base, candidate)
     ]
     sessions = [[sum(session) / len(session) for session in side] for side in logs]
     try:
-        effect = predicted(sessions[0], sessions[1], level)
-        return Figures(effect, level, "sessions", _detectable(effect, level)), ""
+        effect = predicted(sessions[0], sessions[1], *levels)
+        return Figures(effect, *levels, "sessions", _detectable(effect, levels[0])), ""
     except NoFigure as error:
         reason = str(error)
     everything = [[value for session in side for value in session] for side in logs]
-    return Figures(welch(everything[0], everything[1], level), level, "trials", None), reason
+    return Figures(welch(everything[0], everything[1], levels[0]), levels[0], levels[0], "trials", None), reason
 
 
 def _detectable(effect: Effect, level: float) -> float | None:

@@ -61,10 +61,12 @@ def _rules(comparison: Comparison) -> list[str]:
         return ["Positive is slower. Intervals over trials; no verdict."]
     methods = ", ".join(sorted({figures.method for figures in judged}))
     level = sum(figures.level for figures in judged)
+    pass_level = max(figures.pass_level for figures in judged)
     return [
         f"Positive is slower. Up to {100 * TOLERATED:g} % is tolerated, {100 * TO_BE_FOUND:g} % must be found: beyond the one is "
         "regressed, below the other is a pass, and what the interval cannot tell is inconclusive. A pass bounds a typical process.",
-        f"Intervals over {methods}, one-sided error levels of {100 * level:.2g} % in all.",
+        f"Intervals over {methods}. One-sided error levels: {100 * level:.2g} % at the lower ends, of all cases together, since one of "
+        f"them can make this a regression; {100 * pass_level:.2g} % at each upper end, since all must pass.",
     ]
 
 

@@ -32,7 +32,8 @@ class Figures:
     """What a verdict is judged by."""
 
     effect: Effect
-    level: float  # one-sided error at either end of the interval
+    level: float  # one-sided error at the lower end of the interval, of "regressed"
+    pass_level: float  # the same at the upper end, of "pass"
     method: str  # "pairs", "sessions", "trials"
     detectable: float | None  # the smallest slow-down this would have found, as a fraction
     total: Effect | None = None  # of pairs: on total times, where no block is left out; pairs are trimmed

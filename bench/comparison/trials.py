@@ -58,18 +58,18 @@ class Paired:
     differences: list[float]
     totals: list[float]
 
-    def effects(self, level: float) -> tuple[Effect, Effect, Effect]:
+    def effects(self, level: float, pass_level: float | None = None) -> tuple[Effect, Effect, Effect]:
         """Return the effect on a typical process, where blocks and pairs are trimmed; that on total times, where no block is left out;
         and the mean over pairs, where no pair is. Raises NoFigure."""
         return (
-            effect_of(self.differences, level),
-            effect_of(self.totals, level),
-            mean_effect(self.differences, level),
+            effect_of(self.differences, level, pass_level),
+            effect_of(self.totals, level, pass_level),
+            mean_effect(self.differences, level, pass_level),
         )
 
-    def verdict(self, level: float) -> Verdict:
-        """The verdict at this one-sided error level. Raises NoFigure."""
-        return judge_pairs(*self.effects(level))
+    def verdict(self, level: float, pass_level: float | None = None) -> Verdict:
+        """The verdict at these one-sided error levels, of *regressed* and of *pass* (None: the same). Raises NoFigure."""
+        return judge_pairs(*self.effects(level, pass_level))
 
 
 def paired(case: Case, base: Sequence[Trial], candidate: Sequence[Trial]) -> Paired:

@@ -9,11 +9,14 @@ ARM = "arm"
 """Which of the two environments of a check measured side by side."""
 
 LEVEL = "level"
-"""``level.N``: the one-sided error level at which case N was decided."""
+"""``level.N``: the one-sided error level of *regressed* at which case N was decided."""
+
+PASS_LEVEL = "pass-level"
+"""``pass-level.N``: that of *pass*. Older records lack it, and their checks had one level for both."""
 
 ARMS = ("base", "candidate")
 
 
 def reserved(label: str) -> bool:
     """Whether only ``bench check`` may set this label."""
-    return label in {CHECK, ARM} or label.startswith(f"{LEVEL}.")
+    return label in {CHECK, ARM} or label.startswith((f"{LEVEL}.", f"{PASS_LEVEL}."))

@@ -16,8 +16,10 @@ beyond what must be found, there is no pass.
 A pass bounds the slow-down of a *typical* process. Of processes that are badly off now and then it says only that those of this check
 did not add up to a slow-down: six pairs meet none of what befalls one process in ten in 53 % of all checks.
 
-A check looks at its pairs a few times. Each look spends a part of the error level, so that all looks of all cases together
-raise a false alarm no more often than ``ERROR_LEVEL`` (Bonferroni, which is safe whatever the dependence).
+A check looks at its pairs a few times, and each look spends a part of the error level (Bonferroni, which is safe whatever the
+dependence). It raises a false alarm where *any* of its cases is said to have regressed, hence that level is divided among cases too. It
+passes only where *every* case does. One case that is slower by what must be found keeps it from passing, however many others there
+are, hence the level of a false pass is not divided among cases (intersection-union test: Berger, Technometrics 24:295, 1982).
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ TO_BE_FOUND = 0.05
 """A slow-down that must not pass."""
 
 ERROR_LEVEL = 0.02
-"""Of a false alarm in a whole check, and as much of passing what must be found."""
+"""Of a false alarm in a whole check, and as much of a whole check that passes what must be found."""
 
 POWER = 0.8
 
@@ -66,7 +68,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """ln(candidate / base) of the time per image, with an interval; positive is slower."""
+    """ln(candidate / base) of the time per image, with an interval; positive is slower.
+
+    The ends of the interval may have different error levels: the lower one is for saying that something is slower, the upper one
+    for saying that it is not.
+    """
 
     log_ratio: float
     low: float
@@ -83,10 +89,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Look:
-    """After so many pairs, judge at this one-sided error level."""
+    """After so many pairs, judge at these one-sided error levels."""
 
     pairs: int
-    level: float
+    level: float  # of "regressed", and of "improved"
+    pass_level: float
 
 
 def plan_looks(most_pairs: int, cases: int = 1, error_level: float = ERROR_LEVEL) -> tuple[Look, ...]:
@@ -98,7 +105,8 @@ def plan_looks(most_pairs: int, cases: int = 1, error_level: float = ERROR_LEVEL
     last = most_pairs - most_pairs % 2
     counts = [pairs for pairs in LOOKS if pairs <= 0.85 * last] + [last]
     total = sum(pairs**2 for pairs in counts)
-    return tuple(Look(pairs, error_level / cases * pairs**2 / total) for pairs in counts)
+    parts = [(pairs, error_level * pairs**2 / total) for pairs in counts]
+    return tuple(Look(pairs, part / cases, part) for pairs, part in parts)
 
 
 def pair_difference(base: Sequence[float], candidate: Sequence[float]) -> float:
@@ -136,10 +144,10 @@ def trimmed_pairs(pairs: int) -> int:
     return 0 if pairs < 5 else max(1, int(TRIMMED_PAIRS * pairs))
 
 
-def effect_of(differences: Sequence[float] | Array, level: float) -> Effect:
+def effect_of(differences: Sequence[float] | Array, level: float, pass_level: float | None = None) -> Effect:
     """The effect over pairs: a trimmed mean, with the interval of Tukey and McLaughlin.
 
-    The one-sided error is ``level`` at either end. Raises NoFigure with fewer than two pairs, or where one is not finite.
+    The one-sided error is ``level`` at the lower end of the interval, and ``pass_level`` (None: the same) at the upper one. Raises NoFigure with fewer than two pairs, or where one is not finite.
     """
     values = _finite(differences)
     n = len(values)
@@ -147,17 +155,17 @@ def effect_of(differences: Sequence[float] | Array, level: float) -> Effect:
     left = n - 2 * cut
     winsorised = np.clip(values, values[cut], values[n - 1 - cut])
     error = math.sqrt(float(np.square(winsorised - winsorised.mean()).sum()) / (left * (left - 1)))
-    return with_interval(float(values[cut : n - cut].mean()), error, left - 1, n, level)
+    return with_interval(float(values[cut : n - cut].mean()), error, left - 1, n, level, pass_level)
 
 
-def mean_effect(differences: Sequence[float] | Array, level: float) -> Effect:
+def mean_effect(differences: Sequence[float] | Array, level: float, pass_level: float | None = None) -> Effect:
     """The mean over all pairs, none of which is left out, with Student's t interval.
 
     Levels and errors as ``effect_of``.
     """
     values = _finite(differences)
     n = len(values)
-    return with_interval(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1, n, level)
+    return with_interval(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1, n, level, pass_level)
 
 
 def _finite(differences: Sequence[float] | Array) -> Array:
@@ -170,10 +178,11 @@ def _finite(differences: Sequence[float] | Array) -> Array:
     return values
 
 
-def with_interval(mean: float, error: float, freedom: int, n: int, level: float) -> Effect:
+def with_interval(mean: float, error: float, freedom: int, n: int, level: float, pass_level: float | None = None) -> Effect:
     """An effect with Student's t interval, given its standard error and degrees of freedom; levels as ``effect_of``."""
-    half = t_quantile(freedom, 1 - level) * error
-    return Effect(mean, mean - half, mean + half, error, freedom, n)
+    low = t_quantile(freedom, 1 - level) * error
+    high = low if pass_level is None else t_quantile(freedom, 1 - pass_level) * error
+    return Effect(mean, mean - low, mean + high, error, freedom, n)
 
 
 def welch(base: Sequence[float] | Array, candidate: Sequence[float] | Array, level: float) -> Effect:
@@ -210,8 +219,11 @@ def doubtful(effect: Effect) -> bool:
 
 
 def judge(effect: Effect, tolerated: float = TOLERATED, to_be_found: float = TO_BE_FOUND) -> Verdict:
-    """What the interval says: beyond what is tolerated, below what must be found, or neither."""
-    if effect.high < -math.log1p(tolerated):
+    """What the interval says: beyond what is tolerated, below what must be found, or neither.
+
+    *Improved* is as strong a word as *regressed*: its limit lies as far above the effect as the lower end lies below it.
+    """
+    if max(2 * effect.log_ratio - effect.low, effect.high) < -math.log1p(tolerated):
         return Verdict.IMPROVED
     if effect.low > math.log1p(tolerated):
         return Verdict.REGRESSED

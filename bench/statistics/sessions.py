@@ -13,17 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.errors import NoFigure
-from bench.statistics.pairs import Effect
-from bench.statistics.rates import t_quantile
+from bench.statistics.pairs import Effect, with_interval
 
 FEWEST_SESSIONS = 5
 
 
-def predicted(base: Sequence[float], candidate: Sequence[float], level: float) -> Effect:
+def predicted(base: Sequence[float], candidate: Sequence[float], level: float, pass_level: float | None = None) -> Effect:
     """The candidate's sessions against the base's, each y = mean ln(seconds per image) of one session.
 
-    The spread between sessions is the base's, for both: s * sqrt(1/k + 1/m), Student's t with k - 1 degrees of freedom.
-    Raises NoFigure with fewer than ``FEWEST_SESSIONS`` sessions of the base, or none of the candidate.
+    The spread between sessions is the base's, for both: s * sqrt(1/k + 1/m), Student's t with k - 1 degrees of freedom. The one-sided
+    error is ``level`` at the lower end of the interval, and ``pass_level`` (None: the same) at the upper one. Raises NoFigure with fewer than ``FEWEST_SESSIONS`` sessions of the base, or none of the candidate.
     """
     if len(base) < FEWEST_SESSIONS:
         raise NoFigure(
@@ -38,5 +37,4 @@ def predicted(base: Sequence[float], candidate: Sequence[float], level: float) -
     k = len(values)
     error = float(values.std(ddof=1)) * math.sqrt(1 / k + 1 / len(candidate))
     mean = float(np.mean(candidate) - values.mean())
-    half = t_quantile(k - 1, 1 - level) * error
-    return Effect(mean, mean - half, mean + half, error, k - 1, k)
+    return with_interval(mean, error, k - 1, k, level, pass_level)

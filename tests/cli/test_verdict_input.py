@@ -34,7 +34,7 @@ def refused(folder: Path, *words: str) -> str:
 
 
 def test_labels_that_a_check_sets_are_nobody_elses(tmp_path):
-    for label in ("check=nightly", "arm=base", "level.0=0.5"):
+    for label in ("check=nightly", "arm=base", "level.0=0.5", "pass-level.0=0.5"):
         assert "set by bench check alone" in refused(tmp_path, "run", "--dry-run", "--label", label)
     one, two = (put(tmp_path, name, labels={"check": "nightly"}, seed=seed) for seed, name in enumerate("ab"))
     assert "3 pairs" not in bench(["compare", str(one), str(two)], tmp_path).stdout
@@ -42,8 +42,10 @@ def test_labels_that_a_check_sets_are_nobody_elses(tmp_path):
 
 @pytest.mark.parametrize("level", ["abc", "0.99", "-1", "nan", "inf", "0"])
 def test_an_error_level_that_no_check_writes_is_refused(tmp_path, level):
-    one, two = put(tmp_path, "a", labels={"level.0": level}), put(tmp_path, "b", seed=1)
-    assert "error level" in refused(tmp_path, "compare", str(one), str(two))
+    two = put(tmp_path, "b", seed=1)
+    for number, labels in enumerate(({"level.0": level}, {"level.0": "0.01", "pass-level.0": level})):
+        one = put(tmp_path, f"a{number}", labels=labels)
+        assert "error level" in refused(tmp_path, "compare", str(one), str(two))
 
 
 def test_copies_of_a_record_are_one_session_and_no_news_of_themselves(tmp_path):

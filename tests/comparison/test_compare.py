@@ -16,7 +16,7 @@ from bench.comparison.trials import turns
 from bench.errors import ExitCode, NotComparableError
 from bench.record.figures import samples
 from bench.record.schema import Record, Skip
-from bench.statistics.pairs import Verdict
+from bench.statistics.pairs import ERROR_LEVEL, Verdict
 from bench.text.markdown import markdown_page
 from bench.text.terminal import terminal_page
 from tests.support import records as fake
@@ -47,8 +47,28 @@ def test_pairs_of_a_check_are_judged(rate, verdict, code):
     assert case.verdict is verdict
     assert case.figures is not None
     assert case.figures.method == "pairs"
-    assert case.figures.level == 0.01
+    assert (case.figures.level, case.figures.pass_level) == (0.01, 0.01)
     assert found.exit_code == code
+
+
+def test_a_pass_has_an_error_level_of_its_own():
+    base, candidate = pair(100.0)
+    both = [msgspec.structs.replace(record, labels=record.labels | {"pass-level.0": "0.02"}) for record in (base, candidate)]
+    (alike,), (case,) = compare([base], [candidate]).cases, compare(both[:1], both[1:]).cases
+    assert case.figures is not None
+    assert alike.figures is not None
+    assert (case.figures.level, case.figures.pass_level) == (0.01, 0.02)
+    assert case.figures.effect.low == alike.figures.effect.low
+    assert case.figures.effect.high < alike.figures.effect.high
+
+
+def test_sessions_of_many_cases_divide_the_level_of_a_regression_alone():
+    scripts = [fake.Script(fake.train(batch_size=size), 100.0, trials=3) for size in (16, 32, 64)]
+    records = [fake.record(f"a{seed}", scripts, seed=seed, labels={}) for seed in range(8)]
+    cases = compare(records[:7], records[7:]).cases
+    assert [case.figures and (case.figures.level, case.figures.pass_level) for case in cases] == [
+        (ERROR_LEVEL / 3, ERROR_LEVEL)
+    ] * 3
 
 
 def test_an_inconclusive_pair_says_what_it_could_have_seen():

@@ -86,7 +86,23 @@ def test_a_stall_now_and_then_does_not_pass():
     assert outcomes.fraction(Verdict.REGRESSED) > 0.7
 
 
-def test_the_error_level_is_divided_among_looks_and_cases():
+def test_an_interval_ends_at_the_level_of_either_verdict():
+    values = np.random.default_rng(2).normal(0.03, 0.02, 10)
+    for effect in (effect_of, mean_effect):
+        narrow, wide, both = effect(values, 0.02), effect(values, 0.001), effect(values, 0.001, 0.02)
+        assert (both.low, both.high) == (wide.low, narrow.high)
+    assert judge(Effect(-0.05, -0.10, -0.03, 0.01, 9, 10)) is Verdict.PASS, "improved at the level of a pass only"
+
+
+@pytest.mark.parametrize(("slowdown", "most"), [(0.0, 0.15), (0.05, 0.02)])
+def test_a_check_of_many_cases_passes_as_if_it_had_one(slowdown, most):
+    """Unchanged code passes; one slower case among five does not, and its level is not divided by five."""
+    outcomes = many(8, TYPICAL, slowdown, 200, cases=5, slower=1)
+    failed = outcomes.fraction(Verdict.INCONCLUSIVE) if slowdown == 0 else outcomes.fraction(Verdict.PASS)
+    assert failed <= most
+
+
+def test_the_error_level_is_divided_among_looks_and_that_of_an_alarm_among_cases():
     for most in range(LOOKS[0], 100):
         for cases in (1, 3):
             looks = plan_looks(most, cases)
@@ -94,6 +110,7 @@ def test_the_error_level_is_divided_among_looks_and_cases():
             assert all(look.pairs % 2 == 0 for look in looks), "either arm begins as many pairs"
             assert [look.pairs for look in looks] == sorted({look.pairs for look in looks})
             assert cases * sum(look.level for look in looks) == pytest.approx(ERROR_LEVEL)
+            assert sum(look.pass_level for look in looks) == pytest.approx(ERROR_LEVEL)
     with pytest.raises(ValueError, match="fewer than the smallest look"):
         plan_looks(LOOKS[0] - 1)
 
