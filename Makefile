@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-gpu gpu-wheels golden clean
+.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-nights proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-gpu gpu-wheels golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -56,6 +56,10 @@ benchmark-forecast: $(VENV)/.run
 # The false-alarm rate and the power that docs/verdicts.md gives: a table, and docs/power.svg.
 proof: $(VENV)/.test
 	$(BIN)/python tests/proof/power.py 10000 --picture docs/power.svg
+
+# The rate of false alarms that it gives for bench history, over simulated nights (minutes):
+proof-nights: $(VENV)/.test
+	$(BIN)/python tests/proof/nights.py 2000
 
 # The other figures of docs/verdicts.md; on an otherwise idle machine. What makes processes differ (7 minutes):
 proof-quiet: $(VENV)/.test

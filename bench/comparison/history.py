@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.comparison.facts import case_key
+from bench.comparison.model import percent
 from bench.comparison.trials import usable
 from bench.errors import NoFigure
 from bench.record.figures import figure, trials_of
 from bench.record.labels import CHECK
 from bench.record.schema import Record
-from bench.statistics.changes import change_points
-from bench.statistics.pairs import TOLERATED
+from bench.statistics.changes import drawn_in, spread_of
+from bench.statistics.monitoring import FEWEST_BEFORE, effect_of_last, lasting_shifts
+from bench.statistics.pairs import TO_BE_FOUND, TOLERATED, Verdict
 from bench.text.words import short
 
 
@@ -50,6 +52,30 @@ class Line:
         """Whether one of the last ``count`` records brought a change for the worse."""
         return any(change.log_ratio > 0 and change.at >= len(self.points) - count for change in self.changes)
 
+    def judged(self, count: int) -> tuple[Verdict, str]:
+        """Say whether the last ``count`` records are slower than those before, and why where it cannot be told.
+
+        *Regressed*: one of them brought a lasting change for the worse. *Pass*: together they are less than ``TO_BE_FOUND`` slower than the
+        records before them, back to the last change. *Inconclusive*: too few records, or too noisy.
+        """
+        if self.worse_in_last(count):
+            return Verdict.REGRESSED, ""
+        if len(self.points) < count + FEWEST_BEFORE:
+            return Verdict.INCONCLUSIVE, (
+                f"{len(self.points)} records tell nothing of the last {count}; expected {FEWEST_BEFORE} or more before them"
+            )
+        values = np.array([point.log_time for point in self.points])
+        try:
+            effect = effect_of_last(drawn_in(values, spread_of(values)), [0, *(change.at for change in self.changes)], count)
+        except NoFigure as error:
+            return Verdict.INCONCLUSIVE, str(error)
+        if effect.high < math.log1p(TO_BE_FOUND):
+            return Verdict.PASS, ""
+        return Verdict.INCONCLUSIVE, (
+            f"the last {count} records are {percent(effect.log_ratio)} slower than those before ({percent(effect.low)} to "
+            f"{percent(effect.high)}): too few or too noisy to tell whether it is {100 * TO_BE_FOUND:g} %"
+        )
+
 
 def history(records: Sequence[Record]) -> list[Line]:
     """Lines in order of their labels. A change of less than what is tolerated is no change.
@@ -79,7 +105,7 @@ def history(records: Sequence[Record]) -> list[Line]:
 
 
 def _changes(log_times: Sequence[float]) -> tuple[Change, ...]:
-    cuts = [0, *change_points(log_times), len(log_times)]
+    cuts = [0, *(shift.at for shift in lasting_shifts(log_times)), len(log_times)]
     found = []
     for before, at, after in zip(cuts, cuts[1:], cuts[2:], strict=False):
         step = float(np.median(log_times[at:after]) - np.median(log_times[before:at]))

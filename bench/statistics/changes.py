@@ -34,7 +34,7 @@ def change_points(log_times: Sequence[float] | Array, min_size: int = 2) -> list
     if len(values) < FEWEST_RECORDS:
         return []
     deviation = spread_of(values)
-    return segment_starts(_drawn_in(values, deviation), PENALTY * deviation**2 * math.log(len(values)), min_size)
+    return segment_starts(drawn_in(values, deviation), PENALTY * deviation**2 * math.log(len(values)), min_size)
 
 
 def segment_starts(values: Array, penalty: float, min_size: int) -> list[int]:
@@ -71,7 +71,7 @@ def spread_of(values: Array) -> float:
     return max(1.4826 * median / math.sqrt(2), LEAST_DEVIATION)
 
 
-def _drawn_in(values: Array, deviation: float) -> Array:
+def drawn_in(values: Array, deviation: float) -> Array:
     """Single outliers brought back to the median of their neighbourhood, plus or minus ``OUTLYING`` deviations."""
     padded = np.pad(values, 2, mode="reflect")
     medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)

@@ -67,6 +67,17 @@ def test_history_marks_what_changed_and_exits_with_it(tmp_path):
     assert json.loads(text)[0]["changes"][0]["at"] == 9
 
 
+def test_history_that_cannot_be_judged_is_inconclusive(tmp_path):
+    for number in range(9):
+        save(tmp_path, f"r{number:02d}", 100.0, created=f"2026-01-{number + 1:02d}T10:00:00Z")
+    assert call("history", str(tmp_path))[0] == 0, "nobody asked for a verdict"
+    code, text = call("history", str(tmp_path), "--last", "2")
+    assert code == 3
+    assert "inconclusive" in text
+    assert "9 records tell nothing of the last 2" in text
+    assert call("history", str(tmp_path), "--last", "2", "--inconclusive", "warn")[0] == 0
+
+
 def test_doctor_tells_its_findings_without_measuring():
     code, text = call("doctor", "--no-noise", "--format", "json")
     assert code == 0

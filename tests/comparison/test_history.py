@@ -7,14 +7,15 @@ import pytest
 
 from bench.comparison.history import history
 from bench.record.schema import Record
+from bench.statistics.pairs import Verdict
 from tests.support import records as fake
 
 
-def series(rates: list[float]) -> list[Record]:
+def series(rates: list[float], between: float = 0.003) -> list[Record]:
     return [
         fake.record(
             f"r{number:02d}",
-            [fake.Script(fake.train(), rate, between=0.003)],
+            [fake.Script(fake.train(), rate, between=between)],
             seed=number,
             created=f"2026-01-{number + 1:02d}T10:00:00Z",
             bench={"version": "0.1.0", "commit": f"commit{number:02d}"},
@@ -30,6 +31,24 @@ def test_a_lasting_change_is_marked_with_the_record_that_brought_it():
     assert change.log_ratio == pytest.approx(0.105, abs=0.01)
     assert line.worse_in_last(6)
     assert not line.worse_in_last(5)
+
+
+@pytest.mark.parametrize(
+    ("rates", "between", "verdict", "reason"),
+    [
+        ([100.0] * 14, 0.003, Verdict.PASS, ""),
+        ([100.0] * 9 + [90.0] * 5, 0.003, Verdict.REGRESSED, ""),
+        ([90.0] * 9 + [100.0] * 5, 0.003, Verdict.PASS, ""),
+        ([100.0] * 12, 0.003, Verdict.INCONCLUSIVE, "12 records tell nothing of the last 5; expected 8 or more before them"),
+        ([100.0] * 14, 0.2, Verdict.INCONCLUSIVE, "too few or too noisy to tell whether it is 5 %"),
+    ],
+)
+def test_the_last_records_are_judged(rates, between, verdict, reason):
+    (line,) = history(series(rates, between))
+    found = line.judged(5)
+    assert found[0] is verdict
+    assert reason in found[1]
+    assert bool(found[1]) == bool(reason)
 
 
 def test_records_that_a_check_made_are_no_part_of_history():
