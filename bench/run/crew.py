@@ -110,17 +110,20 @@ def run_at_once(launches: Sequence[Launch], listen: Listener = ignore) -> list[O
 
 def run_in_turns(launches: Sequence[Launch], listen: Listener = ignore) -> list[Outcome]:
     """Workers that are alive at once and work one at a time: first each until it is ready, then turn by turn, the order reversed
-    every round, so that whatever the machine does meanwhile hits all alike. Outcomes in the order of ``launches``."""
+    every round, so that whatever the machine does meanwhile hits all alike. A worker is told whether another one has worked since its
+    last turn. Outcomes in the order of ``launches``."""
     with Crew() as crew:
         workers: list[Worker] = []
         going: list[Worker] = []
+        last: Worker | None = None
         for place, launch in enumerate(launches):
             workers.append(crew.start(place, launch))
             if crew.until_quiet(workers[-1], lambda place: listen) == "ready":
                 going.append(workers[-1])
         while going:
             for worker in list(going):
-                worker.give_turn()
+                worker.give_turn(again=worker is last)
+                last = worker
                 if crew.until_quiet(worker, lambda place: listen) != "ready":
                     crew.end(worker)
                     going.remove(worker)

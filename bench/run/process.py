@@ -23,7 +23,7 @@ from bench.machine.host import out_of_memory_kills, usable_cores
 from bench.record.schema import Status
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
-from bench.worker.channel import Beat, Event, Failure, Ready, Result, Stage
+from bench.worker.channel import AGAIN, Beat, Event, Failure, Ready, Result, Stage
 from bench.worker.jobs import Job
 
 LOG_LIMIT = 8 * 2**20
@@ -118,9 +118,9 @@ class Worker:
             self._resources = stack.pop_all()
         self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun)))
 
-    def give_turn(self) -> None:
-        """Let a worker that is ready work on."""
-        self._write(b"")
+    def give_turn(self, again: bool = False) -> None:
+        """Let a worker that is ready work on; ``again``: no other has worked since it did."""
+        self._write(AGAIN if again else b"")
 
     def fileno(self) -> int:
         """Return the descriptor of the pipe on which events come, for a selector."""

@@ -15,7 +15,7 @@ import msgspec
 
 from bench.errors import BenchError
 from bench.machine.host import usable_cores
-from bench.worker.channel import Channel, Failure, out_of_memory
+from bench.worker.channel import AGAIN, Channel, Failure, out_of_memory
 from bench.worker.jobs import Job
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
@@ -93,8 +93,8 @@ def _die_with_parent() -> None:
 
 def _watch_parent(channel: Channel) -> None:
     """Each line on our standard input is a turn; its end means that the parent has gone, and our children go with us."""
-    while sys.stdin.buffer.readline():
-        channel.turns.release()
+    while line := sys.stdin.buffer.readline():
+        channel.turns.put(line.strip() != AGAIN)
     os.killpg(0, signal.SIGKILL)
 
 

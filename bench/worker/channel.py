@@ -7,11 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 
 HEARTBEAT_SECONDS = 0.5
+
+AGAIN = b"again"
+"""What a turn says where no other worker has had one in between."""
 
 
 class Stage(msgspec.Struct, tag="stage"):
@@ -33,7 +37,7 @@ class Alive(msgspec.Struct, tag="alive"):
 
 
 class Ready(msgspec.Struct, tag="ready"):
-    """The worker waits for its turn: it works on when it gets a line on its standard input."""
+    """The worker waits for its turn: it works on when it gets a line on its standard input, empty or ``AGAIN``."""
 
 
 class Failure(msgspec.Struct, tag="failure"):
@@ -67,7 +71,9 @@ class Channel:
         self._descriptor = descriptor
         self._last_beat = self._last_sign = 0.0
         self._writing = threading.Lock()
-        self.turns = threading.Semaphore(0)  # released once for every turn that the parent gives
+        self.turns: SimpleQueue[bool] = (
+            SimpleQueue()
+        )  # of each turn that the parent gives: whether another worker had the last
 
     def send(self, event: Event) -> None:
         """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
@@ -117,10 +123,10 @@ class Channel:
             done.set()
             thread.join()
 
-    def turn(self) -> None:
-        """Wait for a turn: of several workers that are alive, one works at a time."""
+    def turn(self) -> bool:
+        """Wait for a turn: of several workers that are alive, one works at a time. Return whether another one worked meanwhile."""
         self.send(Ready())
-        self.turns.acquire()
+        return self.turns.get()
 
     def result(self, value: Any) -> None:
         """Answer the job."""

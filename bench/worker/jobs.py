@@ -21,8 +21,9 @@ class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-PROTOCOL = 2
-"""Raised whenever jobs or answers change so that a parent and a worker of different releases no longer understand each other."""
+PROTOCOL = 3
+"""Raised whenever jobs, turns or answers change so that a parent and a worker of different releases no longer understand each other, or
+would measure differently."""
 
 
 class Common(msgspec.Struct, frozen=True, kw_only=True, tag_field="job"):
