@@ -55,10 +55,13 @@ class Gate:
     def _measure(self, cases: Sequence[PairedCase], budget: Budget, deadline: float) -> None:
         undecided, number = list(cases), 0
         rng = random.Random(self.seed)
+        order: list[PairedCase] = []
         for look in budget.looks:
             # A machine that became slower must not make a check overrun: what there is by then is judged at this look's level.
             while number < look.pairs and (number < 2 or time.monotonic() < deadline):
-                for case in rng.sample(undecided, len(undecided)):
+                # Looks come after an even number of pairs, so that every second round is the one before in reverse.
+                order = order[::-1] if number % 2 else rng.sample(undecided, len(undecided))
+                for case in order:
                     self.pairs.measure(case, number)
                 number += 1
             undecided = [case for case in undecided if not self._decided(case, look)]

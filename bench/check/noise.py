@@ -83,7 +83,7 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
             raise NotComparableError(f"nothing could be measured: {'; '.join(reasons[:1]) or 'no case'}")
         number = 0
         while number < 2 or time.monotonic() - begun + sum(pairs.seconds.values()) < seconds:
-            for case in cases:
+            for case in cases[:: -1 if number % 2 else 1]:
                 pairs.measure(case, number)
             number += 1
         found = [_noise(pairs, case) for case in cases]

@@ -252,11 +252,15 @@ def _searched(case: Case) -> Case:
 
 
 def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Every case once per round, each round in an order of its own, so that drift hits all cases alike."""
+    """Every case once per round, so that drift hits all cases alike: each two rounds in an order of their own, the second of them in
+    reverse, so that over both of them every case comes as late as any other."""
     rng = random.Random(seed)
+    order = list(range(cases))
     for number in range(trials):
-        order = list(range(cases))
-        rng.shuffle(order)
+        if number % 2:
+            order.reverse()
+        else:
+            rng.shuffle(order)
         for index in order:
             yield index, number
 

@@ -90,9 +90,11 @@ def test_each_round_runs_every_case_once(cases, trials, seed):
     assert order == list(trial_order(cases, trials, seed))
 
 
-def test_rounds_differ_in_order():
-    rounds = list(trial_order(8, 4, 0))
-    assert len({tuple(case for case, n in rounds if n == number) for number in range(4)}) > 1
+def test_every_second_round_is_the_one_before_in_reverse():
+    order = [case for case, _ in trial_order(8, 6, 0)]
+    rounds = [order[at : at + 8] for at in range(0, len(order), 8)]
+    assert [later[::-1] for later in rounds[1::2]] == rounds[::2]
+    assert len(set(map(tuple, rounds[::2]))) == 3, "each two rounds are drawn"
 
 
 def test_paths_in_the_command_are_cut():
