@@ -98,13 +98,14 @@ def history(records: Sequence[Record]) -> list[Line]:
             point = Point(record.id, record.created, record.bench.get("commit", ""), float(np.mean(logs)))
             series.setdefault(key, (case.label, []))[1].append(point)
     lines = [
-        Line(label, short(fingerprint), tuple(points), _changes([point.log_time for point in points]))
+        Line(label, short(fingerprint), tuple(points), changes_in([point.log_time for point in points]))
         for (fingerprint, _, _), (label, points) in series.items()
     ]
     return sorted(lines, key=lambda line: (line.label, line.machine))
 
 
-def _changes(log_times: Sequence[float]) -> tuple[Change, ...]:
+def changes_in(log_times: Sequence[float]) -> tuple[Change, ...]:
+    """Return the lasting changes of a series of ln(seconds per image), oldest first."""
     cuts = [0, *(shift.at for shift in lasting_shifts(log_times)), len(log_times)]
     found = []
     for before, at, after in zip(cuts, cuts[1:], cuts[2:], strict=False):

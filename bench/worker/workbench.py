@@ -98,7 +98,7 @@ class Workbench:
     def turn(self) -> None:
         """Before a sample, and before the checks: wait for a turn where another worker is alive too.
 
-        After another one's turn, caches and threads are no longer as a step leaves them: a block then took 4.7 % longer. One step is made
+        After another one's turn, caches and threads are no longer as a step leaves them: a block then took up to 4.7 % longer. One step is made
         that nobody times.
         """
         if self.job.in_turns and self.channel.turn() and self._step is not None:
