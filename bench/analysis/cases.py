@@ -27,7 +27,7 @@ from bench.errors import NoFigure
 from bench.precisions import OPERAND_BYTES
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
-from bench.statistics.rates import PERCENTILES, LogRate, Percentile, log_rate, percentile
+from bench.statistics.rates import PERCENTILES, LogRate, Percentile, percentile, pooled_rate
 
 PLAUSIBLE = 1.1
 """A rate may exceed the measured ceiling by this factor, since ceilings have an error too; beyond, physics says no."""
@@ -61,7 +61,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         STEADY_ASSUMED: log is not None and tally.steady_assumed,
         STILL_MOVING: log is not None and 2 * tally.moving > len(tally.figures),
         DISTURBED: log is not None and bool(disturbed),
-        ONE_TRIAL: log is not None and log.n == 1,
+        ONE_TRIAL: log is not None and log.standard_error is None,
         NOT_COLD: bool(compiled) and not tally.cold,
         LOWERINGS: len(tally.lowerings) > 1,
         UNCHECKED: proven and len(used) < len(tally.figures),
@@ -123,17 +123,19 @@ def _rate(tally: Tally, used: Sequence[Figure]) -> tuple[LogRate | None, str]:
     if trouble:
         return None, trouble
     try:
-        return log_rate([figure.log for figure in used if figure.log is not None]), ""
+        timed = [(figure.place, figure.log) for figure in used if figure.log is not None]
+        return pooled_rate([place for place, _ in timed], [log for _, log in timed]), ""
     except NoFigure as error:
         return None, str(error)
 
 
 def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
     queries = [figure.queries for figure in used if figure.queries is not None]
+    places = [figure.place for figure in used if figure.queries is not None]
     found = []
     for percent in PERCENTILES if queries else ():
         try:
-            found.append(percentile(queries, percent))
+            found.append(percentile(queries, percent, places))
         except NoFigure:
             break  # the higher percentiles need more queries still
     return tuple(found)
@@ -142,18 +144,19 @@ def _latency(used: Sequence[Figure]) -> tuple[Percentile, ...]:
 def _power(tally: Tally, used: Sequence[Figure]) -> Power | None:
     """Return a GPU's draw by its own counter, the host's by those of every package and its memory."""
     physical = "host" if tally.device is None else tally.device.physical
-    watts, idle = [], []
+    watts, idle, places = [], [], []
     names: set[str] = set()
-    for found in (figure.energy for figure in used):
-        own = {name: one for name, one in found.items() if _is_counter_of(physical, name) and _is_possible(one)}
+    for figure in used:
+        own = {name: one for name, one in figure.energy.items() if _is_counter_of(physical, name) and _is_possible(one)}
         if own:
             names |= own.keys()
+            places.append(figure.place)
             watts.append(sum(one.joules / one.seconds for one in own.values()))
             idle.append([one.idle_watts for one in own.values()])
     if not watts or not all(math.isfinite(value) and value > 0 for value in watts):
         return None
     known = [sum(value for value in one if value is not None) for one in idle if None not in one]
-    draw = log_rate([-math.log(value) for value in watts])
+    draw = pooled_rate(places, [-math.log(value) for value in watts])
     return Power(draw, _mean(known) if len(known) == len(watts) else None, tuple(sorted(names)))
 
 

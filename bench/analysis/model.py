@@ -11,7 +11,7 @@ from bench.projection.model import BreakEven, MeasuredRates, Projection
 from bench.projection.prices import Price
 from bench.record.scenarios import Scenario, scenario
 from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Machine, WorkloadFacts
-from bench.statistics.rates import Estimate, LogRate, Percentile
+from bench.statistics.rates import Estimate, LogRate, Percentile, Place
 
 UNPROVEN = "unproven"
 ABOVE_CEILING = "above ceiling"
@@ -84,7 +84,7 @@ class TargetTraining(NamedTuple):
 
 
 class Power(NamedTuple):
-    """What a device drew while a case was timed, the mean over trials."""
+    """What a device drew while a case was timed, the mean over trials, or over records where there are several."""
 
     draw: LogRate  # joules a second, over the trials that the case's rate is of
     idle_watts: float | None  # the same counters before anything was loaded
@@ -239,4 +239,6 @@ class Report:
     forecasts: tuple[tuple[MeasuredCase, Forecast], ...] = ()  # whole trainings, predicted and then done
     to_quality: tuple[MeasuredCase, ...] = ()  # trainings to their target; not in ``measured``
     group_by: str = ""  # a label
-    nodes: Mapping[CaseKey, Mapping[str, Sequence[float]]] = field(default_factory=dict)  # see ``bench.report.nodes``
+    nodes: Mapping[CaseKey, Mapping[str, Sequence[tuple[Place, float]]]] = field(
+        default_factory=dict
+    )  # see ``bench.report.nodes``

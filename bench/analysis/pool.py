@@ -32,6 +32,7 @@ from bench.record.figures import (
 )
 from bench.record.quality import goal, seconds_to
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
+from bench.statistics.rates import Place
 from bench.text.words import clean, first_line
 
 UNLABELLED = "(no label)"
@@ -42,6 +43,7 @@ _LONGEST_STAGE = 1e9  # seconds; more is no stage
 class Figure(NamedTuple):
     """What one trial gives."""
 
+    place: Place  # its record, and its number there
     log: float | None  # ln(seconds per image, or per megapixel)
     trouble: str  # why there is no figure
     proof: Standing
@@ -90,7 +92,7 @@ class Pool:
     repeated: int = 0
     group_by: str = ""  # a label
     labels: set[str] = field(default_factory=set)  # names
-    nodes: dict[CaseKey, dict[str, list[float]]] = field(default_factory=dict)
+    nodes: dict[CaseKey, dict[str, list[tuple[Place, float]]]] = field(default_factory=dict)
 
 
 def pool(records: Iterable[Record], group_by: str = "") -> Pool:
@@ -162,7 +164,7 @@ def _add(pooled: Pool, record: Record) -> None:
         tally = keys[trial.case]
         tally.records.add(record.id)
         before = len(tally.figures)
-        _add_trial(pooled, tally, trial)
+        _add_trial(pooled, tally, trial, record.id)
         if pooled.group_by and len(tally.figures) > before and not tally.case.how.to_target:
             _add_to_node(pooled, tally, record.labels.get(pooled.group_by, UNLABELLED))
 
@@ -187,7 +189,8 @@ def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:
     if found.log is not None and found.proof == "proven":
         device = tally.device.name if tally.device is not None and tally.device.kind != "cpu" else ""
         hardware = device or f"{pooled.machines[tally.key.machine].cpu}, {tally.key.cores} cores"
-        pooled.nodes.setdefault(apart(tally.key, hardware), {}).setdefault(value, []).append(found.log)
+        nodes = pooled.nodes.setdefault(apart(tally.key, hardware), {})
+        nodes.setdefault(value, []).append((found.place, found.log))
 
 
 def apart(key: CaseKey, hardware: str) -> CaseKey:
@@ -251,7 +254,7 @@ def _environment(record: Record, case: Case) -> str:
     return ", ".join([*parts, *record.machine.facts.get("ambient", "").split()])
 
 
-def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
+def _add_trial(pooled: Pool, tally: Tally, trial: Trial, record: str) -> None:
     compiled = stages(trial).get("compile")
     if trial.status == "ok" and trial.compile == "cold" and compiled is not None and 0 <= compiled <= _LONGEST_STAGE:
         tally.cold.append(compiled)
@@ -266,7 +269,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
     if standing(trial) == "failed":
         tally.failed.append(f"{trial.status}: {first_line(trial.reason)}")
         return
-    found = _figure(tally.case, trial)
+    found = _figure(tally.case, trial, (record, trial.number))
     if not any(known.trace for known in tally.figures):
         found = found._replace(trace=_trace(tally.case, trial))
     tally.figures.append(found)
@@ -285,14 +288,14 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial) -> None:
             tally.stages.setdefault(name, []).append(seconds)
 
 
-def _figure(case: Case, trial: Trial) -> Figure:
-    proof = standing(trial)
+def _figure(case: Case, trial: Trial, place: Place) -> Figure:
+    log, trouble, queries = None, "", None
     try:
         log = figure(case, trial) + math.log(case.how.unit.size)
+        queries = np.array(steady_samples(trial)) if case.how.per_query else None
     except NoFigure as error:
-        return Figure(None, str(error), proof, None, energy=energy(trial), disturbances=disturbances(trial))
-    queries = np.array(steady_samples(trial)) if case.how.per_query else None
-    return Figure(log, "", proof, queries, energy=energy(trial), disturbances=disturbances(trial))
+        trouble = str(error)
+    return Figure(place, log, trouble, standing(trial), queries, energy=energy(trial), disturbances=disturbances(trial))
 
 
 def _trace(case: Case, trial: Trial) -> SampleTrace | None:

@@ -97,7 +97,7 @@ def _recorded_seconds(record: Record) -> float:
 
 
 def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
-    """A sentence per case, and the exit code. Welch's interval over trials."""
+    """A sentence per case, and the exit code. Welch's interval over trials, within these two runs."""
     import math
 
     from bench.analysis.build import build
@@ -128,7 +128,9 @@ def _verdicts(old: Record, new: Record, within: float) -> tuple[list[str], int]:
         low, high = 100 * math.expm1(effect.low), 100 * math.expm1(effect.high)
         lines.append(f"{found[-1]}: {name}: {100 * math.expm1(change):+.1f} % ({low:+.1f} to {high:+.1f} %)")
     same = found.count("agrees")
-    lines.append(f"{same:,} of {len(found):,} rates agree within {within:g} %")
+    lines.append(
+        f"{same:,} of {len(found):,} rates agree within {within:g} %; intervals are over the trials of these two runs"
+    )
     if not set(found) - {"not repeated"}:
         return lines, int(ExitCode.NOT_COMPARABLE)
     if "lower" in found:

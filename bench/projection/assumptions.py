@@ -90,7 +90,8 @@ MODEL = (
     "pace, as if they overlapped perfectly; on shared cores their times add up.",
     "Every training starts afresh: import, build, cold compilation and first step; every evaluation builds its predictor "
     "anew, from the backend's cache where there is one. These are taken as measured, without an interval.",
-    "Intervals are 95 %: Student's t over trials for a rate; for a projected time, Latin-hypercube draws from "
-    "those t distributions with a fixed seed.",
+    "Intervals are 95 %. For a rate they are Student's t: over records where a case has several, the mean of a record's trials being "
+    "one value; with one record over its trials, within this run. For a projected time they come from Latin-hypercube draws "
+    "from those t distributions with a fixed seed.",
 )
 """What the model assumes, whatever the project."""

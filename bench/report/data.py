@@ -81,7 +81,10 @@ def as_data(report: Report) -> Fields:
         "by_label": {
             "label": report.group_by,
             "cases": [
-                {**_case_fields(key), "log_seconds_per_item": {name: list(logs) for name, logs in nodes.items()}}
+                {
+                    **_case_fields(key),
+                    "log_seconds_per_item": {name: [log for _, log in timed] for name, timed in nodes.items()},
+                }
                 for key, nodes in sorted(report.nodes.items())
             ],
         },
@@ -201,6 +204,7 @@ def _measured(case: MeasuredCase) -> Fields:
         "trials": case.trials,
         "failed_trials": case.failed,
         "records": case.records,
+        "interval_over": None if case.log is None else case.log.over,
         "latency_seconds": {
             f"p{found.percent}": {**vars(found.latency), "queries": found.queries, "interval": found.method}
             for found in case.latency

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bench.analysis.model import Group, Report, Row, Setting, SpeedUp
 from bench.durations import UNKNOWN, duration
 from bench.report import cells
-from bench.report.notes import labelled, row_notes
+from bench.report.notes import interval_line, labelled, row_notes
 from bench.text.sections import Section, Table, cut
 
 
@@ -29,7 +29,8 @@ def headline(group: Group, report: Report) -> Section:
         "limited by",
     )
     rows = tuple(_row(row, label, group) for row, label in labelled(group))
-    lines = cut([*row_notes(group, assumptions), *_screening(group), *_overtaking(group)])
+    spread = [line for line in [interval_line(group)] if line]
+    lines = cut([*spread, *row_notes(group, assumptions), *_screening(group), *_overtaking(group)])
     return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
 
 

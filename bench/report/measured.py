@@ -52,7 +52,9 @@ def _case(case: MeasuredCase) -> tuple[str, ...]:
         case.key.how.title,
         cells.setting(case),
         _rate(case),
-        f"{case.trials:,}" + (f" (+{case.failed:,} failed)" if case.failed else ""),
+        f"{case.trials:,}"
+        + (f" in {case.records:,} records" if case.records > 1 else "")
+        + (f" (+{case.failed:,} failed)" if case.failed else ""),
         _of_ceiling(case),
         cells.whole(duration(case.start_up)) if case.start_up else UNKNOWN,
         UNKNOWN if case.compile_seconds is None else cells.whole(duration(case.compile_seconds)),

@@ -10,14 +10,15 @@ from bench.analysis.model import CaseKey, Report
 from bench.durations import number
 from bench.report import cells
 from bench.statistics.outliers import FEWEST, LEVEL, outliers
-from bench.statistics.rates import log_rate
+from bench.statistics.rates import Place, pooled_rate
 from bench.text.sections import Section, Table
 from bench.text.words import clean, plural, processor
 
 MOST_TABLES = 40
 
-Nodes = Mapping[CaseKey, Mapping[str, Sequence[float]]]
-"""By case, machine and software apart: ln(seconds per item) of every proven trial, by the label's value."""
+Timed = Sequence[tuple[Place, float]]
+Nodes = Mapping[CaseKey, Mapping[str, Timed]]
+"""By case, machine and software apart: where every proven trial comes from and its ln(seconds per item), by the label's value."""
 
 
 def node_sections(report: Report) -> list[Section]:
@@ -33,9 +34,9 @@ def node_sections(report: Report) -> list[Section]:
     return sections
 
 
-def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> Section:
+def _section(key: CaseKey, nodes: Mapping[str, Timed], label: str) -> Section:
     names = sorted(nodes)
-    rates = [log_rate(nodes[name]) for name in names]
+    rates = [pooled_rate([place for place, _ in nodes[name]], [log for _, log in nodes[name]]) for name in names]
     middle = median(rate.mean for rate in rates)
     far = set(outliers([rate.mean for rate in rates]))
     unit = key.how.unit.per_second
@@ -45,7 +46,7 @@ def _section(key: CaseKey, nodes: Mapping[str, Sequence[float]], label: str) -> 
         change = 100 * math.expm1(middle - rate.mean)
         rows.append(
             (
-                clean(names[place], 60), cells.estimated(rate.estimate(), number), f"{change:+.1f} %", f"{rate.n:,}",
+                clean(names[place], 60), cells.estimated(rate.estimate(), number), f"{change:+.1f} %", f"{len(nodes[names[place]]):,}",
                 ("slower" if change < 0 else "faster") + " than the others" if place in far else "",
             )
         )  # fmt: skip

@@ -82,6 +82,27 @@ def _sides(
     return f"{candidate}, against {reference}{left_out}."
 
 
+WITHIN = "Intervals hold within this run: they are over trials of one record. Other runs of the same code differ by more than its trials do."
+
+
+def interval_line(group: Group) -> str:
+    """What the intervals of a group's table are over; nothing where no case has one."""
+    cases = [
+        case
+        for row in group.rows
+        for setting in row.settings
+        for case in (setting.train, setting.infer, setting.decode)
+        if case is not None and case.log is not None and case.log.standard_error is not None
+    ]
+    counts = {case.records for case in cases if case.log is not None and case.log.over == "records"}
+    within = any(case.log is not None and case.log.over == "trials" for case in cases)
+    if not counts:
+        return WITHIN if within else ""
+    span = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
+    over = f"Intervals are over {span} records, each with the mean of its trials as one value"
+    return f"{over}; those of cases with one record hold within its run." if within else f"{over}."
+
+
 def not_projected(report: Report) -> list[str]:
     """Trainings that were measured but stand in no table of days versus hours, and why."""
     projected = {setting.train.key for group in report.groups for row in group.rows for setting in row.settings}

@@ -1,14 +1,16 @@
 """Rates and latencies with their intervals.
 
-Each trial gives one number, y = ln(steady seconds per item), and every interval of a rate is Student's t over those, on the
-logarithmic scale.
+Each trial gives one number, y = ln(steady seconds per item), and every interval of a rate is Student's t on that scale. Trials
+of one record share its hour, its neighbours and its memory layout, so several records are pooled by records: the unit is then the mean
+of a record's trials, as in ``bench.statistics.sessions``. With a single record the unit is the trial, and the interval says nothing
+of other runs.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -41,14 +43,24 @@ class Estimate:
         )
 
 
+Unit = Literal["trials", "records"]
+"""What the interval of a pooled figure is over."""
+
+Place = tuple[str, int]
+"""Where a trial comes from: its record's identifier, and its number among the trials of its case."""
+
+
 @dataclass(frozen=True)
 class LogRate:
-    """A rate as the mean over trials of y = ln(seconds per item)."""
+    """A rate as the mean over units, trials or records, of y = ln(seconds per item)."""
 
     mean: float
-    standard_error: float | None  # of the mean; None with a single trial
+    standard_error: float | None  # of the mean; None with a single unit
     degrees_of_freedom: int
-    n: int  # trials
+    n: int  # units
+    over: Unit = "trials"
+    units: tuple[Place, ...] = ()  # in rising order; a record as a whole has the number -1; empty where they are not known
+    values: tuple[float, ...] = ()  # y of each unit
 
     @property
     def rate(self) -> float:
@@ -56,11 +68,14 @@ class LogRate:
         return math.exp(-self.mean)
 
     def estimate(self, confidence: float = CONFIDENCE) -> Estimate:
-        """Items per second, with the t-interval over trials."""
+        """Items per second, with the t-interval over the units."""
         if self.standard_error is None:
             return Estimate(self.rate)
         half = t_quantile(self.degrees_of_freedom, 0.5 + confidence / 2) * self.standard_error
         return Estimate(self.rate, _exp(-self.mean - half), _exp(-self.mean + half))
+
+
+Method = Literal["t over trials", "t over records", "order statistics"]
 
 
 @dataclass(frozen=True)
@@ -70,11 +85,11 @@ class Percentile:
     percent: int
     latency: Estimate
     queries: int
-    method: Literal["t over trials", "order statistics"]
+    method: Method
 
 
 def log_rate(log_times: Sequence[float]) -> LogRate:
-    """The rate of a case from one y per trial, each trial a process of its own. Raises NoFigure without trials."""
+    """The rate of a case from one y per unit, which are independent. Raises NoFigure without any."""
     n = len(log_times)
     if n == 0:
         raise NoFigure("no trial gave a figure")
@@ -84,6 +99,26 @@ def log_rate(log_times: Sequence[float]) -> LogRate:
     if n == 1:
         return LogRate(float(values[0]), None, 0, 1)
     return LogRate(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1, n)
+
+
+def pooled_rate(places: Sequence[Place], log_times: Sequence[float]) -> LogRate:
+    """The rate of a case from y of each trial and where it comes from: over records where there are several, else over trials.
+
+    Each record counts alike, however many trials it has: between-record scatter, which the interval is made of, is the larger part.
+    Raises NoFigure without trials.
+    """
+    if len(places) != len(log_times):
+        raise NoFigure(f"{len(log_times)} times of {len(places)} trials")
+    sorted_trials = sorted(zip(places, log_times, strict=True))
+    by_record: dict[str, list[float]] = {}
+    for (record, _), value in sorted_trials:
+        by_record.setdefault(record, []).append(value)
+    if len(by_record) < 2:
+        values = tuple(value for _, value in sorted_trials)
+        return replace(log_rate(values), units=tuple(place for place, _ in sorted_trials), values=values)
+    values = tuple(sum(found) / len(found) for found in by_record.values())
+    units = tuple((record, -1) for record in by_record)
+    return replace(log_rate(values), over="records", units=units, values=values)
 
 
 @lru_cache(maxsize=4096)
@@ -123,14 +158,16 @@ def rank_interval(queries: int, percent: int, confidence: float = CONFIDENCE) ->
     return max(lower, 1), min(upper, queries)
 
 
-def percentile(trials: Sequence[NDArray[np.float64]], percent: int) -> Percentile:
+def percentile(trials: Sequence[NDArray[np.float64]], percent: int, places: Sequence[Place] | None = None) -> Percentile:
     """A percentile of query latency over trials of one case, each an array (queries,) of seconds.
 
-    Queries of one process are not independent. So with three trials or more, each long enough to show the percentile by
-    itself, the figure is the geometric mean of the trials' percentiles with the t-interval over trials. Otherwise all
+    Queries of one process are not independent. So with three trials or several records, each trial long enough to show the
+    percentile by itself, the figure is the geometric mean of the trials' percentiles with the interval of ``pooled_rate``. Otherwise all
     queries are pooled and the interval is that of the order statistics, which takes queries for independent and is
-    then rather too narrow. Raises NoFigure with too few queries for either.
+    then rather too narrow. ``places`` says where each trial comes from; without it, all are of one record. Raises NoFigure with too few
+    queries for either.
     """
+    places = [("", number) for number in range(len(trials))] if places is None else places
     queries = sum(len(trial) for trial in trials)
     fewest = needed_queries(percent)
     if queries < fewest:
@@ -138,9 +175,11 @@ def percentile(trials: Sequence[NDArray[np.float64]], percent: int) -> Percentil
     for trial in trials:
         if not (np.all(np.isfinite(trial)) and np.all(trial > 0)):
             raise NoFigure("a query whose time is not a positive number")
-    if len(trials) >= _TRIALS_FOR_LATENCY and min(len(trial) for trial in trials) >= fewest:
-        slowness = log_rate([-math.log(_order_statistic(np.sort(trial), percent)) for trial in trials])
-        return Percentile(percent, slowness.estimate(), queries, "t over trials")
+    several = len(trials) >= _TRIALS_FOR_LATENCY or len({record for record, _ in places}) > 1
+    if several and min(len(trial) for trial in trials) >= fewest:
+        slowness = pooled_rate(places, [-math.log(_order_statistic(np.sort(trial), percent)) for trial in trials])
+        over: Method = "t over records" if slowness.over == "records" else "t over trials"
+        return Percentile(percent, slowness.estimate(), queries, over)
     pooled = np.sort(np.concatenate(list(trials)))
     ranks = rank_interval(queries, percent)
     assert ranks is not None

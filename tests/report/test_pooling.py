@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 
 from bench.analysis.build import build
@@ -21,7 +22,10 @@ from bench.analysis.model import (
 )
 from bench.analysis.pool import pool
 from bench.errors import NotComparableError, RecordError
-from bench.record.schema import Check
+from bench.record.schema import Check, Energy
+from bench.report.formats import render
+from bench.report.notes import WITHIN, interval_line
+from bench.statistics.rates import pooled_rate
 from tests.support import records as fake
 
 TRAIN = fake.Script(fake.train(), 75.0)
@@ -69,7 +73,46 @@ def test_without_a_cold_compilation_the_cached_one_is_marked():
 
 def test_trials_of_equal_cases_are_pooled_over_records():
     case = only(build([fake.record(f"r{seed}", [TRAIN], seed=seed) for seed in range(3)]))
-    assert (case.trials, case.records, case.log.degrees_of_freedom) == (15, 3, 14)
+    assert (case.trials, case.records, case.log.degrees_of_freedom, case.log.over) == (15, 3, 2, "records")
+
+
+def test_the_unit_of_pooled_records_is_the_record():
+    """Three records that lie 5 % apart: their trials, all close together within each, are no fifteen independent values."""
+    records = [
+        fake.record(name, [replace(TRAIN, rate=rate, between=0.0)], seed=seed)
+        for seed, (name, rate) in enumerate([("a", 70.0), ("b", 75.0), ("c", 80.0)])
+    ]
+    pooled = build(records)
+    case = only(pooled)
+    means = [only(build([record])).log.mean for record in records]
+    half = 4.302652729911275 * np.std(means, ddof=1) / math.sqrt(3)  # t of 2 degrees of freedom at 0.975
+    assert case.log.mean == pytest.approx(np.mean(means))
+    assert case.rate.high == pytest.approx(case.rate.value * math.exp(half))
+    assert "over 3 records" in interval_line(pooled.groups[0])
+    assert "15 in 3 records" in render(pooled, "markdown")
+
+
+def test_with_one_record_the_interval_says_within_this_run():
+    report = build([fake.record(wanted=[TRAIN])])
+    assert only(report).log.over == "trials"
+    assert interval_line(report.groups[0]) == WITHIN
+    assert "within this run" in render(report, "terminal").replace("\n", " ")
+
+
+def test_nodes_with_several_records_have_the_record_as_their_unit():
+    records = [fake.record(f"{node}{seed}", [TRAIN], seed=seed, labels={"node": node}) for node in "ab" for seed in range(3)]
+    (nodes,) = build(records, group_by="node").nodes.values()
+    found = {name: pooled_rate(*zip(*timed, strict=True)) for name, timed in nodes.items()}
+    assert {name: (rate.n, rate.over) for name, rate in found.items()} == {"a": (3, "records"), "b": (3, "records")}
+
+
+def test_power_and_latency_over_several_records_have_the_record_as_their_unit():
+    counted = {"package-0": Energy(joules=400.0, seconds=4.0, idle_watts=30.0)}
+    scripts = [fake.Script(fake.single_stream(), 130.0, samples=1000, warmup=50), replace(TRAIN, change={"energy": counted})]
+    cases = build([fake.record(f"r{seed}", scripts, seed=seed) for seed in range(2)]).measured
+    train, single = sorted(cases, key=lambda case: case.key.phase == "infer")
+    assert (train.power.draw.over, train.power.draw.n) == ("records", 2)
+    assert {found.method for found in single.latency} == {"t over records"}
 
 
 def test_a_record_given_twice_counts_once():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bench.errors import NoFigure
 from bench.record.figures import log_time
-from bench.statistics.rates import LogRate, log_rate, needed_queries, percentile, rank_interval, t_quantile
+from bench.statistics.rates import LogRate, log_rate, needed_queries, percentile, pooled_rate, rank_interval, t_quantile
+from tests.proof.pooling import coverage
 
 EXTREMES = [math.nan, math.inf, -math.inf, 0.0, -0.0, -1.0, 5e-324, 1e308]
 wild = st.floats() | st.sampled_from(EXTREMES)
@@ -108,6 +109,28 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         estimate = log_rate(list(truth + 0.03 * rng.standard_normal(4))).estimate()
         covered += estimate.low <= 50 <= estimate.high
     assert covered / runs == pytest.approx(0.95, abs=0.015)
+
+
+def test_records_that_differ_are_covered_as_often_as_the_interval_says_and_not_if_their_trials_were_independent():
+    """The larger simulation, whose table the documentation prints, is ``tests/proof/pooling.py``."""
+    kept, naive, _ = coverage(records=5, within=0.02, repetitions=2000)
+    assert kept == pytest.approx(0.95, abs=0.015)
+    assert naive < 0.8
+
+
+def test_a_pooled_rate_weighs_records_alike_whatever_the_number_of_their_trials():
+    found = pooled_rate([("b", 0), ("a", 1), ("a", 0)], [3.0, 1.0, 2.0])
+    assert (found.units, found.values, found.over) == ((("a", -1), ("b", -1)), (1.5, 3.0), "records")
+    assert found.mean == pytest.approx(2.25)
+
+
+def test_one_record_is_pooled_over_its_trials_in_their_order():
+    found = pooled_rate([("a", 1), ("a", 0)], [1.0, 2.0])
+    assert (found.units, found.values, found.over) == ((("a", 0), ("a", 1)), (2.0, 1.0), "trials")
+    with pytest.raises(NoFigure):
+        pooled_rate([], [])
+    with pytest.raises(NoFigure):
+        pooled_rate([("a", 0)], [1.0, 2.0])
 
 
 # ---- percentiles ---------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def latency(report: Report) -> Iterator[Chart]:
             ],
         }  # fmt: skip
         columns = ("device and setting", *(f"p{percent}" for percent in PERCENTILES))
-        title = f"Latency of one image: {name}; points: p50, p90 and p99, each the mean over trials"
+        title = f"Latency of one image: {name}; points: p50, p90 and p99, over all trials"
         yield Chart(
             tagged("latency", names), of_all(title, min(len(cases), _MOST_CURVES), len(cases)), alt.replace(NO_BREAK, " "), spec,
             Table(columns, tuple(table), frozenset({1, 2, 3})), "inference",

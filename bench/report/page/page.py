@@ -266,7 +266,12 @@ def _physics(report: Report) -> Belief:
 
 def _spread(report: Report) -> Belief:
     single = [case for case in _rated(report) if len(case.log_times) < 2]
-    answer = "95 % intervals over fresh processes, in random order"
+    several = sum(case.log is not None and case.log.over == "records" for case in _rated(report))
+    answer = "95 % intervals over fresh processes in random order, within one run"
+    if several:
+        answer = (
+            f"95 % intervals over records for {plural(several, 'rate')}, over fresh processes within one run for the others"
+        )
     widths = [width for group in report.groups for row in group.rows if (width := _width(row.best.projection.training))]
     if widths:
         answer += (

@@ -20,7 +20,7 @@ from bench.report import cells
 from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, network
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
-from bench.report.notes import missing, row_labels, row_suffixes
+from bench.report.notes import interval_line, missing, row_labels, row_suffixes
 from bench.statistics.rates import LogRate
 from bench.text.words import clean
 
@@ -96,6 +96,7 @@ def _group(group: Group, report: Report) -> Fields:
         "ownEpochs": _own_epochs(group),
         "count": len(group.rows),
         "network": network(group),
+        "intervals": interval_line(group),
         "rows": [_row(group.rows[place], labels[place], suffixes[place], report) for place in shown_rows(group)],
     }
 

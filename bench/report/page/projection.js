@@ -422,6 +422,7 @@ const accelbench = (() => {
       energies: rows.map(({ row, found }) => [row.label, estimated(found.energy, energy)]),
       costLines: costLines(rows, given),
       lines: cut([
+        ...(group.intervals === "" ? [] : [group.intervals]),
         ...(base === null ? [NO_REFERENCE] : base.x86 ? [] : [`The reference is no x86 processor but ${base.architecture}.`]),
         ...rows.flatMap(({ row }) => row.missing[given.decodeCores !== null && !row.host ? "extrapolated" : "asMeasured"]),
         ...rows.flatMap(({ sides }) => sides),
