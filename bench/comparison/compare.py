@@ -1,9 +1,9 @@
 """Two groups of records, case by case.
 
 Pairs that were measured side by side, as ``bench check --against`` does, are judged as pairs. Records of one machine from
-sessions of their own are judged by how its sessions differ, given enough of them. Of anything else the effect is given,
-with the interval over trials, and no verdict: trials of one session do not tell how sessions differ, and other machines differ
-in more than what is compared.
+sessions of their own are judged by how its sessions differ, given enough of them. Of anything else the effect is given
+and no verdict, with the interval over sessions where both sides have several, else over trials: trials of one session do not tell how
+sessions differ, and other machines differ in more than what is compared.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ from bench.record.labels import ARM, ARMS, CHECK, LEVEL, PASS_LEVEL
 from bench.record.schema import Case, Record, Trial
 from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, doubtful, judge, judge_pairs, welch
 from bench.statistics.sessions import predicted
+
+UNJUDGED = ("trials", "records")
+"""Methods whose intervals allow no verdict: within one session a side, or over fewer sessions than tell how they differ."""
+
+FEWEST_RECORDS = 2
+"""Sessions on either side from which on they, and not their trials, are the unit."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) 
     if unproven is not None:
         reason = f"{unproven.unproven} trials could not be proven; the first trouble: {unproven.trouble}"
         return CaseComparison(label, Verdict.NOT_COMPARABLE, figures, reason, stages)
-    if figures.method == "trials":
+    if figures.method in UNJUDGED:
         return CaseComparison(label, Verdict.INCONCLUSIVE, figures, reason, stages)
     verdict, reason = _verdict(figures)
     if verdict in {Verdict.PASS, Verdict.IMPROVED} and (doubt := _doubt(base.all, candidate.all)):
@@ -197,6 +203,8 @@ def _figures(base: _Side, candidate: _Side, levels: tuple[float, float]) -> tupl
         return Figures(effect, *levels, "sessions", _detectable(effect, levels[0])), ""
     except NoFigure as error:
         reason = str(error)
+    if min(map(len, sessions)) >= FEWEST_RECORDS:
+        return Figures(welch(sessions[0], sessions[1], levels[0]), levels[0], levels[0], "records", None), reason
     everything = [[value for session in side for value in session] for side in logs]
     return Figures(welch(everything[0], everything[1], levels[0]), levels[0], levels[0], "trials", None), reason
 

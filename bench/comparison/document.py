@@ -58,7 +58,7 @@ def _moved(stage: StageChange) -> str:
 def _rules(comparison: Comparison) -> list[str]:
     judged = [case.figures for case in comparison.cases if case.figures is not None and case.verdict is not None]
     if not judged:
-        return ["Positive is slower. Intervals over trials; no verdict."]
+        return ["Positive is slower. Intervals over trials, or over records where both sides have several; no verdict."]
     methods = ", ".join(sorted({figures.method for figures in judged}))
     level = sum(figures.level for figures in judged)
     pass_level = max(figures.pass_level for figures in judged)

@@ -34,7 +34,7 @@ class Figures:
     effect: Effect
     level: float  # one-sided error at the lower end of the interval, of "regressed"
     pass_level: float  # the same at the upper end, of "pass"
-    method: str  # "pairs", "sessions", "trials"
+    method: str  # "pairs", "sessions"; without a verdict "records", "trials"
     detectable: float | None  # the smallest slow-down this would have found, as a fraction
     total: Effect | None = None  # of pairs: on total times, where no block is left out; pairs are trimmed
     mean: Effect | None = None  # of pairs: the mean over all of them, where no pair is left out; blocks are trimmed

@@ -88,6 +88,14 @@ def test_one_session_each_gives_an_effect_and_no_verdict_that_decides():
     assert "1 session;" in case.reason
 
 
+def test_few_sessions_give_an_effect_whose_interval_is_over_sessions():
+    base, candidate = ([one(f"{name}{seed}", 100.0, seed) for seed in range(2)] for name in "ab")
+    (case,) = compare(base, [msgspec.structs.replace(record, seed=9) for record in candidate]).cases
+    assert case.verdict is Verdict.INCONCLUSIVE
+    assert case.figures is not None
+    assert (case.figures.method, case.figures.effect.n) == ("records", 2)
+
+
 def test_enough_sessions_are_judged_by_how_they_differ():
     base = [one(f"a{seed}", 100.0 + seed % 3, seed) for seed in range(8)]
     (case,) = compare(base, [one("b", 80.0, 99)]).cases
