@@ -42,6 +42,7 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None, gro
         records=tuple(sorted(pooled.records.values(), key=lambda line: (line.created, line.id))),
         skips=_remarks(pooled.skips.items()),
         failures=_remarks(pooled.failures.items()),
+        impossible=_remarks(pooled.impossible.items()),
         notes=_notes(pooled, selected),
         group_by=group_by,
         nodes={key: nodes for key, nodes in pooled.nodes.items() if _chosen(key, assumptions)},
@@ -88,6 +89,8 @@ def _notes(pooled: Pool, cases: Sequence[MeasuredCase]) -> tuple[str, ...]:
     if pooled.repeated:
         notes.append(f"Given twice and counted once: {plural(pooled.repeated, 'record')}.")
     commits = {line.commit for line in pooled.records.values()}
+    if pooled.twins:
+        notes.append(f"Trials that stand in two records were counted once: {plural(pooled.twins, 'trial')}.")
     if len(commits) > 1 and any(case.records > 1 for case in cases):
         notes.append(f"Trials are pooled over {len(commits)} commits of the harness.")
     unfinished = sum(not line.complete for line in pooled.records.values())

@@ -10,6 +10,7 @@ import numpy as np
 from bench.analysis.model import (
     ABOVE_CEILING,
     DISTURBED,
+    IMPOSSIBLE,
     LOWERINGS,
     NOT_COLD,
     ONE_TRIAL,
@@ -39,7 +40,7 @@ _START_UP = ("import", "build", "first_step")
 
 def measured_cases(pooled: Pool) -> tuple[MeasuredCase, ...]:
     """Every case of the pool that was tried, trainings to their target among them, in a stable order."""
-    tried = [tally for tally in pooled.tallies.values() if tally.figures or tally.failed]
+    tried = [tally for tally in pooled.tallies.values() if tally.figures or tally.failed or tally.impossible]
     return tuple(_measured(tally, pooled) for tally in sorted(tried, key=lambda tally: _place(tally.key)))
 
 
@@ -58,6 +59,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     marks = {
         UNPROVEN: log is not None and not proven,
         ABOVE_CEILING: max(of_ceiling or 0.0, of_copying or 0.0) > PLAUSIBLE,
+        IMPOSSIBLE: bool(tally.impossible),
         STEADY_ASSUMED: log is not None and tally.steady_assumed,
         STILL_MOVING: log is not None and 2 * tally.moving > len(tally.figures),
         DISTURBED: log is not None and bool(disturbed),
@@ -117,6 +119,8 @@ def _used(tally: Tally) -> tuple[list[Figure], bool]:
 
 
 def _rate(tally: Tally, used: Sequence[Figure]) -> tuple[LogRate | None, str]:
+    if not used and not tally.failed:
+        return None, f"impossible: a record {tally.impossible[0]}"
     if not used:
         return None, f"every trial failed; the first: {tally.failed[0]}"
     trouble = next((figure.trouble for figure in used if figure.log is None), "")

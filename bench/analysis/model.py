@@ -17,6 +17,7 @@ UNPROVEN = "unproven"
 ABOVE_CEILING = "above ceiling"
 STEADY_ASSUMED = "steady state assumed"
 STILL_MOVING = "still warming up"
+IMPOSSIBLE = "impossible"
 DISTURBED = "disturbed"
 ONE_TRIAL = "one trial"
 NOT_COLD = "no cold compilation"
@@ -27,6 +28,10 @@ TRIALS_FAILED = "trials failed"
 MARKS = {  # mark: its sign, and what it means
     UNPROVEN: ("‡", "unproven: no check passed, or one failed; not used in any projection or speed-up"),
     ABOVE_CEILING: ("▲", "above ceiling: more than 1.1 times the measured ceiling; not used in any projection or speed-up"),
+    IMPOSSIBLE: (
+        "⊗",
+        "impossible: a record holds what cannot have been measured; its trials of this case are left out, and the report says why",
+    ),
     STEADY_ASSUMED: ("~", "steady state assumed: too few samples to detect the end of warm-up, a fixed rule was used"),
     STILL_MOVING: ("↘", "still warming up: most trials became faster to their end; give --seconds more"),
     DISTURBED: (
@@ -235,6 +240,7 @@ class Report:
     records: tuple[RecordLine, ...]
     skips: tuple[Remark, ...] = ()
     failures: tuple[Remark, ...] = ()
+    impossible: tuple[Remark, ...] = ()  # what of a record cannot be true, and so counts nowhere
     notes: tuple[str, ...] = ()
     forecasts: tuple[tuple[MeasuredCase, Forecast], ...] = ()  # whole trainings, predicted and then done
     to_quality: tuple[MeasuredCase, ...] = ()  # trainings to their target; not in ``measured``

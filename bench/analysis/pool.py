@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bench.analysis.model import CaseKey, RecordLine, SampleTrace, Stack, TargetTraining
 from bench.errors import NoFigure, RecordError
-from bench.record.consistency import check_record
 from bench.record.figures import (
     Standing,
     device_memory,
@@ -30,6 +29,8 @@ from bench.record.figures import (
     standing,
     steady_samples,
 )
+from bench.record.plausible import ceiling_faults, check_record, faults, forecast_faults
+from bench.record.plausible_trials import COUNTED_ALIKE
 from bench.record.quality import goal, seconds_to
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
 from bench.statistics.rates import Place
@@ -63,6 +64,7 @@ class Tally:
     device: DeviceFacts | None
     figures: list[Figure] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    impossible: list[str] = field(default_factory=list)  # why trials were left out that cannot have been measured so
     stages: dict[str, list[float]] = field(default_factory=dict)
     cold: list[float] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
@@ -88,6 +90,9 @@ class Pool:
     prints: dict[str, tuple[object, ...]] = field(default_factory=dict)  # of the records, by identifier
     skips: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    impossible: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seen: dict[int, str] = field(default_factory=dict)  # hash of a trial's samples: its record
+    twins: int = 0  # trials that another record held already
     forecasts: list[tuple[CaseKey, Forecast]] = field(default_factory=list)
     repeated: int = 0
     group_by: str = ""  # a label
@@ -155,13 +160,16 @@ def _add(pooled: Pool, record: Record) -> None:
         pooled.data.setdefault(data.fingerprint, (data.synthetic, data.description))
     for ceiling in record.ceilings:
         place = machine, ceiling.physical, ceiling.precision, ceiling.kind
-        if 1e-6 <= ceiling.rate <= 1e30:
+        if not any(ceiling_faults(ceiling)):
             pooled.ceilings[place] = max(pooled.ceilings.get(place, ceiling), ceiling, key=lambda known: known.rate)
     pooled.labels |= record.labels.keys()
     pooled.skips.update((skip.what, skip.reason) for skip in record.skips)
-    pooled.forecasts += [(keys[found.case].key, found) for found in record.forecasts if _possible(found)]
+    pooled.forecasts += [(keys[found.case].key, found) for found in record.forecasts if not any(forecast_faults(found))]
+    spoilt = _impossible(pooled, record, keys)
     for trial in record.trials:
         tally = keys[trial.case]
+        if trial.case in spoilt or _is_twin(pooled, record, trial):
+            continue
         tally.records.add(record.id)
         before = len(tally.figures)
         _add_trial(pooled, tally, trial, record.id)
@@ -179,9 +187,24 @@ def _add_machine(pooled: Pool, machine: Machine) -> None:
         pooled.machines[machine.fingerprint] = structs.replace(known, findings=merged)
 
 
-def _possible(forecast: Forecast) -> bool:
-    times = [forecast.predicted, forecast.measured, *(end for end in (forecast.low, forecast.high) if end is not None)]
-    return all(1e-9 <= seconds <= _LONGEST_STAGE for seconds in times)
+def _impossible(pooled: Pool, record: Record, keys: list[Tally]) -> set[int]:
+    """The cases of a record that hold what cannot have been measured, after noting why."""
+    found = faults(record)
+    for fault in found:
+        pooled.impossible[f"record {record.id}", fault.sentence] += 1
+        if fault.case is not None:
+            keys[fault.case].impossible.append(fault.sentence)
+    return {fault.case for fault in found if fault.case is not None}
+
+
+def _is_twin(pooled: Pool, record: Record, trial: Trial) -> bool:
+    """Whether another record holds this very trial, as one does that was extended: it is one measurement, and counts once."""
+    took = tuple(samples(trial))
+    if len(took) < COUNTED_ALIKE:
+        return False
+    first = pooled.seen.setdefault(hash(took), record.id)
+    pooled.twins += first != record.id and trial.role == "trial"
+    return first != record.id
 
 
 def _add_to_node(pooled: Pool, tally: Tally, value: str) -> None:

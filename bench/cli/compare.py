@@ -55,9 +55,9 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
 
 
 def read_group(name: str) -> list[Record]:
-    """Every record at a place, copies once. Raises RecordError for one that cannot be read, and where there is none."""
-    from bench.record.consistency import check_record
+    """Every record at a place, copies once. Raises RecordError for one that cannot be read or cannot be true, and where there is none."""
     from bench.record.places import place_of, read_place, records_at
+    from bench.record.plausible import refuse_impossible
 
     place = place_of(name)
     found = records_at(place)
@@ -65,7 +65,7 @@ def read_group(name: str) -> list[Record]:
         raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
     records = [read_place(path) for path in found or [place]]
     for record in records:
-        check_record(record)
+        refuse_impossible(record)
     return list({record.id: record for record in records}.values())
 
 

@@ -212,8 +212,8 @@ def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
 
 def read_checked(place: Place) -> Record:
     """Return the record at a place. Raises RecordError where it cannot be read or contradicts itself."""
-    from bench.record.consistency import check_record
     from bench.record.places import read_place
+    from bench.record.plausible import check_record
 
     record = read_place(place)
     check_record(record)

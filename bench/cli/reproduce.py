@@ -45,6 +45,7 @@ def command(**values: Any) -> None:
     """
     from bench.cli.report import read_checked, write
     from bench.record.places import place_of
+    from bench.record.plausible import refuse_impossible
     from bench.run.again import plan_again
     from bench.run.interruption import Interrupted
     from bench.run.session import start_run
@@ -58,6 +59,7 @@ def command(**values: Any) -> None:
             f"{values['seconds']:g} seconds per trial are not possible; expected more than 0 and less than a day"
         )
     old = read_checked(place_of(values["record"]))
+    refuse_impossible(old)
     _refuse_missing_images(old, values)
     count = max(old.data[0].count, 1) if old.data else None
     if values.get("data") is None and count is not None:

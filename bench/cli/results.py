@@ -87,12 +87,13 @@ def export(output: Path, **values: Any) -> None:
 @command.command()
 @_choosing
 def validate(**values: Any) -> None:
-    """Read every record whole: schema, digest, and whether its trials belong to its cases.
+    """Read every record whole: schema, digest, and whether everything in it can be true, a sentence for each thing that cannot.
 
     Exit code 2 where one is broken.
     """
     import sys
 
+    from bench.record.plausible import sentences
     from bench.text.words import clean
 
     broken = whole = 0
@@ -101,8 +102,13 @@ def validate(**values: Any) -> None:
             broken += 1
             tell(clean(found, 400))
         elif _selection(values).takes(found):
-            whole += 1
-            tell(f"ok: {clean(str(place), 400)}")
+            wrong = sentences(found)
+            for sentence in wrong:
+                tell(clean(f"impossible: {place} {sentence}", 600))
+            broken += bool(wrong)
+            whole += not wrong
+            if not wrong:
+                tell(f"ok: {clean(str(place), 400)}")
     if not broken and not whole:
         raise RecordError("there is no record to validate; see what there is with: bench results list")
     sys.exit(2 if broken else 0)

@@ -89,6 +89,7 @@ def as_data(report: Report) -> Fields:
             ],
         },
         "failed_trials": [asdict(remark) for remark in report.failures],
+        "impossible": [asdict(remark) for remark in report.impossible],
         "skipped": [asdict(remark) for remark in report.skips],
         "machines": {name: msgspec.to_builtins(machine) for name, machine in report.machines.items()},
         "ceilings": {name: msgspec.to_builtins(found) for name, found in report.ceilings.items()},

@@ -48,6 +48,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
     sections.append(("evidence", Section(ASSUMPTIONS, None, tuple(assumption_lines(report)))))
     sections.append(("belief", forecast_section(report)))
+    sections.append(("belief", Section("Impossible", None, tuple(_remarks(report.impossible)))))
     sections.append(("belief", Section("Failed trials", None, tuple(_remarks(report.failures)))))
     sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))
     sections.append(("evidence", Section("Ceilings", None, cut(ceiling_lines(report)))))

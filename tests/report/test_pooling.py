@@ -229,12 +229,12 @@ def test_marks():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"samples": [0.1, math.nan]}, "NaN"),
-        ({"samples": [0.1, -0.1]}, "must take time"),
-        ({"samples": [0.1, 0.0]}, "must take time"),
+        ({"samples": [0.1, math.nan]}, "no number"),
+        ({"samples": [0.1, -0.1]}, "takes time"),
+        ({"samples": [0.1, 0.0]}, "takes time"),
         ({"samples": []}, "no samples"),
-        ({"warmup": 50}, "after warm-up"),
-        ({"images_per_sample": 0}, "holds 0 items"),
+        ({"warmup": 50}, "50 warm-up samples of 50"),
+        ({"images_per_sample": 0}, "0 images per sample"),
     ],
 )
 def test_one_broken_trial_leaves_no_figure(changes, reason):
@@ -262,9 +262,9 @@ def test_a_trial_of_no_case_is_a_broken_record(case):
 
 
 @pytest.mark.parametrize("seconds", [math.nan, -1.0, 1e300])
-def test_a_broken_stage_is_no_stage(seconds):
-    case = one(change={"stages": {"import": 2.0, "build": seconds}})
-    assert case.start_up == pytest.approx(2.0)
+def test_a_broken_stage_leaves_no_figure(seconds):
+    with pytest.raises(NotComparableError, match=r"impossible: .* stage"):
+        one(change={"stages": {"import": 2.0, "build": seconds}})
 
 
 def test_latency_of_single_stream():

@@ -317,5 +317,6 @@ def _whole(report: Report) -> Belief:
     failed = sum(remark.count for remark in report.failures)
     unfinished = sum(not line.complete for line in report.records)
     parts = [f"{plural(failed, 'trial')} failed, listed below"] if failed else []
+    parts += ["a record holds what cannot have been measured, listed below"] if report.impossible else []
     parts += [f"{plural(unfinished, 'record')} sealed after an interruption, with trials missing"] if unfinished else []
     return "Did everything run?", not parts, "; ".join(parts) or "every trial ended well"
