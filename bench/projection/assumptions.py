@@ -92,6 +92,7 @@ MODEL = (
     "anew, from the backend's cache where there is one. These are taken as measured, without an interval.",
     "Intervals are 95 %. For a rate they are Student's t: over records where a case has several, the mean of a record's trials being "
     "one value; with one record over its trials, within this run. For a projected time they come from Latin-hypercube draws "
-    "from those t distributions with a fixed seed.",
+    "from those t distributions with a fixed seed. A speed-up between cases of one run is paired: each round gives a ratio, and its interval is "
+    "over rounds, so that what slows a whole round down cancels; between cases of the same records, over records.",
 )
 """What the model assumes, whatever the project."""

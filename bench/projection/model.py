@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from bench.projection.assumptions import Assumptions
 from bench.projection.draws import estimate, seconds_per_item
 from bench.statistics.rates import Estimate, LogRate
+from bench.statistics.ratios import are_paired, around
 
 WEEK_HOURS = 168.0
 DAY_SECONDS = 86400.0
@@ -67,6 +68,12 @@ class MeasuredRates:
         decode = None if self.decode is None else replace(self.decode, log=_one(self.decode.log))
         return replace(self, train=_one(self.train), infer=infer, decode=decode)
 
+    def of_unit(self, place: int) -> MeasuredRates:
+        """The same as one of their units measured it, a round or a record; for rates that are of the same ones."""
+        infer = None if self.infer is None else _alone(self.infer, place)
+        decode = None if self.decode is None else replace(self.decode, log=_alone(self.decode.log, place))
+        return replace(self, train=_alone(self.train, place), infer=infer, decode=decode)
+
     def without(self, *, infer: bool, decode: bool) -> MeasuredRates:
         """The same with what another device lacks left out."""
         return replace(self, infer=None if infer else self.infer, decode=None if decode else self.decode)
@@ -75,6 +82,10 @@ class MeasuredRates:
 def _one(log: LogRate) -> LogRate:
     error = None if log.standard_error is None else log.standard_error * math.sqrt(log.n + 1)
     return replace(log, standard_error=error)
+
+
+def _alone(log: LogRate, place: int) -> LogRate:
+    return LogRate(log.values[place], None, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -160,13 +171,39 @@ def _energy(measured: MeasuredRates, training: Estimate, assumptions: Assumption
 def speed_up(
     reference: MeasuredRates, candidate: MeasuredRates, assumptions: Assumptions, epochs: int
 ) -> tuple[Estimate, tuple[str, ...]]:
-    """How many times faster the candidate finishes one training, and what had to be left out on both sides to be fair."""
+    """How many times faster the candidate finishes one training, and what had to be left out on both sides to be fair.
+
+    Where every rate of both sides is of the same rounds of one run, or of the same records, each of them gives a ratio of its own, and
+    the interval is Student's t over their logarithms (``bench.statistics.ratios``): what hits a whole round cancels. Otherwise the
+    interval comes from draws of all rates, as if they were independent.
+    """
     sides, left_out = _alike(reference, candidate)
-    values = [sum(_parts(side, assumptions, epochs, _Pace.of(side, assumptions)).values()) for side in sides]
+    values = [_point_seconds(side, assumptions, epochs) for side in sides]
+    rounds = _rounds(sides)
+    if rounds:
+        logs = [
+            math.log(_point_seconds(one, assumptions, epochs) / _point_seconds(other, assumptions, epochs))
+            for one, other in rounds
+        ]
+        return around(values[0] / values[1], logs), left_out
     draws = [_training_draws(side, assumptions, epochs) for side in sides]
     if draws[0] is None or draws[1] is None:
         return Estimate(values[0] / values[1]), left_out
     return estimate(values[0] / values[1], draws[0] / draws[1]), left_out
+
+
+def _point_seconds(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> float:
+    """Seconds of one training at these rates."""
+    return sum(_parts(measured, assumptions, epochs, _Pace.of(measured, assumptions)).values())
+
+
+def _rounds(sides: tuple[MeasuredRates, MeasuredRates]) -> list[tuple[MeasuredRates, MeasuredRates]]:
+    """Both sides as each of their common rounds, or records, measured them; empty where their rates are not of the same ones."""
+    decodes = [side.decode.log for side in sides if side.decode is not None]
+    logs = [log for side in sides for log in (side.train, side.infer) if log is not None] + decodes
+    if not are_paired(*logs):
+        return []
+    return [(sides[0].of_unit(place), sides[1].of_unit(place)) for place in range(len(logs[0].units))]
 
 
 def _alike(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bench.analysis.model import CaseKey, Group, MeasuredCase, Report, Row, Setting, SpeedUp
+from bench.analysis.versus import Versus, versus
 from bench.projection.assumptions import Assumptions
 from bench.record.forecasts import covered, error
 from bench.record.scenarios import IMAGES, MEGAPIXELS
@@ -78,6 +79,7 @@ def as_data(report: Report) -> Fields:
             for case, found in report.forecasts
         ],
         "measured": [_measured(case) for case in report.measured],
+        "against_reference": [_versus(one) for one in versus(report)],
         "by_label": {
             "label": report.group_by,
             "cases": [
@@ -228,6 +230,16 @@ def _measured(case: MeasuredCase) -> Fields:
         "disturbances": list(case.disturbances),
         "valid": case.valid,
         "marks": list(case.marks),
+    }
+
+
+def _versus(one: Versus) -> Fields:
+    return {
+        "case": _case_fields(one.case.key),
+        "reference": _case_fields(one.reference.key),
+        "times_as_fast": _estimate(one.ratio.factor),
+        "paired": one.ratio.paired,
+        "pairs": one.ratio.n,
     }
 
 

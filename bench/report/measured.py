@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -11,8 +10,8 @@ from bench.durations import UNKNOWN, duration, number, size
 from bench.record.scenarios import MEGAPIXELS
 from bench.report import cells
 from bench.report.ceilings import nearest, percent
-from bench.statistics.pairs import welch
-from bench.statistics.rates import CONFIDENCE, PERCENTILES
+from bench.statistics.rates import PERCENTILES
+from bench.statistics.ratios import ratio
 from bench.text.sections import LONGEST_LIST, Section, Table
 from bench.text.words import clean, short
 
@@ -105,9 +104,8 @@ def input_taxes(report: Report) -> list[str]:
 def _tax(memory: MeasuredCase, files: MeasuredCase) -> str:
     assert memory.log is not None
     assert files.log is not None
-    change = files.log.mean - memory.log.mean
-    if min(memory.log.n, files.log.n) < 2:
-        return f"{100 * math.expm1(change):.1f} %"
-    effect = welch(memory.log_times, files.log_times, (1 - CONFIDENCE) / 2)
-    low, high = (100 * math.expm1(bound) for bound in (effect.low, effect.high))
-    return f"{100 * math.expm1(change):.1f} % ({low:.1f} to {high:.1f} %)"
+    found = ratio(files.log, memory.log).factor
+    value = f"{100 * (found.value - 1):.1f} %"
+    if found.low is None or found.high is None:
+        return value
+    return f"{value} ({100 * (found.low - 1):.1f} to {100 * (found.high - 1):.1f} %)"

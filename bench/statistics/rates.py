@@ -72,7 +72,7 @@ class LogRate:
         if self.standard_error is None:
             return Estimate(self.rate)
         half = t_quantile(self.degrees_of_freedom, 0.5 + confidence / 2) * self.standard_error
-        return Estimate(self.rate, _exp(-self.mean - half), _exp(-self.mean + half))
+        return Estimate(self.rate, exp_within(-self.mean - half), exp_within(-self.mean + half))
 
 
 Method = Literal["t over trials", "t over records", "order statistics"]
@@ -192,5 +192,6 @@ def _order_statistic(ordered: NDArray[np.float64], percent: int) -> float:
     return float(ordered[max(-(-len(ordered) * percent // 100), 1) - 1])
 
 
-def _exp(value: float) -> float:
+def exp_within(value: float) -> float:
+    """e to the power of ``value``, kept within what a float holds."""
     return math.exp(min(max(value, -_LARGEST_EXPONENT), _LARGEST_EXPONENT))

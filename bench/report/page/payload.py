@@ -7,6 +7,7 @@ same table of cases.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, ne
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
 from bench.report.notes import interval_line, missing, row_labels, row_suffixes
-from bench.statistics.rates import LogRate
+from bench.statistics.rates import CONFIDENCE, LogRate, t_quantile
 from bench.text.words import clean
 
 Fields = dict[str, Any]
@@ -34,7 +35,9 @@ def payload(report: Report) -> Fields:
     """Plain data for the script."""
     groups = [_group(group, report) for group in report.groups]
     degrees = sorted({rate["df"] for group in groups for rate in _rates(group) if rate["error"] is not None})
+    rounds = _rounds(groups)
     return {
+        "rounds": rounds,
         "assumptions": _assumptions(report.assumptions, report.groups),
         "datasets": [
             {
@@ -45,6 +48,7 @@ def payload(report: Report) -> Fields:
         ],
         "stageColours": STAGE_COLOURS,
         "mostPipelines": MOST_PIPELINES,
+        "quantiles": {str(degree): t_quantile(degree, 0.5 + CONFIDENCE / 2) for degree in degrees},
         "strata": {"count": STRATA, "halves": {str(degree): _half(degree) for degree in degrees}},
         "groups": groups,
     }  # fmt: skip
@@ -87,6 +91,15 @@ def _rates(group: Fields) -> list[Fields]:
                 rate for name in ("train", "infer", "decode", "watts") if (rate := setting["measured"][name]) is not None
             ]
     return found
+
+
+def _rounds(groups: Sequence[Fields]) -> list[list[float]]:
+    """The logarithms of time that rounds or records gave, to ten digits, each list once; in their rates stands its place instead."""
+    places: dict[tuple[float, ...], int] = {}
+    for group in groups:
+        for rate in _rates(group):
+            rate["values"] = places.setdefault(rate["values"], len(places))
+    return [[float(f"{value:.10g}") for value in values] for values in places]
 
 
 def _group(group: Group, report: Report) -> Fields:
@@ -149,7 +162,7 @@ def _measured(found: MeasuredRates) -> Fields:
         "inferStartUp": found.infer_start_up,
         "inferReady": found.infer_ready,
         "sharesCores": found.shares_cores,
-        "watts": None if found.watts is None else _log(found.watts),
+        "watts": None if found.watts is None else {**_log(found.watts), "values": ()},
     }
 
 
@@ -159,4 +172,13 @@ def _log(found: LogRate) -> Fields:
         "error": found.standard_error,
         "df": found.degrees_of_freedom,
         "seed": seed_of(found),
+        "units": _units(found),
+        "values": found.values if len(found.units) > 1 else (),
     }
+
+
+def _units(found: LogRate) -> int:
+    """A number that is equal for rates of the same rounds or records, and 0 for a single one; a script's numbers hold 48 bits."""
+    if len(found.units) < 2:
+        return 0
+    return int.from_bytes(hashlib.sha256(repr(found.units).encode("utf-8", "surrogatepass")).digest()[:6], "big")

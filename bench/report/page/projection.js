@@ -4,7 +4,7 @@
 
 const accelbench = (() => {
   const NO_BREAK = "\u00a0", UNKNOWN = "–";
-  const YEAR_DAYS = 365.25, LARGEST_LOG = 200;
+  const YEAR_DAYS = 365.25, LARGEST_LOG = 200, LARGEST_EXPONENT = 700;
 
   // ---- numbers as people read them -----------------------------------------------------------------------------------
 
@@ -295,9 +295,30 @@ const accelbench = (() => {
     return { sides: [without(reference), without(candidate)], leftOut };
   }
 
+  /* Both sides as each of their common rounds, or records, measured them; none where their rates are not of the same ones. */
+  function roundsOf(data, sides) {
+    const logs = sides.flatMap((side) => [side.train, side.infer, side.decode]).filter((log) => log !== null);
+    if (logs.some((log) => log.units === 0 || log.units !== logs[0].units)) return [];
+    const alone = (log, place) => (log === null ? null : { ...log, mean: data.rounds[log.values][place] });
+    return data.rounds[logs[0].values].map((_, place) => sides.map((side) => ({
+      ...side, train: alone(side.train, place), infer: alone(side.infer, place), decode: alone(side.decode, place),
+    })));
+  }
+
+  /* A ratio with Student's interval over the logarithms of its pairs. */
+  function around(data, value, logs) {
+    const mean = logs.reduce((total, log) => total + log, 0) / logs.length;
+    const squares = logs.reduce((total, log) => total + (log - mean) ** 2, 0);
+    const half = data.quantiles[logs.length - 1] * Math.sqrt(squares / (logs.length - 1) / logs.length);
+    return { value, low: value * Math.exp(Math.max(-half, -LARGEST_EXPONENT)), high: value * Math.exp(Math.min(half, LARGEST_EXPONENT)) };
+  }
+
   function speedUp(data, reference, candidate, given, epochs) {
     const { sides, leftOut } = alike(reference, candidate);
-    const [slow, quick] = sides.map((side) => sum(partsOf(side, given, epochs)));
+    const seconds = (side) => sum(partsOf(side, given, epochs)), [slow, quick] = sides.map(seconds), rounds = roundsOf(data, sides);
+    if (rounds.length) {
+      return { factor: around(data, slow / quick, rounds.map(([one, other]) => Math.log(seconds(one) / seconds(other)))), leftOut };
+    }
     const [above, below] = sides.map((side) => trainingDraws(data, side, given, epochs));
     const draws = above === null || below === null ? null : above.map((value, place) => value / below[place]);
     return { factor: estimate(slow / quick, draws), leftOut };
