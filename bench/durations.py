@@ -19,6 +19,15 @@ _WIDEST_SYMMETRIC = 0.3
 """Up to this relative half-width an interval is written ``± x %``; wider ones are skewed, and written as a range."""
 
 
+_WIDEST = 100.0
+"""An interval whose ends lie further apart than so many times says nothing."""
+
+
+def says_nothing(low: float, high: float) -> bool:
+    """Whether an interval of a positive quantity is too wide to be an answer: its ends differ by more than a hundred times."""
+    return low < 0 or high > _WIDEST * low
+
+
 def duration(seconds: float) -> str:
     """``38 s``, ``52 min``, ``4.1 h``, ``11.3 days``, ``3.2 years``; a dash where there is no finite time."""
     if not math.isfinite(seconds):

@@ -86,20 +86,18 @@ def _report(finished: list[Training], output: str | None) -> None:
 
 
 def _summary(summary: Summary) -> str:
-    """Means with their one-sided lower 95 % limits by Student's t over seeds."""
-    from math import sqrt
-    from statistics import mean, stdev
+    """Means with their one-sided lower 95 % limits by Student's t over seeds, on the logit scale; no limit where it says nothing."""
+    from statistics import mean
 
     from bench.record.quality import measure_name
+    from bench.statistics.proportions import lower_limit
 
     count = len(summary.seconds)
     parts = []
     for name, values in summary.test.items():
         text = f"{measure_name(name)} {mean(values):.4f}"
-        if count > 1:
-            from scipy.special import stdtrit
-
-            text += f" (lower 95 % limit {mean(values) - stdtrit(count - 1, 0.95) * stdev(values) / sqrt(count):.4f})"
+        limit = lower_limit(values)
+        text += "" if limit is None else f" (lower 95 % limit {limit:.4f})"
         parts.append(text)
     head = f"{summary.device} {summary.precision}: over {count} seeds, mean test "
     return f"{head}{', '.join(parts)}, mean time {mean(summary.seconds):.1f} s"

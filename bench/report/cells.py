@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.analysis.model import MARKS, Group, MeasuredCase, Report, Setting
-from bench.durations import UNKNOWN, number, spread
+from bench.durations import UNKNOWN, number, says_nothing, spread
 from bench.projection.model import Members
 from bench.record.schema import Machine
 from bench.statistics.rates import Estimate
 from bench.text.sections import NO_BREAK
 from bench.text.words import clean, plural, processor, short
+
+TOO_WIDE = "(interval too wide)"
 
 
 def device(case: MeasuredCase, machine: Machine) -> str:
@@ -80,7 +82,8 @@ def count(things: int) -> str:
 
 
 def estimated(estimate: Estimate | None, write: Callable[[float], str]) -> str:
-    """``4.1 h ± 3 %``, or ``4.1 h (3.0 h to 6.2 h)`` where the interval is wide, or the bare figure where there is none."""
+    """``4.1 h ± 3 %``, ``4.1 h (3.0 h to 6.2 h)`` where the interval is wide, ``4.1 h (interval too wide)`` where it says nothing, or
+    the bare figure where there is none."""
     if estimate is None:
         return UNKNOWN
     value = whole(write(estimate.value))
@@ -88,7 +91,16 @@ def estimated(estimate: Estimate | None, write: Callable[[float], str]) -> str:
         return value
     if width := spread(estimate.value, estimate.low, estimate.high):
         return f"{value} {whole(width)}"
+    if says_nothing(estimate.low, estimate.high):
+        return f"{value} {TOO_WIDE}"
     return f"{value} ({whole(write(estimate.low))} to {whole(write(estimate.high))})"
+
+
+def ends(estimate: Estimate) -> tuple[float | None, float | None]:
+    """The ends of an interval to be drawn; none where it says nothing."""
+    if estimate.low is None or estimate.high is None or says_nothing(estimate.low, estimate.high):
+        return None, None
+    return estimate.low, estimate.high
 
 
 def whole(text: str) -> str:
@@ -97,8 +109,18 @@ def whole(text: str) -> str:
 
 
 def per_week(estimate: Estimate) -> str:
-    """Full trainings in a week; below one, what part of it gets done."""
-    return f"{int(estimate.value + 1e-9):,}" if estimate.value >= 1 else number(estimate.value, 2)
+    """Full trainings in a week, with their interval; below one, what part of it gets done."""
+
+    def write(count: float) -> str:
+        return f"{int(count + 1e-9):,}" if count >= 1 else number(count, 2)
+
+    value = write(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return value
+    if says_nothing(estimate.low, estimate.high):
+        return f"{value} {TOO_WIDE}"
+    low, high = write(estimate.low), write(estimate.high)
+    return value if low == value == high else f"{value} ({low} to {high})"
 
 
 def images(count: float) -> str:
@@ -123,6 +145,8 @@ def members(count: Members) -> str:
     """``8``, or ``8 (7 to 9)`` where the interval allows for others."""
     if count.low is None or count.high is None or count.low == count.value == count.high:
         return f"{count.value:,}"
+    if says_nothing(max(count.low, 1), count.high):
+        return f"{count.value:,} {TOO_WIDE}"
     return f"{count.value:,} ({count.low:,} to {count.high:,})"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from statistics import mean
 
 from bench.analysis.model import MeasuredCase, Report, TargetTraining
 from bench.durations import UNKNOWN, duration
 from bench.projection.model import inverse
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
+from bench.statistics.proportions import proportion
 from bench.statistics.rates import Estimate
 from bench.text.sections import Section, Table, cut
 from bench.text.words import clean, plural
@@ -69,7 +69,12 @@ def _range(values: Sequence[int]) -> str:
 
 
 def _mean(values: Sequence[float]) -> str:
-    return f"{mean(values):.4f}" if values else UNKNOWN
+    """The mean over seeds with its interval, which lies between 0 and 1 as the measure does."""
+    if not values:
+        return UNKNOWN
+    found = proportion(values)
+    ends = "" if found.low is None or found.high is None else f" ({found.low:.4f} to {found.high:.4f})"
+    return f"{found.value:.4f}{ends}"
 
 
 def _notes(cases: Sequence[MeasuredCase]) -> Iterable[str]:

@@ -146,6 +146,7 @@ def prepare_plan(plan: Plan, listen: Listener = ignore, python: str = sys.execut
     for planned in plan.cases:
         if planned.case.how.to_target:
             refuse_unlabelled(prepared[f"{planned.case.workload}-{planned.case.size}"])
+            refuse_constant(planned.case.targets, prepared[f"{planned.case.workload}-{planned.case.size}"])
 
     def possible(planned: PlannedCase) -> bool:
         return not planned.case.how.reads_files or prepared[f"{planned.case.workload}-{planned.case.size}"].files > 0
@@ -166,6 +167,17 @@ def refuse_unlabelled(prepared: Prepared) -> None:
     """Raises UsageError where images have no labels to train by."""
     if not prepared.data.labelled:
         raise UsageError(f"training needs labels; found {prepared.data.description}: give them with --labels CSV")
+
+
+def refuse_constant(targets: Mapping[str, float], prepared: Prepared) -> None:
+    """Raises UsageError for a target that an answer which never looks at an image would reach."""
+    for name, target in targets.items():
+        reached = prepared.constant.get(name)
+        if reached is not None and target <= reached:
+            raise UsageError(
+                f"a target of {target:g} for {name} proves nothing: the same answer for every validation image reaches {reached:.4g}; "
+                f"expected more: --target {name}={min(reached + 0.05, 1.0):.2f} for example"
+            )
 
 
 def refuse_untrainable(prepared: Prepared) -> None:

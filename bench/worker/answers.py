@@ -76,6 +76,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     files: int  # image files for preprocessing
     no_files: str  # why there are none
     golden_images: int
+    constant: dict[
+        str, float
+    ]  # measures that the best constant answer reaches on the validation images; empty where nothing is labelled
     untrainable: str  # why these images are too few for a whole training; empty where they are enough
 
 

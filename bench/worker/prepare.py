@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from filelock import FileLock
 
-from bench.contract import TEST, DataReader, DataRequest, ImageSet, Workload
+from bench.contract import TEST, VALIDATION, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
 from bench.record.schema import DataFacts, WorkloadFacts, like
 from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
@@ -27,6 +27,7 @@ from bench.worker.feed import FILES
 from bench.worker.full_training import load_images
 from bench.worker.jobs import DataSpec, Prepare
 from bench.worker.plugins import find_workload
+from bench.worker.quality import constant_measures
 
 FORMAT = 2
 CHUNK_BYTES = 64 * 2**20
@@ -65,8 +66,15 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         files=len(files),
         no_files=no_files,
         golden_images=golden.images,
+        constant=_constant(folder) if images.labels is not None else {},
         untrainable=untrainable,
     )
+
+
+def _constant(folder: Path) -> dict[str, float]:
+    """What a constant answer reaches on the validation images."""
+    labels, split = (np.load(folder / name, allow_pickle=False) for name in ("labels.npy", "split.npy"))
+    return constant_measures(labels[split == VALIDATION])
 
 
 def _untrainable(folder: Path, workload: Workload) -> str:

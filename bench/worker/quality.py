@@ -91,6 +91,14 @@ def accuracy(predictions: NDArray[np.float64], labels: NDArray[np.int32]) -> flo
 MEASURES: dict[str, Callable[[NDArray[np.float64], NDArray[np.int32]], float]] = {"auc": auc, "accuracy": accuracy}
 
 
+def constant_measures(labels: NDArray[np.int32]) -> dict[str, float]:
+    """Every measure of the best answer that is the same for all images of these ``labels`` (n,): always the most frequent class. Empty
+    without labels."""
+    if not len(labels):
+        return {}
+    return {"auc": 0.5, "accuracy": float(np.unique(labels, return_counts=True)[1].max() / len(labels))}
+
+
 def measures(predictions: NDArray[np.float64], labels: NDArray[np.int32]) -> dict[str, float]:
     """Every measure of predictions (n, classes) for labels (n,)."""
     return {name: measure(predictions, labels) for name, measure in MEASURES.items()}

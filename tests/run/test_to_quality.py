@@ -10,6 +10,7 @@ from msgspec import structs
 
 from bench.comparison.facts import case_key
 from bench.record.files import read_record
+from bench.record.plausible import sentences
 from bench.record.schema import Case, Place
 from tests.support.site import bench
 
@@ -34,6 +35,7 @@ def test_seeds_train_to_the_target_and_the_record_keeps_their_curves(tmp_path: P
     assert "2 of 2" in done.stdout
     record = read_record(next((tmp_path / "results").iterdir()))
     (case,) = record.cases
+    assert sentences(record) == []
     assert (case.scenario, case.epochs, case.targets) == ("to-quality", 8, {"auc": 0.6})
     assert [trial.role for trial in record.trials] == ["trial", "trial"]
     for trial in record.trials:
@@ -50,6 +52,14 @@ def test_seeds_train_to_the_target_and_the_record_keeps_their_curves(tmp_path: P
     assert told["measured"] == []
     compared = bench(["compare", "results", "results"], tmp_path, site)
     assert "no samples" not in compared.stdout + compared.stderr
+
+
+@pytest.mark.parametrize("target", ["auc=0.5", "accuracy=0.2"])
+def test_a_target_that_a_constant_answer_reaches_is_refused(tmp_path: Path, site: Path, target: str):
+    done = bench([*RUN, "--target", target, "-o", "results"], tmp_path, site)
+    assert done.returncode == 2
+    assert "proves nothing: the same answer for every validation image reaches 0." in done.stderr
+    assert not (tmp_path / "results").exists() or not any((tmp_path / "results").iterdir())
 
 
 def test_a_target_that_is_not_reached_gives_no_figure(tmp_path: Path, site: Path):

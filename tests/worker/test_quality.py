@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bench.worker.quality import measures, predicted, view
+from bench.worker.quality import constant_measures, measures, predicted, view
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=2, max_size=40))
@@ -27,6 +27,13 @@ def test_the_area_of_many_classes_is_the_mean_over_those_that_occur():
     labels = np.array([0, 0, 1, 1], np.int32)
     predictions = np.array([[0.8, 0.1, 0.1], [0.1, 0.5, 0.4], [0.3, 0.6, 0.1], [0.2, 0.7, 0.1]])
     assert measures(predictions, labels) == {"auc": pytest.approx((0.5 + 1.0) / 2), "accuracy": 0.75}
+
+
+def test_a_constant_answer_reaches_half_an_area_and_the_largest_class():
+    labels = np.array([0, 1, 2, 2], np.int32)
+    constant = np.tile([0.2, 0.2, 0.6], (4, 1))
+    assert constant_measures(labels) == measures(constant, labels) == {"auc": 0.5, "accuracy": 0.5}
+    assert constant_measures(np.zeros(0, np.int32)) == {}
 
 
 BATCH = 256

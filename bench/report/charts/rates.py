@@ -66,7 +66,7 @@ def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
     assert rate is not None
     name = f"{cells.named(case, report)}{' from files' if case.key.how.reads_files else ''}"
     text = cells.marked(cells.estimated(rate, number), case)
-    return Lane(name, rate.value, rate.low, rate.high, text, clean(case.key.precision, 20))
+    return Lane(name, rate.value, *cells.ends(rate), text, clean(case.key.precision, 20))
 
 
 def batches(report: Report) -> Iterator[Chart]:

@@ -45,7 +45,7 @@ def headline_lanes(group: Group) -> list[Lane]:
     for row, label in labelled(group):
         training = row.best.projection.training
         text = cells.estimated(training, duration)
-        lanes.append(Lane(f"{label}, {row.best.train.key.precision}", training.value, training.low, training.high, text))
+        lanes.append(Lane(f"{label}, {row.best.train.key.precision}", training.value, *cells.ends(training), text))
     return lanes
 
 

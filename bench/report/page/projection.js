@@ -104,18 +104,35 @@ const accelbench = (() => {
     return `± ${general(Math.max(up, 0.1))} %`;
   }
 
+  const TOO_WIDE = "(interval too wide)";
   const whole = (text) => text.replaceAll(" ", NO_BREAK);
+
+  const saysNothing = (low, high) => low < 0 || high > 100 * low;
 
   function estimated(found, write) {
     if (found === null) return UNKNOWN;
     const value = whole(write(found.value));
     if (found.low === null) return value;
     const width = spread(found.value, found.low, found.high);
-    return width ? `${value} ${whole(width)}` : `${value} (${whole(write(found.low))} to ${whole(write(found.high))})`;
+    if (width) return `${value} ${whole(width)}`;
+    return saysNothing(found.low, found.high) ? `${value} ${TOO_WIDE}` : `${value} (${whole(write(found.low))} to ${whole(write(found.high))})`;
+  }
+
+  /* The ends of an interval to be drawn; the value itself where there is none, or where it says nothing. */
+  function ends({ value, low, high }) {
+    return low === null || saysNothing(low, high) ? { low: value, high: value } : { low, high };
   }
 
   const integer = (value) => grouped(BigInt(Math.trunc(value)).toString());
-  const perInterval = (found) => (found.value >= 1 ? integer(found.value + 1e-9) : number(found.value, 2));
+
+  function perInterval(found) {
+    const write = (count) => (count >= 1 ? integer(count + 1e-9) : number(count, 2)), value = write(found.value);
+    if (found.low === null) return value;
+    if (saysNothing(found.low, found.high)) return `${value} ${TOO_WIDE}`;
+    const low = write(found.low), high = write(found.high);
+    return low === value && value === high ? value : `${value} (${low} to ${high})`;
+  }
+
   const times = (value) => `${number(value, value < 10 ? 2 : 3)}x`;
   const money = (amount, currency) => whole(`${number(amount)} ${currency}`.trimEnd());
   const plural = (count, noun) => `${integer(count)} ${noun}${count === 1 ? "" : "s"}`;
@@ -129,6 +146,7 @@ const accelbench = (() => {
 
   function members(count) {
     if (count.low === null || (count.low === count.value && count.value === count.high)) return integer(count.value);
+    if (saysNothing(Math.max(count.low, 1), count.high)) return `${integer(count.value)} ${TOO_WIDE}`;
     return `${integer(count.value)} (${integer(count.low)} to ${integer(count.high)})`;
   }
 
@@ -456,8 +474,7 @@ const accelbench = (() => {
       pictureTitle: `One training of ${name}, ${title}`,
       lanes: rows.map(({ row, best, found }) => ({
         name: `${row.label}, ${best.precision}`, value: found.training.value,
-        low: found.training.low ?? found.training.value,
-        high: found.training.high ?? found.training.value,
+        ...ends(found.training),
         text: estimated(found.training, duration), series: "",
       })),
       places: order,
