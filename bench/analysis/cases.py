@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from bench.analysis.model import (
     LOWERINGS,
     NOT_COLD,
     ONE_TRIAL,
+    SLOWING,
     STEADY_ASSUMED,
     STILL_MOVING,
     TRIALS_FAILED,
@@ -54,6 +56,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     used, proven = _used(tally)
     log, no_figure = _rate(tally, used)
     ceiling, of_ceiling, of_memory, of_copying = _ceilings(tally, pooled, log)
+    slowing = sum(figure.drift == "slower" for figure in used)
     disturbed = [figure.disturbances for figure in used if figure.disturbances]
     compiled = tally.cold or tally.stages.get("compile", [])
     marks = {
@@ -62,6 +65,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         IMPOSSIBLE: bool(tally.impossible),
         STEADY_ASSUMED: log is not None and tally.steady_assumed,
         STILL_MOVING: log is not None and 2 * tally.moving > len(tally.figures),
+        SLOWING: log is not None and 2 * slowing > len(used),
         DISTURBED: log is not None and bool(disturbed),
         ONE_TRIAL: log is not None and log.standard_error is None,
         NOT_COLD: bool(compiled) and not tally.cold,
@@ -102,6 +106,8 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         trace=next((figure.trace for figure in used if figure.trace is not None), None),
         disturbed=len(disturbed),
         disturbances=disturbed[0] if disturbed else (),
+        slowing=slowing,
+        steady_seconds=median(figure.steady_seconds for figure in used) if used else 0.0,
     )
 
 

@@ -17,6 +17,7 @@ UNPROVEN = "unproven"
 ABOVE_CEILING = "above ceiling"
 STEADY_ASSUMED = "steady state assumed"
 STILL_MOVING = "still warming up"
+SLOWING = "slowing down"
 IMPOSSIBLE = "impossible"
 DISTURBED = "disturbed"
 ONE_TRIAL = "one trial"
@@ -34,6 +35,10 @@ MARKS = {  # mark: its sign, and what it means
     ),
     STEADY_ASSUMED: ("~", "steady state assumed: too few samples to detect the end of warm-up, a fixed rule was used"),
     STILL_MOVING: ("↘", "still warming up: most trials became faster to their end; give --seconds more"),
+    SLOWING: (
+        "↗",
+        "slowing down: most trials became slower to their end, as from heat, a power limit or other work; longer work may be slower still",
+    ),
     DISTURBED: (
         "†",
         "disturbed: heat, power, a CPU limit or other processes may have slowed the device down in at least one trial; see below",
@@ -138,6 +143,8 @@ class MeasuredCase:
     trace: SampleTrace | None = None  # of the first trial that the rate is of
     disturbed: int = 0  # of the trials that the rate is of, those that something disturbed
     disturbances: tuple[str, ...] = ()  # of the first of them, a sentence each
+    slowing: int = 0  # of the trials that the rate is of, those that became slower to their end
+    steady_seconds: float = 0.0  # of steady samples in a trial, the median over those that the rate is of
 
     @property
     def rate(self) -> Estimate | None:

@@ -33,6 +33,7 @@ from bench.record.plausible import ceiling_faults, check_record, faults, forecas
 from bench.record.plausible_trials import COUNTED_ALIKE
 from bench.record.quality import goal, seconds_to
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
+from bench.statistics.drift import Drift, drawn_together, drift
 from bench.statistics.rates import Place
 from bench.text.words import clean, first_line
 
@@ -52,6 +53,8 @@ class Figure(NamedTuple):
     trace: SampleTrace | None = None
     energy: Mapping[str, Energy] = MappingProxyType({})  # by counter
     disturbances: tuple[str, ...] = ()  # a sentence each
+    drift: Drift = ""  # where its steady samples went
+    steady_seconds: float = 0.0
 
 
 @dataclass
@@ -301,7 +304,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial, record: str) -> None:
         tally.courses.append(TargetTraining(trial.number, seconds, tuple(trial.curve), trial.test))
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
-    tally.moving += trial.steady == "moving"
+    tally.moving += trial.steady == "moving" or found.drift == "faster"
     for check in trial.checks:
         tally.checks[check.name] = tally.checks.get(check.name, True) and check.passed
         if not check.passed:
@@ -318,7 +321,19 @@ def _figure(case: Case, trial: Trial, place: Place) -> Figure:
         queries = np.array(steady_samples(trial)) if case.how.per_query else None
     except NoFigure as error:
         trouble = str(error)
-    return Figure(place, log, trouble, standing(trial), queries, energy=energy(trial), disturbances=disturbances(trial))
+    steady = [] if log is None or case.how.to_target else steady_samples(trial)
+    items = pixels(trial)[trial.warmup :] if case.how.counts == "pixels" else None
+    return Figure(
+        place,
+        log,
+        trouble,
+        standing(trial),
+        queries,
+        energy=energy(trial),
+        disturbances=disturbances(trial),
+        drift=drift(drawn_together(steady, items)),
+        steady_seconds=sum(steady),
+    )
 
 
 def _trace(case: Case, trial: Trial) -> SampleTrace | None:

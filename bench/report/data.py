@@ -226,6 +226,8 @@ def _measured(case: MeasuredCase) -> Fields:
         "checks_passed": list(case.passed),
         "checks_failed": list(case.broken),
         "lowering": case.lowering,
+        "slowing_trials": case.slowing,
+        "steady_seconds_per_trial": case.steady_seconds,
         "disturbed_trials": case.disturbed,
         "disturbances": list(case.disturbances),
         "valid": case.valid,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.model import MARKS, Remark, Report
+from bench.durations import duration
 from bench.projection.assumptions import MODEL
 from bench.report import cells
 from bench.report.ceilings import binding_lines
@@ -12,7 +13,7 @@ from bench.report.costs import costs
 from bench.report.energy import energies
 from bench.report.forecasts import forecast_section
 from bench.report.headline import headline
-from bench.report.machines import ceiling_lines, disturbance_lines, finding_lines, machine_lines, record_lines
+from bench.report.machines import ceiling_lines, disturbance_lines, finding_lines, machine_lines, record_lines, slowing_lines
 from bench.report.measured import input_taxes, measured
 from bench.report.nodes import node_sections
 from bench.report.notes import not_projected
@@ -55,7 +56,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))
     sections.append(("evidence", Section("Ceilings", None, cut(ceiling_lines(report)))))
     sections.append(("belief", Section("What binds", None, tuple(binding_lines(report)))))
-    disturbed = (*cut(finding_lines(report)), *cut(disturbance_lines(report)))
+    disturbed = (*cut(finding_lines(report)), *cut(disturbance_lines(report)), *cut(slowing_lines(report)))
     sections.append(("evidence", Section("Machines", None, cut(machine_lines(report)))))
     sections.append(("belief", Section("What disturbed these measurements", None, disturbed)))
     sections.append(("evidence", Section("Records", None, (*cut(record_lines(report)), *report.notes))))
@@ -81,6 +82,7 @@ def assumption_lines(report: Report) -> Iterable[str]:
             + (", as the workload specifies." if report.assumptions.epochs is None else ", as given.")
         )
         yield from MODEL
+        yield _measured_for(report)
         yield "Megapixels decoded per second are taken to hold for files of any size; they were measured on the images named below."
     yield (
         "Rates pool the trials of equal cases over all records of one machine fingerprint and one software; a trial is "
@@ -92,6 +94,24 @@ def assumption_lines(report: Report) -> Iterable[str]:
     images = [clean(text) for text in dict.fromkeys(report.data.values())]
     if images:
         yield f"Measured on: {'; '.join(cut(images))}."
+
+
+def _measured_for(report: Report) -> str:
+    """How long the rates were measured that hours are projected from."""
+    used = [
+        case.steady_seconds
+        for group in report.groups
+        for row in group.rows
+        for setting in row.settings
+        for case in (setting.train, setting.infer, setting.decode)
+        if case is not None
+    ]
+    least, most = duration(min(used)), duration(max(used))
+    span = least if least == most else f"{least} to {most}"
+    return (
+        f"Each trial timed {span} of steady work, and times of minutes and hours are projected from that. What a device does only under longer load, as "
+        "from heat, is not in them: bench run --seconds 60 times a minute in each trial, bench forecast-check whole trainings."
+    )
 
 
 def _remarks(remarks: Sequence[Remark]) -> tuple[str, ...]:

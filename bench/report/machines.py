@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 
 from bench.analysis.model import Report
-from bench.durations import number, size
+from bench.durations import duration, number, size
 from bench.record.schema import Machine
 from bench.report import cells
 from bench.text.words import clean, plural, short
@@ -63,6 +63,16 @@ def disturbance_lines(report: Report) -> list[str]:
             verb, first = ("was", "") if case.disturbed == 1 else ("were", ", the first like this")
             lines.append(f"{name}: {case.disturbed:,} of {plural(case.trials, 'trial')} {verb} disturbed{first}: {found}.")
     return lines
+
+
+def slowing_lines(report: Report) -> list[str]:
+    """Return one sentence per case whose trials became slower to their end."""
+    return [
+        f"{cells.at_machine(case, report)}, {case.key.how.title}, {cells.setting(case)}: {case.slowing:,} of {plural(case.trials, 'trial')} became slower "
+        f"to the end of {duration(case.steady_seconds)} of steady samples."
+        for case in report.measured
+        if case.slowing and case.log is not None
+    ]
 
 
 def ceiling_lines(report: Report) -> list[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from statistics import median
 from time import perf_counter
 from typing import Any, Literal
 
 from bench.in_flight import in_flight
+from bench.statistics.drift import drift
 from bench.worker.jobs import Blocks
 
 SAMPLE_SECONDS = 0.4
@@ -30,9 +29,6 @@ BLOCKS_IN_FLIGHT = 4
 
 PILOT_BLOCKS, FEWEST_PILOT_BLOCKS = 40, 12
 """Into how many blocks a pilot cuts its time, and how many it makes up to twice that time."""
-
-MOVING = 0.02
-"""A trial whose beginning is slower than its end by more, noise apart, has not reached its steady state."""
 
 
 @dataclass
@@ -159,18 +155,7 @@ def choose_blocks(
 
 
 def steadiness(samples: Sequence[float], blocks: Blocks) -> Literal["assumed", "detected", "moving"]:
-    """What a trial's samples, warm-up included, say of its steady state."""
-    if moving(samples[blocks.warmup :]):
+    """What a trial's samples, warm-up included, say of its steady state. Reports look for slowing themselves, in any record's samples."""
+    if drift(samples[blocks.warmup :]) == "faster":
         return "moving"
     return "detected" if blocks.detected else "assumed"
-
-
-def moving(samples: Sequence[float]) -> bool:
-    """Whether a trial's steady samples, seconds each, still became faster: the median of the first third is slower than that
-    of the last half by more than ``MOVING`` and three deviations, which differences of neighbours give."""
-    if len(samples) < 6 or min(samples) <= 0:
-        return False
-    logs = [math.log(sample) for sample in samples]
-    head, tail = logs[: len(logs) // 3], logs[len(logs) // 2 :]
-    deviation = 1.4826 * median(abs(after - before) for before, after in pairwise(logs)) / math.sqrt(2)
-    return median(head) - median(tail) > MOVING + 3 * deviation * math.sqrt(1 / len(head) + 1 / len(tail))

@@ -14,6 +14,7 @@ from bench.analysis.model import (
     LOWERINGS,
     NOT_COLD,
     ONE_TRIAL,
+    SLOWING,
     STEADY_ASSUMED,
     STILL_MOVING,
     TRIALS_FAILED,
@@ -21,8 +22,11 @@ from bench.analysis.model import (
     UNPROVEN,
 )
 from bench.analysis.pool import pool
+from bench.durations import duration
 from bench.errors import NotComparableError, RecordError
+from bench.record.figures import samples
 from bench.record.schema import Check, Energy
+from bench.report.document import assumption_lines
 from bench.report.formats import render
 from bench.report.notes import WITHIN, interval_line
 from bench.statistics.rates import pooled_rate
@@ -283,6 +287,28 @@ def test_preprocessing_is_in_megapixels_and_needs_proof_too():
 # ---- disturbed trials ----------------------------------------------------------------------------------------------
 
 HOT = "gpu:0 was slowed down: hardware thermal slowdown in 7 of 12 looks"
+
+
+@pytest.mark.parametrize("script", [TRAIN, fake.Script(fake.preprocess(), 41.0, cold=None)])
+def test_trials_that_slow_down_are_found_in_their_samples_and_marked(script):
+    """Nothing in an old record says so but its samples."""
+    record = fake.record(wanted=[script])
+    trials = []
+    for trial in record.trials:
+        took = samples(trial)
+        trials.append(fake.changed(trial, samples=[*took[:28], *(1.1 * seconds for seconds in took[28:])], wall=1e3))
+    case = only(report := build([msgspec.structs.replace(record, trials=trials)]))
+    assert SLOWING in case.marks
+    assert case.valid
+    assert case.slowing == 5
+    assert "5 of 5 trials became slower to the end of" in render(report, "markdown")
+    assert SLOWING not in one(script).marks
+    assert SLOWING not in only(build([msgspec.structs.replace(record, trials=[*record.trials[:-1], trials[-1]])])).marks
+
+
+def test_the_report_says_from_how_many_seconds_hours_are_projected():
+    report = build([fake.record(wanted=[TRAIN])])
+    assert f"Each trial timed {duration(only(report).steady_seconds)} of steady work" in " ".join(assumption_lines(report))
 
 
 def test_one_disturbed_trial_marks_the_figure_and_keeps_it():

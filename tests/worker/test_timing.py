@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.worker.jobs import Blocks
 from bench.worker.timing import (
     BLOCKS_IN_FLIGHT,
     FEWEST_PILOT_BLOCKS,
@@ -14,9 +14,9 @@ from bench.worker.timing import (
     SAMPLE_SECONDS,
     block_lengths,
     choose_blocks,
-    moving,
     run_pipelined,
     seconds_per_step,
+    steadiness,
     time_one_by_one,
     time_pipelined,
     trace,
@@ -100,14 +100,11 @@ def test_a_pilots_course_is_of_blocks_that_together_take_its_budget(step, budget
     assert len(found.steps) >= FEWEST_PILOT_BLOCKS or steady.now >= 2 * budget * (1 - 1e-9)
 
 
-@given(st.floats(1e-4, 1), st.integers(0, 2**32 - 1))
-def test_a_trial_that_only_wavers_is_not_moving_and_one_that_becomes_faster_is(seconds, seed):
-    rng = np.random.default_rng(seed)
-    wavering = seconds * np.exp(rng.uniform(-0.004, 0.004, 12))
-    assert not moving(wavering.tolist())
-    assert moving((wavering * np.linspace(1.3, 1.0, 12)).tolist())
-    assert not moving((wavering * np.linspace(1.0, 1.3, 12)).tolist())
-    assert not moving(wavering[:5].tolist())
+def test_what_samples_say_of_the_steady_state():
+    blocks = Blocks(steps=1, warmup=1, samples=8)
+    assert steadiness([9.0, *[1.0] * 8], blocks) == "assumed"
+    assert steadiness([9.0, *[1.2] * 4, *[1.0] * 4], blocks) == "moving"
+    assert steadiness([9.0, *[1.0] * 4, *[1.2] * 4], Blocks(steps=1, warmup=1, samples=8, detected=True)) == "detected"
 
 
 @given(st.floats(1e-6, 1000), st.floats(0.01, 60), st.integers(0, 10_000))

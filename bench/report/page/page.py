@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from bench.analysis.model import ABOVE_CEILING, MARKS, UNPROVEN, MeasuredCase, Report
+from bench.analysis.model import ABOVE_CEILING, MARKS, SLOWING, UNPROVEN, MeasuredCase, Report
 from bench.errors import UsageError
 from bench.record.files import sealed
 from bench.record.forecasts import FEWEST, account
@@ -307,6 +307,8 @@ def _quiet(report: Report) -> Belief:
     findings = sum(finding.severity == "warning" for machine in report.machines.values() for finding in machine.findings)
     disturbed = sum(case.disturbed for case in _rated(report))
     parts = [f"bench doctor gave {plural(findings, 'warning')} on the machines"] if findings else []
+    slowing = sum(SLOWING in case.marks for case in _rated(report))
+    parts += [f"{plural(slowing, 'case')} slowing down, marked ↗"] if slowing else []
     parts += [f"{plural(disturbed, 'trial')} disturbed, each case marked † where it stands"] if disturbed else []
     if parts:
         return "A quiet machine?", False, f"{'; '.join(parts)}; all listed below"
