@@ -66,10 +66,13 @@ def faults(record: Record) -> list[Fault]:
     found = [fault for index, case in enumerate(record.cases) for fault in _of_case(index, case, record)]
     for trial in record.trials:
         case = record.cases[trial.case]
-        name = f"has in {trial.role} {trial.number} of {clean(case.label, 100)}"
-        told = trial_faults(case, trial, record.machines, begun, ended)
-        found += [Fault(trial.case, f"{name} {sentence}") for sentence in told]
-        found += [Fault(None, f"{name} {sentence}") for sentence in counter_faults(trial)]
+        told: list[tuple[int | None, str]] = [
+            (trial.case, one) for one in trial_faults(case, trial, record.machines, begun, ended)
+        ]
+        told += [(None, one) for one in counter_faults(trial)]
+        if told:
+            name = f"has in {trial.role} {trial.number} of {clean(case.label, 100)}"
+            found += [Fault(whose, f"{name} {one}") for whose, one in told]
     found += [Fault(case, f"has {sentence}") for case, sentence in twin_samples(record.cases, record.trials)]
     beside = [
         *(sentence for ceiling in record.ceilings for sentence in ceiling_faults(ceiling)),
