@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made from the code whenever it is built: the commands, and the record's schema."""
+"""Pages of the documentation that are made from the code whenever it is built: commands, the record's schema, and cheats."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def on_files(files: Files, config: Any) -> Files:
     """MkDocs calls this with the files it found."""
     files.append(File.generated(config, "commands.md", content=commands()))
     files.append(File.generated(config, "record.md", content=record()))
+    files.append(File.generated(config, "cheats.md", content=cheats()))
     return files
 
 
@@ -46,6 +47,24 @@ def _help(command: click.Command, path: str, level: str) -> list[str]:
             assert found is not None
             parts += _help(found, f"{path} {name}", level + "#")
     return parts
+
+
+def cheats() -> str:
+    """Every cheat of the conformance kit, and what catches it."""
+    from bench.testing.zoo import CHEATS
+
+    rows = [f"| {name} | {cheat.precision} | {', '.join(cheat.caught_by)} |" for name, cheat in CHEATS.items()]
+    return "\n".join([
+        "# Cheats",
+        "",
+        "Backends of `bench.testing.zoo` that are broken or cheat, the precision they show in, and the checks that must fail for each. "
+        "The tests run every one. *Then* means: honest on the golden batches, and so from there on. Made from the code.",
+        "",
+        "| backend | precision | caught by |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+    ])  # fmt: skip
 
 
 def record() -> str:

@@ -105,7 +105,7 @@ def _(layer: BatchNorm, path: str, x: Array, state: Pass) -> tuple[Array, Backwa
         mean = state.arithmetic.statistic(x.mean(axes, keepdims=True)[0], terms)
         variance = state.arithmetic.statistic(x.var(axes, keepdims=True)[0], terms)
         for name, batch in (("running_mean", mean), ("running_var", variance)):
-            unbias = count / (count - 1) if name == "running_var" and layer.running_variance == "unbiased" else 1.0
+            unbias = terms / (terms - 1) if name == "running_var" and layer.running_variance == "unbiased" else 1.0
             old = state.weights[join(path, name)]
             state.statistics[join(path, name)] = (1 - layer.momentum) * old + layer.momentum * unbias * batch.ravel()
     else:

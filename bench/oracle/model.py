@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.oracle.arithmetic import Arithmetic, Array, exact
 from bench.oracle.layers import Backward, Pass, forward
-from bench.oracle.rules import SPECIFIED, Rules, cross_entropy, softmax
+from bench.oracle.rules import SPECIFIED, Memory, Rules, cross_entropy, optimizer_update, softmax
 from bench.spec import (
     BatchNorm,
     CrossEntropy,
@@ -25,6 +25,7 @@ from bench.spec import (
     trainable,
 )
 from bench.spec.layers import map_network
+from bench.spec.tensors import tensor_shapes
 
 
 def predict(
@@ -85,7 +86,8 @@ def batch_statistics(network: Network, weights: Weights, images: NDArray[np.uint
 
 class Oracle:
     """Training as the spec defines it. ``weights`` holds every tensor, float64; ``step`` moves them. ``copies`` says how often the
-    batches of the device that the rounding of ``arithmetic`` stands for repeat each image."""
+    batches of the device that the rounding of ``arithmetic`` stands for repeat each image. With ``memory``, what its optimizer
+    remembers of so many ``steps``, a training goes on."""
 
     def __init__(
         self,
@@ -96,24 +98,42 @@ class Oracle:
         arithmetic: Arithmetic = exact,
         rules: Rules = SPECIFIED,
         copies: int = 1,
+        memory: Memory | None = None,
+        steps: int = 0,
     ) -> None:
         self.network, self.loss, self.optimizer, self.arithmetic = network, loss, optimizer, arithmetic
         self.weights: dict[str, Array] = _float64(weights)
-        self.steps, self._copies = 0, copies
-        decayed = frozenset(filter(trainable, weights)) if optimizer.decay_all else decays(network)
-        self._rules, self._update = rules, rules.update(optimizer, decayed)
+        self.steps, self._copies = steps, copies
+        decayed = decayed_tensors(network, optimizer)
+        self._rules = rules
+        self._update = rules.update(optimizer, decayed) if memory is None else optimizer_update(optimizer, decayed, memory)
 
     def step(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
-        """One optimizer step on a batch (batch, height, width, 3), (batch,); the loss before it."""
-        state = Pass(self.weights, True, self.arithmetic, self._copies)
+        """One optimizer step on a batch (batch, height, width, 3), (batch,); the loss before it. Labels may be k times as many, as in
+        ``training_loss``."""
+        loss, gradient, statistics = self.look(images, labels)
+        self.move(gradient, statistics)
+        return loss
+
+    def look(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[float, dict[str, Array], dict[str, Array]]:
+        """The loss, the gradient and the running statistics of a step that is not made."""
+        state = Pass(self.weights, True, self.arithmetic, self._copies * (len(labels) // len(images)))
         logits, backward = _network(self.network, images, state)
         loss, dlogits = self._rules.loss(self.loss, logits, labels)
         backward(dlogits)
+        return loss, state.gradients, state.statistics
+
+    def move(self, gradient: Mapping[str, Array], statistics: Mapping[str, Array]) -> None:
+        """Make a step with this gradient, after which the running statistics are these."""
         rate = self.optimizer.schedule.at(self.steps)
         self.steps += 1
-        moved = {name: self._update(name, self.weights[name], g, rate) for name, g in state.gradients.items()}
-        self.weights = self.weights | state.statistics | moved
-        return loss
+        moved = {name: self._update(name, self.weights[name], g, rate) for name, g in gradient.items()}
+        self.weights = {**self.weights, **statistics, **moved}
+
+
+def decayed_tensors(network: Network, optimizer: Optimizer) -> frozenset[str]:
+    """Names of the tensors that weight decay touches."""
+    return frozenset(filter(trainable, tensor_shapes(network))) if optimizer.decay_all else decays(network)
 
 
 def _network(network: Network, images: NDArray[np.uint8], state: Pass) -> tuple[Array, Backward]:

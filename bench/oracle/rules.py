@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +18,17 @@ Update = Callable[[str, Array, Array, float], Array]
 """A tensor's name, value and gradient, and the learning rate; the new value. Remembers what the optimizer remembers."""
 
 
-def optimizer_update(spec: Optimizer, decayed: frozenset[str]) -> Update:
-    """A fresh optimizer; ``decayed`` names the tensors that weight decay touches."""
-    return _sgd(spec, decayed) if isinstance(spec, SGD) else _adamw(spec, decayed)
+Memory = Mapping[str, tuple[Array]]
+"""What SGD remembers of each tensor: the velocity."""
 
 
-def _sgd(spec: SGD, decayed: frozenset[str]) -> Update:
-    velocities: dict[str, Array] = {}
+def optimizer_update(spec: Optimizer, decayed: frozenset[str], memory: Memory | None = None) -> Update:
+    """An optimizer; ``decayed`` names the tensors that weight decay touches. It is fresh, or SGD that remembers ``memory``."""
+    return _sgd(spec, decayed, memory or {}) if isinstance(spec, SGD) else _adamw(spec, decayed)
+
+
+def _sgd(spec: SGD, decayed: frozenset[str], memory: Memory) -> Update:
+    velocities: dict[str, Array] = {name: velocity for name, (velocity,) in memory.items()}
 
     def update(name: str, weight: Array, gradient: Array, rate: float) -> Array:
         if name in decayed:

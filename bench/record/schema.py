@@ -19,7 +19,7 @@ Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """A count of things that there must be."""
 
-Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid"]
+Status = Literal["ok", "failed", "crashed", "killed", "out of memory", "stalled", "invalid", "disturbed"]
 
 
 Facts = TypeVar("Facts", bound=msgspec.Struct)
@@ -100,6 +100,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str  # "first losses", "witness loss", "every weight moved", "predictions", …
     passed: bool
+    clock: bool = False  # judged by time, which other work on the machine disturbs
+    judged: bool = True  # False: what is allowed here would let a wrong answer pass, so the check says nothing
     found: float | None = None
     allowed: float | None = None
     detail: str = ""

@@ -7,7 +7,7 @@ Two of those checks look at the clock. Another process may disturb it, so a tria
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 from statistics import median
@@ -18,12 +18,13 @@ from bench.contract import Pending, Workload
 from bench.record.schema import Check
 from bench.spec.weights import initial_weights
 from bench.testing.predicting import Questions
+from bench.verify import sharp
 from bench.verify.batches import Batch, Images
 from bench.verify.equivalence import Subject, compiled
 from bench.verify.pace import TimedRun
 from bench.verify.timed import check_predictions, check_timed_losses, first_steps
 from bench.verify.unforeseen import unforeseen_images
-from bench.verify.witness import witness_predictions, witness_training
+from bench.verify.witness import asked_for_weights, witness_predictions, witness_training
 from bench.worker.plugins import depth_of
 from bench.worker.timing import time_pipelined
 
@@ -81,6 +82,7 @@ def _training_trial(subject: Subject) -> list[Check]:
     for batch in start.batches:
         losses += trainer.wait(trainer.run([trainer.stage(*batch)])).losses.tolist()
     rng = np.random.default_rng(31)
+    asked_for_weights(trainer, rng)
     feed = cycle([_ordinary_batch(workload, settings.batch_size, rng) for _ in range(BATCHES)])
     done = len(losses)
 
@@ -92,11 +94,19 @@ def _training_trial(subject: Subject) -> list[Check]:
     steps = _steps(lambda count: trainer.wait(launch(count)))
     timed = time_pipelined(lambda: launch(steps), trainer.wait, SAMPLES, clock=time.perf_counter)
     seen = TimedRun(settings.batch_size, steps, median(timed.samples), done, lambda: next(feed))
-    return [
+    checks = [
         start.check(losses, settings.precision),
         check_timed_losses(timed.results, steps),
         *witness_training(trainer, workload, settings.precision, seen, rng),
     ]
+    if sharp.needed(checks, settings.precision):
+        checks += sharp.sharp_training(replace(subject, workload=workload), _offered(subject), rng=rng)
+    return checks
+
+
+def _offered(subject: Subject) -> Sequence[str]:
+    """The precisions of the subject's device."""
+    return next(device.precisions for device in subject.backend.probe().devices if device.id == subject.device)
 
 
 def _ordinary_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Batch:

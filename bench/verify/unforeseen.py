@@ -11,6 +11,9 @@ from bench.contract import Workload
 from bench.verify.batches import Batch, Images, Labels, base_size
 from bench.verify.golden import steps_and_images
 
+FREQUENT = 0.7
+"""The share of a half's labels that are of its own class; the others are drawn from all classes."""
+
 
 @dataclass(frozen=True)
 class Unforeseen:
@@ -27,11 +30,19 @@ class Unforeseen:
 
 
 def unforeseen_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Unforeseen:
-    """Copies of a few unforeseen images with random labels, in random order."""
+    """Copies of a few unforeseen images in random order, each with a label of its own.
+
+    One class is frequent in the first half of the batch and another in the second: the gradient of one half is far from that of all.
+    """
     images = unforeseen_images(workload, base_size(batch_size, steps_and_images(workload)[1]), rng)
-    labels = rng.integers(0, workload.network.classes, batch_size).astype(np.int32)
+    classes = workload.network.classes
+    fed = rng.integers(0, classes, batch_size).astype(np.int32)
+    frequent = np.repeat(rng.permutation(classes)[[0, -1]], [batch_size // 2, batch_size - batch_size // 2])
+    fed = np.where(rng.random(batch_size) < FREQUENT, frequent, fed).astype(np.int32)
     order = rng.permutation(batch_size)
-    return Unforeseen(images, labels, (images[order % len(images)], labels[order]))
+    labels = np.empty_like(fed)
+    labels[order] = fed
+    return Unforeseen(images, labels, (images[order % len(images)], fed))
 
 
 def unforeseen_images(workload: Workload, count: int, rng: np.random.Generator) -> Images:

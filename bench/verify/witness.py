@@ -14,28 +14,39 @@ Inference. Batches of images that nobody has seen: right predictions, and no slo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import Predictor, Progress, Trainer, Workload
+from bench.contract import Predictor, Trainer, Workload
 from bench.in_flight import in_flight
 from bench.oracle.arithmetic import Arithmetic, exact, rounded
 from bench.oracle.model import training_loss
 from bench.record.schema import Check
 from bench.spec import Weights, trainable
 from bench.spec.tensors import tensor_shapes
-from bench.verify.batches import Batch, Images
-from bench.verify.compare import misfit, sum_of_squares, witness_tolerance
+from bench.verify.batches import Images
+from bench.verify.compare import misfit, not_judged, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY
 from bench.verify.pace import BLOCKS, SHORTER, TimedRun, as_slow, beside_ordinary, every_step, tried_again
 from bench.verify.parallel import in_parallel
-from bench.verify.timed import DRAWS, IMAGES_CHECKED, check_predictions
-from bench.verify.unforeseen import Unforeseen, shifted, unforeseeable, unforeseen_batch, unforeseen_images
-from bench.verify.updates import Walk, check_updates
+from bench.verify.replay import MOVES, check_replay
+from bench.verify.timed import DRAWS, check_predictions, images_checked
+from bench.verify.unforeseen import Unforeseen, shifted, unforeseeable, unforeseen_images
+from bench.verify.updates import check_updates
+from bench.verify.walk import Walk, Walker
+
+FEWEST_WALKED, MOST_WALKED = 2, 3
+"""Steps of a walk's longer block. What rounding does grows from step to step: after eight steps of the small melanoma network honest fp32
+strayed so far that most tensors could not be judged."""
+
+MOST_ASKED = 3
+"""How often weights are asked for before timing, at most."""
+
+MOST_OF_LOSS = 0.25
+"""Where honest rounding may move a loss by more, a loss that was made up would pass."""
 
 MOST_DRAWS = 16
 """Of the rounding model for one loss: where ``DRAWS`` happen to lie close together they say little of how far rounding may go,
@@ -46,13 +57,42 @@ def witness_training(
     trainer: Trainer, workload: Workload, precision: str, timed: TimedRun, rng: np.random.Generator | None = None
 ) -> list[Check]:
     """Every check on a trainer that has just been timed; ``rng`` only where a test must repeat itself."""
-    subject = _Subject(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done, timed.beat)
+    subject = Walker(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done, timed.beat)
+    weights = trainer.weights()
+    fault = misfit(weights, tensor_shapes(workload.network))
+    if fault:
+        return [Check(name="canonical weights", passed=False, detail=fault)]
+    walk = subject.walk(weights, _walked(timed, subject.rng))
+    with timed.busy():
+        checks = judged_walk(workload, walk, precision)
+    return checks + _blocks(subject, timed, precision)
+
+
+def _walked(timed: TimedRun, rng: np.random.Generator) -> int:
+    """How many steps the longer block of the walk has: as many as a timed one where it is short enough."""
+    return timed.steps if timed.steps <= MOST_WALKED else int(rng.integers(FEWEST_WALKED, MOST_WALKED + 1))
+
+
+def judged_walk(workload: Workload, walk: Walk, precision: str) -> list[Check]:
+    """What a walk says. Where rounding hides what moves the weights, signs are held against each other too."""
+    checks = check_replay(workload, walk, precision)
+    if not all(check.judged for check in checks if check.name == MOVES):
+        checks.append(check_updates(workload, walk, precision))
+    return checks
+
+
+def asked_for_weights(trainer: Trainer, rng: np.random.Generator | None = None) -> None:
+    """Ask for weights a few times before timing, so that being asked does not say that checks begin."""
+    for _ in range(int((rng or unforeseeable()).integers(1, MOST_ASKED + 1))):
+        trainer.weights()
+
+
+def _blocks(subject: Walker, timed: TimedRun, precision: str) -> list[Check]:
+    """Blocks as long as the timed ones, and shorter ones: the first loss of one, whether all moves, and how long they take."""
+    trainer, workload = subject.trainer, subject.workload
     chosen = int(subject.rng.integers(BLOCKS))
     seconds, moved, checks = [], [], []
     after = trainer.weights()
-    fault = misfit(after, tensor_shapes(workload.network))
-    if fault:
-        return [Check(name="canonical weights", passed=False, detail=fault)]
     for number in range(BLOCKS):
         before, rates = after, [workload.optimizer.schedule.at(subject.done + step) for step in range(timed.steps)]
         block, progress, elapsed = subject.run(timed.steps)
@@ -73,49 +113,7 @@ def witness_training(
         checks.append(
             beside_ordinary(timed, lambda: subject.seconds(few), lambda: subject.feed([ordinary() for _ in range(few)])[1])
         )
-    walk = subject.walk()
-    with timed.busy():
-        checks.append(check_updates(workload, walk, precision))
     return checks
-
-
-@dataclass
-class _Subject:
-    """A trainer under inspection, and how many optimizer steps it has made."""
-
-    trainer: Trainer
-    workload: Workload
-    batch_size: int
-    rng: np.random.Generator
-    done: int
-    beat: Callable[[], None]
-
-    def run(self, steps: int) -> tuple[list[Unforeseen], Progress, float]:
-        """A block of so many steps on unforeseen batches, and the seconds it took."""
-        block = [unforeseen_batch(self.workload, self.batch_size, self.rng) for _ in range(steps)]
-        return block, *self.feed([batch.fed for batch in block])
-
-    def seconds(self, steps: int) -> float:
-        """What such a block took."""
-        return self.run(steps)[2]
-
-    def feed(self, batches: Sequence[Batch]) -> tuple[Progress, float]:
-        """A block of these batches, and the seconds it took."""
-        started = time.perf_counter()
-        progress = self.trainer.wait(self.trainer.run([self.trainer.stage(*batch) for batch in batches]))
-        elapsed = time.perf_counter() - started
-        self.done += len(batches)
-        self.beat()
-        return progress, elapsed
-
-    def walk(self) -> Walk:
-        """Two blocks of one step, and the weights around them."""
-        first, weights, batches = self.done, [self.trainer.weights()], []
-        for _ in range(2):
-            block, _, _ = self.run(1)
-            batches.append(block[0].few)
-            weights.append(self.trainer.weights())
-        return Walk((weights[0], weights[1], weights[2]), (batches[0], batches[1]), first)
 
 
 def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found: float, precision: str) -> Check:
@@ -127,14 +125,15 @@ def witness_loss(workload: Workload, weights: Weights, batch: Unforeseen, found:
         return in_parallel(passes, workload.network, len(batch.images))
 
     draws = [] if precision == "float64" else [rounded(precision, draw) for draw in range(MOST_DRAWS)]
-    truth, *drawn = losses([exact, *draws[:DRAWS]])
+    truth = losses([exact])[0]
     distance = abs(found - truth)
     floor = LOSS_FLOOR[precision] if draws else FLOAT64_TOLERANCE
     allowed = floor * max(1.0, abs(truth))  # random labels on a trained net: a large loss
-    while drawn:
-        allowed = max(allowed, *(SAFETY * abs(loss - truth) for loss in drawn))
+    while draws and distance > allowed:
+        allowed = max(allowed, *(SAFETY * abs(loss - truth) for loss in losses(draws[:DRAWS])))
         draws = draws[DRAWS:]
-        drawn = losses(draws[:DRAWS]) if distance > allowed else []
+    if distance <= allowed and allowed > MOST_OF_LOSS * abs(truth):
+        return not_judged("witness loss", f"an honest loss may stray by {allowed:.2g} from {truth:.3g}")
     detail = "" if distance <= allowed else f"loss {found:.9g} on an unforeseen batch, the oracle says {truth:.9g}"
     return Check(name="witness loss", passed=not detail, found=distance, allowed=allowed, detail=detail)
 
@@ -153,7 +152,7 @@ def _moved(before: Weights, after: Weights, rates: Sequence[float]) -> Check:
         detail = f"{len(broken)} tensors hold NaN or infinity, first '{broken[0]}'"
         return Check(name=name, passed=False, found=float(len(broken)), allowed=0.0, detail=detail)
     if max(rates) <= 0:
-        return Check(name=name, passed=True, detail="not judged: the schedule's rate has come to 0")
+        return not_judged(name, "the schedule's rate has come to 0")
     still = [tensor for tensor in before if trainable(tensor) and np.array_equal(before[tensor], after[tensor])]
     detail = f"{len(still)} trained tensors did not move, first '{still[0]}'" if still else ""
     return Check(name=name, passed=not detail, found=float(len(still)), allowed=0.0, detail=detail)
@@ -170,7 +169,7 @@ def witness_predictions(
 ) -> list[Check]:
     """Every check on a predictor that has just been timed with so many batches in flight, ``steps`` batches per sample."""
     rng = rng or unforeseeable()
-    few = unforeseen_images(workload, IMAGES_CHECKED, rng)
+    few = unforeseen_images(workload, images_checked(workload.network), rng)
     batches: list[Images] = []
     answers: list[NDArray[np.floating]] = []
 
@@ -191,7 +190,10 @@ def witness_predictions(
         return predict(batches)
 
     quickest = tried_again(timed, run(timed.steps), run)
-    picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(IMAGES_CHECKED)]
+    picked = [
+        (int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size)))
+        for _ in range(images_checked(workload.network))
+    ]
     images = [batches[batch][row] for batch, row in picked]
     predictions = [answers[batch][row] for batch, row in picked]
     checks = [as_slow(quickest, timed.seconds)]

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from bench.contract import Predictor
 from bench.in_flight import in_flight
 from bench.record.schema import Check
-from bench.verify.timed import IMAGES_CHECKED, check_predictions
+from bench.verify import sharp
+from bench.verify.timed import check_predictions, images_checked
 from bench.verify.witness import witness_predictions
 from bench.worker.answers import RankResult
 from bench.worker.channel import out_of_memory
@@ -194,6 +195,11 @@ def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) 
             weights = load_calibrated(bench.folder)
             measured.checks = [_check(bench, rig, answers)]
         measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, rig.depth)
+        if sharp.needed(measured.checks, case.precision):
+            del rig.predictor  # and with it the device's memory
+            measured.checks += sharp.sharp_predictions(
+                bench.subject(bench.workload), bench.precisions, weights, bench.channel.busy
+            )
     return measured
 
 
@@ -205,7 +211,7 @@ def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
         detail = f"predictions have shape {wrong}, expected {expected}"
         return Check(name="timed predictions", passed=False, detail=detail)
     images, predictions = [], []
-    for _ in range(IMAGES_CHECKED):
+    for _ in range(images_checked(bench.workload.network)):
         place, predicted = answers[secrets.randbelow(len(answers))]
         row = secrets.randbelow(len(predicted))
         images.append(rig.feed.image(place, row))

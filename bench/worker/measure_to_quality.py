@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.contract import TEST, TRAIN
 from bench.record.schema import Check, Evaluation
-from bench.verify.timed import IMAGES_CHECKED, check_predictions
+from bench.verify.timed import check_predictions, images_checked
 from bench.verify.witness import witness_training
 from bench.worker.answers import RankResult
 from bench.worker.full_training import FullTraining, load_images, scheduled
@@ -50,7 +50,7 @@ def measure_to_quality(bench: Workbench) -> RankResult:
 
 def _check_predictions(bench: Workbench, training: FullTraining) -> Check:
     """What the weights that were judged predict for some test images, against the oracle."""
-    chosen = training.data.parts[TEST][:IMAGES_CHECKED]
+    chosen = training.data.parts[TEST][: images_checked(training.workload.network)]
     weights = training.weights()
     found = training.predict(weights, chosen, views=1)
     images = [np.asarray(image) for image in training.data.images[chosen]]

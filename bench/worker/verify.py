@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.errors import UsageError
 from bench.record.schema import Check
+from bench.verify import sharp
 from bench.verify.equivalence import Subject, verify
 from bench.verify.golden import make_golden, steps_and_images, write_golden
 from bench.worker.channel import Channel
@@ -18,7 +19,14 @@ def verify_case(job: Verify, channel: Channel) -> list[Check]:
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     device = next(device for device in backend.probe().devices if device.id == job.place.device)
     channel.stage("verify")
-    return verify(Subject(backend, device.id, workload, settings_of(job), device.trains), channel.busy)
+    subject = Subject(backend, device.id, workload, settings_of(job), device.trains)
+    checks = verify(subject, channel.busy)
+    precision = job.case.precision
+    if not sharp.needed(checks, precision):
+        return checks
+    # The same lowering, where its rounding hides nothing.
+    sharper, lacking = sharp.sharpest(subject, device.precisions)
+    return checks + (lacking or [sharp.named(check, sharper) for check in verify(sharper, channel.busy)])
 
 
 def make_golden_file(job: MakeGolden, channel: Channel) -> str:

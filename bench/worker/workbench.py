@@ -19,6 +19,7 @@ from bench.machine.gpu import sample_gpus
 from bench.machine.other_work import OtherWork
 from bench.record.schema import Energy
 from bench.verify.batches import Batch
+from bench.verify.equivalence import Subject
 from bench.verify.pace import TimedRun
 from bench.worker.answers import RankResult
 from bench.worker.channel import Channel
@@ -42,6 +43,7 @@ class Workbench:
     workload: Workload
     backend: Backend | None
     physical: tuple[str, ...] = (HOST,)  # of the rank's device: see ``bench.contract.Device``
+    precisions: tuple[str, ...] = ()  # that the rank's device computes in
     stages: dict[str, float] = field(default_factory=dict)
     telemetry: dict[str, float | None] = field(default_factory=dict)  # right after the last timed block
     idle: dict[str, float] = field(default_factory=dict)  # watts by counter, before anything was loaded
@@ -115,6 +117,11 @@ class Workbench:
         size, busy, disturbed = self.job.case.batch_size, self.channel.busy, OtherWork().busy
         return TimedRun(size, steps, seconds, done + self._untimed, ordinary, self.alive, busy, disturbed)
 
+    def subject(self, workload: Workload) -> Subject:
+        """Return what the case proves, for proofs that build it once more."""
+        assert self.backend is not None
+        return Subject(self.backend, self.job.place.device, workload, self.settings)
+
     def compile(self, made: Trainer | Predictor) -> Literal["", "cold", "cached"]:
         """Build the executables as a stage of its own, where the backend has one; which kind it was."""
         if self.job.in_turns:
@@ -142,12 +149,14 @@ def set_up(job: Measure, channel: Channel) -> Workbench:
     workload = find_workload(job.workload, job.case.workload, job.case.size)
     backend = None if job.backend is None else find_backend(job.backend, job.case.backend)
     physical: tuple[str, ...] = (HOST,)
+    precisions: tuple[str, ...] = ()
     if backend is not None:
-        found = {device.id: device.physical for device in backend.probe().devices}
+        found = {device.id: device for device in backend.probe().devices}
         if job.place.device not in found:
             raise NotComparableError(f"device {job.place.device} has gone; {backend.name} now finds {list(found)}")
-        physical = (found[job.place.device],)
-    bench = Workbench(job, channel, workload, backend, physical, idle=idle)
+        device = found[job.place.device]
+        physical, precisions = (device.physical,), tuple(device.precisions)
+    bench = Workbench(job, channel, workload, backend, physical, precisions, idle=idle)
     # Counted from the parent's spawn, so that starting the interpreter is in it; looking at an idle machine is not.
     bench.stages["import"] = time.monotonic() - job.spawned - looked
     return bench

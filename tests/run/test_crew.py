@@ -47,7 +47,7 @@ def runner(tmp_path: Path, ranks: int, **options: str) -> Runner:
 
 
 def test_ranks_are_alive_at_once_and_make_one_trial(tmp_path: Path):
-    one = runner(tmp_path, 3)
+    one = runner(tmp_path, 3, pause="0.02")  # far longer than what the ranks take of one another's cores
     one.run()
     record = seal(one.plan, one.journal, one.prepared, complete=True)
     (trial,) = [trial for trial in record.trials if trial.role == "trial"]

@@ -15,7 +15,7 @@ import pytest
 from bench.oracle.model import Oracle
 from bench.testing import proof, reference
 from bench.testing.zoo import CHEATS, HONEST, examine
-from bench.verify import pace, witness
+from bench.verify import pace, walk, witness
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +37,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
         return working
 
-    monkeypatch.setattr(Oracle, "step", costing(Oracle.step, 1, 3e-3))
+    monkeypatch.setattr(Oracle, "look", costing(Oracle.look, 1, 3e-3))
     monkeypatch.setattr(reference, "predict", costing(reference.predict, 2, 1e-3))
     monkeypatch.setattr(reference, "training_loss", costing(reference.training_loss, 3, 1e-3))
-    for module in (pace, witness):
+    for module in (pace, walk, witness):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=tick))
     monkeypatch.setattr(pace, "DISTURBED_SECONDS", 0.0)
     monkeypatch.setattr(pace, "TRIES", 4)  # by this clock the next try takes as long as the last

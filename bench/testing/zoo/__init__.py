@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bench.contract import Backend, Settings, Workload
+from bench.oracle.arithmetic import Arithmetic
 from bench.record.schema import Check
 from bench.spec import BatchNorm, Layer
 from bench.spec.layers import map_network
 from bench.testing import predicting, proof, training
 from bench.testing.reference import ReferenceBackend, ReferencePredictor, ReferenceTrainer, rounding
 from bench.testing.workloads import BATCH_SIZE, kit_workloads
-from bench.testing.zoo import predictors, timed, trainers
+from bench.testing.zoo import later, predictors, timed, trainers
 from bench.verify.equivalence import Subject, verify
 
 
@@ -64,6 +65,12 @@ def _predictor(kind: type[ReferencePredictor], *caught_by: str) -> Cheat:
 def _rounds(precision: str, actual: str, *caught_by: str) -> Cheat:
     return Cheat(
         ReferenceBackend(rounding=lambda asked: rounding(actual if asked == precision else asked)), caught_by, precision
+    )
+
+
+def _coarser(precision: str, actual: Arithmetic, *caught_by: str) -> Cheat:
+    return Cheat(
+        ReferenceBackend(rounding=lambda asked: actual if asked == precision else rounding(asked)), caught_by, precision
     )
 
 
@@ -139,7 +146,7 @@ CHEATS: dict[str, Cheat] = {
         _batch_norm(epsilon=1e-3), "losses", "predictions", "witness loss", precision="fp32"
     ),
     "class weights ignored": _misread(_equal_classes, "losses", "witness loss"),
-    "class weights ignored, in bf16": _misread(_equal_classes, "losses", "witness loss", precision="bf16"),
+    "class weights ignored, in bf16": _misread(_equal_classes, "losses", "later losses", precision="bf16"),
     "schedule ignored": _misread(_constant_rate, "losses", "first losses"),
     "schedule ignored, in bf16": _misread(_constant_rate, "losses", "updates", precision="bf16"),
     "no Nesterov": _misread(_optimizer(nesterov=False), "losses", "first losses"),
@@ -153,12 +160,14 @@ CHEATS: dict[str, Cheat] = {
     "tf32 called fp32": _rounds("fp32", "tf32", "losses", "predictions"),
     "tf32 called fp32, assorted": replace(_rounds("fp32", "tf32", "losses", "predictions"), workload="kit-assorted"),
     "bf16 called fp32": _rounds("fp32", "bf16", "losses", "running statistics", "predictions", "witness loss"),
+    "int8 called bf16, assorted": replace(_coarser("bf16", later.integers(), "timed predictions"), workload="kit-assorted"),
+    "fp8 called bf16": _coarser("bf16", later.eights(), "timed predictions", "witness predictions"),
     "fp32 called float64": _rounds("float64", "fp32", "losses", "weights and statistics", "predictions"),
     # ---- honest on the golden batches only
     "then fakes losses": _trainer(timed.FakesLosses, "witness loss"),
     "then does nothing": _trainer(timed.DoesNothing, "witness loss", "every weight moved"),
-    "then the forward pass only": _trainer(timed.ForwardOnly, "updates follow the gradient"),
-    "then the forward pass only, in bf16": _trainer(timed.ForwardOnly, "updates follow the gradient", precision="bf16"),
+    "then the forward pass only": _trainer(timed.ForwardOnly, "updates of a block"),
+    "then the forward pass only, in bf16": _trainer(timed.ForwardOnly, "updates of a block", precision="bf16"),
     "then the forward pass only, AdamW": _trainer(
         timed.ForwardOnly, "updates follow the gradient", precision="fp32", workload="kit-assorted"
     ),
@@ -168,7 +177,31 @@ CHEATS: dict[str, Cheat] = {
     "then the first step of each block only": _trainer(timed.FirstStepOfLaterBlocks, "every step of a block takes its time"),
     "then nothing until weights are asked for": _trainer(timed.HonestOnceAsked, "checked blocks as quick as timed ones"),
     "then bf16": _trainer(timed.RoundsLater, "witness loss", precision="fp32"),
-    "then forgets one tensor": _trainer(timed.ForgetsOneTensorLater, "every weight moved"),
+    "then forgets one tensor": _trainer(timed.ForgetsOneTensorLater, "every weight moved", "updates of a block"),
+    # ---- right losses on most of it, wrong updates
+    "then half of each later step of a block": _trainer(later.HalfOfLaterSteps, "later losses", precision="fp32"),
+    "then half of each later step, in bf16": _trainer(later.HalfOfLaterSteps, "later losses", precision="bf16"),
+    "then half until weights are asked for": _trainer(
+        later.HalfUntilChecked, "checked blocks as quick as timed ones", precision="fp32"
+    ),
+    "then a frozen part": _trainer(later.FrozenPart, "updates of a block", precision="fp32"),
+    "then a frozen part, in bf16": _trainer(later.FrozenPart, "running statistics of a block", precision="bf16"),
+    "then a frozen part, AdamW": _trainer(
+        later.FrozenPart, "updates follow the gradient", precision="fp32", workload="kit-assorted"
+    ),
+    "then no exchange": _trainer(later.MissingExchange, "updates of a block", precision="fp32"),
+    "then no exchange, in bf16": _trainer(later.MissingExchange, "updates of a block", precision="bf16"),
+    "then the gradient of every second image": _trainer(later.EverySecondImage, "updates of a block", precision="fp32"),
+    "then a backward pass in bf16": _trainer(later.CoarseBackward, "updates of a block", precision="fp32"),
+    "then a backward pass in tf32": _trainer(later.Tf32Backward, "updates of a block", precision="fp32"),
+    "then the gradient of the step before": _trainer(later.StaleGradient, "updates of a block", precision="fp32"),
+    "then signs of gradients": _trainer(later.SignsOnly, "updates of a block", precision="fp32"),
+    "then the largest gradients only": _trainer(later.SparseGradient, "updates of a block", precision="fp32"),
+    "then gradients of eight bits": _trainer(later.IntegerGradient, "updates of a block", precision="fp32"),
+    "then no running statistics": _trainer(later.NoStatistics, "running statistics of a block", precision="fp32"),
+    "then no running statistics, in bf16": _trainer(later.NoStatistics, "running statistics of a block", precision="bf16"),
+    "then an update every second step": _trainer(later.EverySecondUpdate, "updates of a block", precision="fp32"),
+    "then no momentum from block to block": _trainer(later.ForgetsMomentum, "updates of a block", precision="fp32"),
     # ---- prediction
     "predictor never waits": _predictor(predictors.NeverWaits, "predictions", "probabilities"),
     "predictor waits for the batch before": _predictor(predictors.WaitsForTheBatchBefore, "two batches in flight"),

@@ -16,14 +16,16 @@ from bench.verify.batches import Images, Labels
 GOLDEN_STEPS = 5
 
 
-class _Afterwards(ReferenceTrainer):
+class Afterwards(ReferenceTrainer):
+    """Honest on the golden batches."""
+
     @property
     def watched(self) -> bool:
         """Whether these may still be golden batches."""
         return self.oracle.steps < GOLDEN_STEPS
 
 
-class FakesLosses(_Afterwards):
+class FakesLosses(Afterwards):
     """Trains, but makes the losses up."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -32,7 +34,7 @@ class FakesLosses(_Afterwards):
         return loss if watched else 1.0 / self.oracle.steps
 
 
-class DoesNothing(_Afterwards):
+class DoesNothing(Afterwards):
     """Computes neither forward nor backward pass."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -43,7 +45,7 @@ class DoesNothing(_Afterwards):
         return 1.0 / self.oracle.steps
 
 
-class ForwardOnly(_Afterwards):
+class ForwardOnly(Afterwards):
     """Right losses, but the backward pass is left out, and the weights are nudged so that each one moves."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -59,7 +61,7 @@ class ForwardOnly(_Afterwards):
         return loss
 
 
-class HalfOfLaterBatches(_Afterwards):
+class HalfOfLaterBatches(Afterwards):
     """Trains on the first half of every batch."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -68,7 +70,7 @@ class HalfOfLaterBatches(_Afterwards):
         return super().step(images[:count], labels[:count])
 
 
-class HalfOfOrdinaryBatches(_Afterwards):
+class HalfOfOrdinaryBatches(Afterwards):
     """Knows witness batches by their repeated images, works on them as it should, and on half of any other."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -78,7 +80,7 @@ class HalfOfOrdinaryBatches(_Afterwards):
         return super().step(images[:count], labels[:count])
 
 
-class FewOfLaterBatches(_Afterwards):
+class FewOfLaterBatches(Afterwards):
     """Notices that a batch repeats its images, and trains on each of them once, with the first label it comes with."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -88,7 +90,7 @@ class FewOfLaterBatches(_Afterwards):
         return super().step(images[chosen], labels[chosen])
 
 
-class FirstStepOfLaterBlocks(_Afterwards):
+class FirstStepOfLaterBlocks(Afterwards):
     """Does the first step of each block; the others get its loss, a little lower each."""
 
     def run(self, block: Sequence[Any]) -> Progress:
@@ -101,7 +103,7 @@ class FirstStepOfLaterBlocks(_Afterwards):
 
 
 class HonestOnceAsked(DoesNothing):
-    """Does nothing while it is timed; from the first ``weights()`` on, when the checks begin, it works again."""
+    """Does nothing while it is timed; once ``weights()`` is called after many steps, when the checks begin, it works again."""
 
     asked = False
 
@@ -111,12 +113,12 @@ class HonestOnceAsked(DoesNothing):
         return self.asked or super().watched
 
     def weights(self) -> Weights:
-        """Return the weights, and be honest from now on."""
-        self.asked = True
+        """Return the weights, and perhaps be honest from now on."""
+        self.asked = self.asked or self.oracle.steps > 4 * GOLDEN_STEPS
         return super().weights()
 
 
-class RoundsLater(_Afterwards):
+class RoundsLater(Afterwards):
     """Falls back to bfloat16 operands."""
 
     def step(self, images: Images, labels: Labels) -> float:
@@ -126,7 +128,7 @@ class RoundsLater(_Afterwards):
         return super().step(images, labels)
 
 
-class ForgetsOneTensorLater(_Afterwards, ForgetsOneTensor):
+class ForgetsOneTensorLater(Afterwards, ForgetsOneTensor):
     """Leaves the last tensor where it is."""
 
     def step(self, images: Images, labels: Labels) -> float:
