@@ -15,7 +15,10 @@ Standing = Literal["failed", "refuted", "unchecked", "proven"]
 
 
 def standing(trial: Trial) -> Standing:
-    """Return what a trial is good for: a figure counts where it is ``proven``, by checks of which every one passed."""
+    """Return what a trial is good for: a figure counts where it is ``proven``, by checks of which every one passed.
+
+    A disturbed trial is as good as a failed one: it is left out, and speaks against no other.
+    """
     if trial.status not in {"ok", "invalid"}:
         return "failed"
     if trial.status == "invalid" or any(not check.passed for check in trial.checks):

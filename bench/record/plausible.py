@@ -91,7 +91,9 @@ def _structure(record: Record) -> Iterator[Fault]:
         if wrong is not None:
             yield Fault(None, f"has a {what} of case {wrong}, but only {plural(len(record.cases), 'case')}", True)
             return
-    seen = Counter((trial.case, trial.role, trial.number) for trial in record.trials)
+    # What was disturbed is made again under its number.
+    counted = [trial for trial in record.trials if trial.status != "disturbed"]
+    seen = Counter((trial.case, trial.role, trial.number) for trial in counted)
     twice = next((place for place, count in seen.items() if count > 1), None)
     if twice is not None:
         yield Fault(None, f"has {twice[1]} {twice[2]} of case {twice[0]} more than once", True)

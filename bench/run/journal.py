@@ -16,6 +16,9 @@ from bench.worker.jobs import Blocks
 PLAN, JOURNAL = "plan.json", "journal.jsonl"
 
 
+MOST_TRIES = 3
+"""How often a trial is made at most while the machine is disturbed."""
+
 DAMAGE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError)
 
 
@@ -185,8 +188,9 @@ class Journal:
         return any(isinstance(entry, Skipped) and entry.case == case for entry in self.entries)
 
     def has_trial(self, case: int, number: int) -> bool:
-        """Whether that trial has run."""
-        return any(isinstance(e, Done) and (e.trial.case, e.trial.number) == (case, number) for e in self.entries)
+        """Whether that trial has run, and need not be made again because the machine was disturbed."""
+        made = [e.trial for e in self.entries if isinstance(e, Done) and (e.trial.case, e.trial.number) == (case, number)]
+        return len(made) >= MOST_TRIES or any(trial.status != "disturbed" for trial in made)
 
     def ceilings(self, key: str) -> list[Ceiling] | None:
         """What was measured or found in the cache for a device and precision."""

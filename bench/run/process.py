@@ -20,6 +20,7 @@ import msgspec
 from bench.errors import UsageError
 from bench.machine.environment import inherited_environment, worker_environment
 from bench.machine.host import out_of_memory_kills, usable_cores
+from bench.machine.other_work import OtherWork, family_seconds
 from bench.record.schema import Status
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
@@ -29,6 +30,8 @@ from bench.worker.jobs import Job
 LOG_LIMIT = 8 * 2**20
 LOG_TAIL = 2000
 FAREWELL_SECONDS = 2.0
+CHECKING = "check"
+"""The stage in which a worker proves what it has timed."""
 
 CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
 
@@ -59,6 +62,7 @@ class Outcome:
     failure: Failure | None = None
     log_tail: str = ""
     dragged: bool = False  # ended because another rank of its crew had failed
+    others: float = 0.0  # cores that other processes used on average while it checked what it had timed
 
 
 Listener = Callable[[Stage | Beat], None]
@@ -83,6 +87,8 @@ class Worker:
         self._answer: Result | Failure | None = None
         self._stalled = ""
         self._stage = "start"
+        self._outside: OtherWork | None = None
+        self._others = 0.0
         self._buffer = b""
         self._cut = ""  # the last of what was removed from a log that had grown too long
         self._resources = contextlib.ExitStack()
@@ -171,6 +177,7 @@ class Worker:
             value=bytes(self._answer.value) if isinstance(self._answer, Result) else b"",
             reason=reason,
             failure=self._answer if isinstance(self._answer, Failure) else None,
+            others=self._others,
             log_tail="" if status == "ok" else f"{self._cut}\n{read_tail(self.launch.log)}"[-LOG_TAIL:].strip(),
         )
         return self.outcome
@@ -201,10 +208,18 @@ class Worker:
                 return True
             if isinstance(event, Result | Failure):
                 self._answer = event
+                self._others = 0.0 if self._outside is None else self._outside.cores()
             elif isinstance(event, Stage | Beat):
-                self._stage = event.name if isinstance(event, Stage) else self._stage
+                if isinstance(event, Stage):
+                    self._enter(event.name)
                 listen(event)
         return False
+
+    def _enter(self, stage: str) -> None:
+        """While a worker checks, what others do is measured from here: nobody is asked about the disturbance that excuses him."""
+        self._stage = stage
+        if stage == CHECKING and not self.launch.host.prefix:
+            self._outside = OtherWork(own=family_seconds)
 
 
 def _decode(line: bytes) -> Event | None:

@@ -14,8 +14,11 @@ def verdict(record: Record) -> ExitCode:
     Anything else is SOME_FAILED, a run that was sealed before its end too.
     """
     trials = [trial for trial in record.trials if trial.role == "trial"]
-    if not any(trial.status == "ok" for trial in trials):
+    if not any(trial.status in {"ok", "disturbed"} for trial in trials):
         return ExitCode.NOT_COMPARABLE
+    proven = {(trial.case, trial.number) for trial in trials if standing(trial) == "proven"}
+    # What was disturbed and then made again counts once.
+    trials = [trial for trial in trials if trial.status != "disturbed" or (trial.case, trial.number) not in proven]
     pilots = [trial for trial in record.trials if trial.role == "pilot"]
     whole = (
         record.complete

@@ -46,7 +46,7 @@ class Runner:
         for index, number in trial_order(len(self.plan.cases), self.plan.trials, self.plan.seed):
             pilot = self.journal.pilot(index)
             ready = not self.plan.cases[index].case.how.pilot or (pilot is not None and pilot.blocks is not None)
-            if ready and not self.journal.skipped(index) and not self.journal.has_trial(index, number):
+            while ready and not self.journal.skipped(index) and not self.journal.has_trial(index, number):
                 self._trial(index, number, pilot)
         self.tidy()
 

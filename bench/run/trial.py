@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bench.machine.other_work import SHARE
 from bench.record.schema import Check, Rank, Trial
 from bench.run.process import Outcome
 from bench.worker.answers import RankResult
@@ -22,19 +23,30 @@ def trial_of(
     answers = [] if failed else [msgspec.json.decode(one.value, type=RankResult) for one in outcomes]
     own, ranks = _crew_of(answers, outcomes)
     told = failed or outcomes[0]
+    disturbed = "" if failed else _disturbed(own["checks"], max(one.others for one in outcomes))
     trial = Trial(
         case=case,
         number=number,
         role=role,
         order=order,
-        status=told.status,
+        status="disturbed" if disturbed else told.status,
         started=outcomes[0].started,
         wall=max(one.wall for one in outcomes),
-        reason=told.reason,
+        reason=disturbed or told.reason,
         ranks=ranks,
         **own,
     )
     return trial, answers[0] if answers else None
+
+
+def _disturbed(checks: Sequence[Check], others: float) -> str:
+    """Why nothing can be said of a trial that failed by the clock alone: what ``others`` used of the cores meanwhile was measured from
+    outside. Empty where it counts, for or against it."""
+    failed = [check for check in checks if not check.passed]
+    if others <= SHARE or not failed or not all(check.clock for check in failed):
+        return ""
+    names = " and ".join(f"'{check.name}'" for check in failed)
+    return f"other processes used {others:.1f} cores while it was checked, so that {names} cannot be judged"
 
 
 def _crew_of(answers: Sequence[RankResult], outcomes: Sequence[Outcome]) -> tuple[dict[str, Any], list[Rank]]:
