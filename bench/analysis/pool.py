@@ -25,6 +25,7 @@ from bench.record.figures import (
     log_tail,
     pixels,
     samples,
+    settled,
     stages,
     standing,
     steady_samples,
@@ -169,7 +170,7 @@ def _add(pooled: Pool, record: Record) -> None:
     pooled.skips.update((skip.what, skip.reason) for skip in record.skips)
     pooled.forecasts += [(keys[found.case].key, found) for found in record.forecasts if not any(forecast_faults(found))]
     spoilt = _impossible(pooled, record, keys)
-    for trial in record.trials:
+    for trial in settled(record.trials):
         tally = keys[trial.case]
         if trial.case in spoilt or _is_twin(pooled, record, trial):
             continue

@@ -22,6 +22,7 @@ from bench.datasets import Dataset
 from bench.errors import NotComparableError
 from bench.projection.assumptions import Assumptions
 from bench.projection.model import Projection, project
+from bench.record.figures import settled
 from bench.record.schema import Case, Forecast, Record
 from bench.run.crew import run_worker
 from bench.run.interruption import interruptible
@@ -70,7 +71,7 @@ def forecasts(
                 runner.run()
                 pilots = [entry for entry in journal.entries if isinstance(entry, Pilot)]
                 record = seal(numbered, journal, prepared, complete=True)
-                broken = next((trial for trial in journal.trials if trial.status != "ok"), None)
+                broken = next((trial for trial in settled(journal.trials) if trial.status != "ok"), None)
                 if broken is not None:
                     raise NotComparableError(f"{plan.cases[broken.case].case.label} cannot be measured: {broken.reason}")
                 for index, planned in enumerate(numbered.cases):

@@ -26,9 +26,15 @@ def standing(trial: Trial) -> Standing:
     return "proven" if trial.checks else "unchecked"
 
 
+def settled(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials without those that were disturbed and have been made again under their number."""
+    made = {(trial.case, trial.role, trial.number) for trial in trials if trial.status != "disturbed"}
+    return [trial for trial in trials if trial.status != "disturbed" or (trial.case, trial.role, trial.number) not in made]
+
+
 def trials_of(trials: Sequence[Trial], case: int) -> list[Trial]:
-    """Return the trials of a case, named by its index; pilots are none."""
-    return [trial for trial in trials if trial.case == case and trial.role == "trial"]
+    """Return the trials of a case, named by its index, each number once; pilots are none."""
+    return [trial for trial in settled(trials) if trial.case == case and trial.role == "trial"]
 
 
 def samples(trial: Trial) -> list[float]:

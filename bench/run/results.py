@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.errors import ExitCode
-from bench.record.figures import standing
+from bench.record.figures import settled, standing
 from bench.record.quality import seconds_to
 from bench.record.schema import Record, Trial
 
@@ -13,12 +13,9 @@ def verdict(record: Record) -> ExitCode:
 
     Anything else is SOME_FAILED, a run that was sealed before its end too.
     """
-    trials = [trial for trial in record.trials if trial.role == "trial"]
+    trials = [trial for trial in settled(record.trials) if trial.role == "trial"]
     if not any(trial.status in {"ok", "disturbed"} for trial in trials):
         return ExitCode.NOT_COMPARABLE
-    proven = {(trial.case, trial.number) for trial in trials if standing(trial) == "proven"}
-    # What was disturbed and then made again counts once.
-    trials = [trial for trial in trials if trial.status != "disturbed" or (trial.case, trial.number) not in proven]
     pilots = [trial for trial in record.trials if trial.role == "pilot"]
     whole = (
         record.complete

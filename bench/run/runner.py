@@ -185,7 +185,7 @@ class Runner:
         settled = settled_case(planned.case, pilot or self.journal.chosen(index))
         job = self._job(settled, planned, seed=self.plan.seed + 1 + number)
         if pilot is None:
-            cached = any(trial.case == index and trial.status == "ok" for trial in self.journal.trials)
+            cached = any(trial.case == index and trial.status in {"ok", "disturbed"} for trial in self.journal.trials)
             return msgspec.structs.replace(job, candidates=(), cached=cached)
         return msgspec.structs.replace(job, blocks=pilot.blocks, candidates=(), cached=bool(pilot.trial.compile))
 
