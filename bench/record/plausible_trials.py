@@ -223,7 +223,7 @@ def _of_check(check: Check) -> Iterator[str]:
     if not check.passed or found is None or allowed is None:
         return
     name = clean(check.name, 40)
-    if check.name in AT_LEAST:
+    if check.name.partition(", in ")[0] in AT_LEAST:  # what follows is a sharper precision
         if not found >= allowed:
             yield f"a passed check ({name}) that found {found:.3g}, below the {allowed:.3g} asked for"
     elif not found <= allowed:
