@@ -216,7 +216,7 @@ class Worker:
         return False
 
     def _enter(self, stage: str) -> None:
-        """While a worker checks, what others do is measured from here: nobody is asked about the disturbance that excuses him."""
+        """Enter a stage. Before a worker checks, begin to measure other processes here, in the parent, since a worker could lie."""
         self._stage = stage
         if stage == CHECKING and not self.launch.host.prefix:
             self._outside = OtherWork(own=family_seconds)

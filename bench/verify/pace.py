@@ -22,6 +22,10 @@ DISTURBED_PATIENCE_SECONDS = 60.0
 """Patience while other processes are seen to use the machine: what takes turns with them may be slow for as long as they work."""
 
 SHORTER = 8
+PROVEN_STEPS = 3
+"""Blocks of up to so many steps are replayed by the oracle (``bench.verify.witness``): what long blocks are held against must be no longer,
+or what cheats in long blocks would be held against itself."""
+
 SLOWER_SIDE_BY_SIDE = 1.3
 """How much longer a witness block may take than an ordinary one beside it, one after the other, so that a busy machine hits both. A backend that tells the two apart and does less on ordinary batches shows here."""
 
@@ -29,6 +33,9 @@ SLOWER_IN_ALL, BEYOND_CHANCE, HINT = 1.1, 3.0, 1.0
 """How much longer all witness blocks together may take than all ordinary ones beside them, and how far beyond chance that must lie
 (see ``beyond_chance``) to be held against a backend. What lies beyond ``HINT`` is looked at longer before it is judged: a backend
 that does less on one ordinary batch in five is as slow as others in the typical pair."""
+
+FEWEST_FOR_SUMS = 12
+"""Pairs, however long they take, where the sums differ by more than they may: n pairs that are all alike lie sqrt(n) beyond chance."""
 
 LONGEST = 2.0
 """Of the typical block: what a block takes beyond that is the machine's."""
@@ -103,7 +110,7 @@ def _short_step(run: Run, timed: TimedRun, quickest: float) -> tuple[float, tupl
 
     Where a step of a short block seems to take too little, the long blocks may just have been disturbed: they are tried again too.
     """
-    few = -(-timed.steps // SHORTER)
+    few = min(-(-timed.steps // SHORTER), PROVEN_STEPS)
     blocks: list[float] = []
     singles: list[float] = []
     step, bounds = math.inf, _step_bounds(quickest, timed)
@@ -226,4 +233,6 @@ def beside_ordinary(timed: TimedRun, witness: Callable[[], float], ordinary: Cal
 def _more_pairs(timed: TimedRun, found: _SideBySide) -> bool:
     """Whether there are too few pairs yet to tell anything."""
     made, seconds = len(found.ones), sum(found.ones) + sum(found.others)
+    if BLOCKS <= made < FEWEST_FOR_SUMS and found.in_all > SLOWER_IN_ALL:
+        return True
     return made < max(BLOCKS, timed.pairs) or (made < PAIRS and seconds < PAIRS_SECONDS)

@@ -4,8 +4,8 @@ The weights around two single steps tell SGD's velocity. With u = (weights befor
 step, decay included where it belongs to it, the velocity after that step is v = u, and with Nesterov's momentum, whose step is
 u = g + momentum * v, it is v = (u - g) / momentum. So the oracle can go on from there as the trainer did, and a later step of a block is
 held against as much as the first one. AdamW divides by the root of a second moment, which two steps do not tell of all elements (where the
-gradient has just come close to 0, nothing is left of it); of its blocks only the first loss is judged, and signs of updates
-(``bench.verify.updates``).
+gradient has just come close to 0, nothing is left of it); its blocks are not replayed, and signs of updates
+are judged (``bench.verify.updates``).
 
 Of every tensor, the distance between the found and the expected move is taken relative to what the gradients of the block added to it.
 (Momentum carries on by itself, and would hide them.) Honest rounding decides what is allowed: a floor for each precision, what rounded
@@ -37,6 +37,9 @@ LOSSES, MOVES, STATISTICS = "later losses", "updates of a block", "running stati
 
 DRAWS, MOST_DRAWS = 3, 9
 """Of the rounding model: what is outside the first few draws is held against more before it is judged."""
+
+MOST_OF_LOSS = 0.25
+"""Where honest rounding may move a loss by more, a loss that was made up would pass."""
 
 MOVE_FLOOR = {"float64": 1e-7, "fp32": 1e-4, "tf32": 2e-3, "bf16": 1e-2}
 """Of a tensor's move, relative: honest rounding of operands alone comes to less (2**-25, 2**-12 and 2**-9 for the lower three), and a
@@ -133,7 +136,7 @@ def check_replay(workload: Workload, walk: Walk, precision: str) -> list[Check]:
     if min(replay.rates) <= 0:
         return [not_judged(name, "the schedule's rate has come to 0") for name in names]
     if not isinstance(workload.optimizer, SGD):
-        return [not_judged(name, "two steps do not tell what AdamW remembers") for name in names]
+        return []  # two steps do not tell what AdamW remembers
     judges: tuple[_Losses | _Moves | _Statistics, ...] = (
         _Losses(replay, precision),
         _Moves(replay, precision),
@@ -169,6 +172,8 @@ class _Losses:
     def check(self, name: str) -> Check:
         distance = np.abs(self.found - self.truth)
         at = int(np.argmax(distance / self.allowed))
+        if self.passed() and (self.allowed > MOST_OF_LOSS * np.abs(self.truth)).all():
+            return not_judged(name, f"honest losses may stray by {self.allowed.min():.2g}")
         found, allowed = float(distance[at]), float(self.allowed[at])
         detail = (
             ""
@@ -254,7 +259,7 @@ class _Statistics:
 
     def check(self, name: str) -> Check:
         if not self.strayed:
-            return not_judged(name, "the network has none")
+            return Check(name=name, passed=True, detail="the network has none")
         worst = max(self.strayed, key=lambda tensor: self.strayed[tensor] / self.allowed[tensor])
         wrong = [tensor for tensor, distance in self.strayed.items() if not distance <= self.allowed[tensor]]
         detail = f"{len(wrong)} of {len(self.strayed)} stray, first '{wrong[0]}'" if wrong else ""

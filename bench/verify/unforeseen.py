@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.contract import Workload
+from bench.spec.counts import training_elements
 from bench.verify.batches import Batch, Images, Labels, base_size
 from bench.verify.golden import steps_and_images
+
+AFFORDABLE_ELEMENTS = 40_000_000
+"""Activations that the oracle reads and writes in one step, about a second on one core."""
 
 FREQUENT = 0.7
 """The share of a half's labels that are of its own class; the others are drawn from all classes."""
@@ -29,12 +33,20 @@ class Unforeseen:
         return self.images, self.labels
 
 
+def different_images(workload: Workload, batch_size: int) -> int:
+    """How many different images an unforeseen batch has: all, where the oracle can afford a step on them, since a device may notice that
+    images repeat; else as many as a golden batch, or a divisor."""
+    if batch_size * training_elements(workload.network) <= AFFORDABLE_ELEMENTS:
+        return batch_size
+    return base_size(batch_size, steps_and_images(workload)[1])
+
+
 def unforeseen_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Unforeseen:
     """Copies of a few unforeseen images in random order, each with a label of its own.
 
     One class is frequent in the first half of the batch and another in the second: the gradient of one half is far from that of all.
     """
-    images = unforeseen_images(workload, base_size(batch_size, steps_and_images(workload)[1]), rng)
+    images = unforeseen_images(workload, different_images(workload, batch_size), rng)
     classes = workload.network.classes
     fed = rng.integers(0, classes, batch_size).astype(np.int32)
     frequent = np.repeat(rng.permutation(classes)[[0, -1]], [batch_size // 2, batch_size - batch_size // 2])

@@ -30,23 +30,20 @@ from bench.spec.tensors import tensor_shapes
 from bench.verify.batches import Images
 from bench.verify.compare import misfit, not_judged, sum_of_squares, witness_tolerance
 from bench.verify.envelope import FLOAT64_TOLERANCE, LOSS_FLOOR, SAFETY
-from bench.verify.pace import BLOCKS, SHORTER, TimedRun, as_slow, beside_ordinary, every_step, tried_again
+from bench.verify.pace import BLOCKS, PROVEN_STEPS, SHORTER, TimedRun, as_slow, beside_ordinary, every_step, tried_again
 from bench.verify.parallel import in_parallel
-from bench.verify.replay import MOVES, check_replay
+from bench.verify.replay import MOST_OF_LOSS, MOVES, check_replay
 from bench.verify.timed import DRAWS, check_predictions, images_checked
 from bench.verify.unforeseen import Unforeseen, shifted, unforeseeable, unforeseen_images
 from bench.verify.updates import check_updates
 from bench.verify.walk import Walk, Walker
 
-FEWEST_WALKED, MOST_WALKED = 2, 3
+FEWEST_WALKED, MOST_WALKED = 2, PROVEN_STEPS
 """Steps of a walk's longer block. What rounding does grows from step to step: after eight steps of the small melanoma network honest fp32
 strayed so far that most tensors could not be judged."""
 
 MOST_ASKED = 3
 """How often weights are asked for before timing, at most."""
-
-MOST_OF_LOSS = 0.25
-"""Where honest rounding may move a loss by more, a loss that was made up would pass."""
 
 MOST_DRAWS = 16
 """Of the rounding model for one loss: where ``DRAWS`` happen to lie close together they say little of how far rounding may go,
@@ -76,7 +73,7 @@ def _walked(timed: TimedRun, rng: np.random.Generator) -> int:
 def judged_walk(workload: Workload, walk: Walk, precision: str) -> list[Check]:
     """What a walk says. Where rounding hides what moves the weights, signs are held against each other too."""
     checks = check_replay(workload, walk, precision)
-    if not all(check.judged for check in checks if check.name == MOVES):
+    if not any(check.judged for check in checks if check.name == MOVES):
         checks.append(check_updates(workload, walk, precision))
     return checks
 

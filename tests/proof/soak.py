@@ -52,7 +52,9 @@ def trials(folder: Path, minutes: float) -> Counter[str]:
     """How many trials were proven, unproven, disturbed or failed in runs that begin within so many minutes."""
     ends = time.monotonic() + 60 * minutes
     while time.monotonic() < ends:
-        done = subprocess.run([sys.executable, "-m", "bench", *RUN, "-o", str(folder)], check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *RUN, "-o", str(folder)], check=False, capture_output=True, text=True
+        )
         if done.returncode not in {0, 6}:
             raise SystemExit(f"bench {' '.join(RUN)} ended with {done.returncode}:\n{done.stderr}")
         print(f"{dict(counted(folder))}", file=sys.stderr, flush=True)

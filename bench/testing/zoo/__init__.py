@@ -33,6 +33,7 @@ class Cheat:
     caught_by: tuple[str, ...]  # names of checks, all of which fail
     precision: str = "float64"
     workload: str = "kit-residual"
+    repeats: bool = False  # shows only where a network is so large that checked batches repeat their images
 
 
 def examine(cheat: Cheat) -> Iterator[Check]:
@@ -172,8 +173,11 @@ CHEATS: dict[str, Cheat] = {
         timed.ForwardOnly, "updates follow the gradient", precision="fp32", workload="kit-assorted"
     ),
     "then half of each batch": _trainer(timed.HalfOfLaterBatches, "witness loss"),
-    "then half of ordinary batches": _trainer(timed.HalfOfOrdinaryBatches, "ordinary batches take as long"),
-    "then one of each repeated image": _trainer(timed.FewOfLaterBatches, "witness loss"),
+    "then half of ordinary batches": replace(
+        _trainer(timed.HalfOfOrdinaryBatches, "ordinary batches take as long"), repeats=True
+    ),
+    "then one of each repeated image": replace(_trainer(timed.FewOfLaterBatches, "witness loss"), repeats=True),
+    "then one of each repeated image with all its labels, or half": _trainer(timed.CountsRepeats, "witness loss"),
     "then the first step of each block only": _trainer(timed.FirstStepOfLaterBlocks, "every step of a block takes its time"),
     "then nothing until weights are asked for": _trainer(timed.HonestOnceAsked, "checked blocks as quick as timed ones"),
     "then bf16": _trainer(timed.RoundsLater, "witness loss", precision="fp32"),
@@ -181,6 +185,9 @@ CHEATS: dict[str, Cheat] = {
     # ---- right losses on most of it, wrong updates
     "then half of each later step of a block": _trainer(later.HalfOfLaterSteps, "later losses", precision="fp32"),
     "then half of each later step, in bf16": _trainer(later.HalfOfLaterSteps, "later losses", precision="bf16"),
+    "then half of each later step of long blocks": _trainer(
+        later.HalfOfLongBlocks, "every step of a block takes its time", precision="fp32"
+    ),
     "then half until weights are asked for": _trainer(
         later.HalfUntilChecked, "checked blocks as quick as timed ones", precision="fp32"
     ),

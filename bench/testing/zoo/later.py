@@ -14,6 +14,7 @@ from bench.spec import Weights, trainable
 from bench.testing.reference import rounding
 from bench.testing.zoo.timed import GOLDEN_STEPS, Afterwards
 from bench.verify.batches import Images, Labels
+from bench.verify.pace import PROVEN_STEPS
 
 
 def integers(bits: int = 8) -> Arithmetic:
@@ -41,6 +42,14 @@ class HalfOfLaterSteps(Afterwards):
             return super().train(block)
         halves = [(images[: len(labels) // 2], labels[: len(labels) // 2]) for images, labels in block[1:]]
         return super().train([*block[:1], *halves])
+
+
+class HalfOfLongBlocks(HalfOfLaterSteps):
+    """The same in blocks that are longer than any that is replayed."""
+
+    def train(self, block: Sequence[Any]) -> Progress:
+        """Be honest in short blocks."""
+        return super().train(block) if len(block) > PROVEN_STEPS else Afterwards.train(self, block)
 
 
 class HalfUntilChecked(Afterwards):

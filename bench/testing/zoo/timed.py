@@ -90,6 +90,20 @@ class FewOfLaterBatches(Afterwards):
         return super().step(images[chosen], labels[chosen])
 
 
+class CountsRepeats(Afterwards):
+    """Notices that a batch is made of copies and trains on one of each with all their labels, which gives the same; else on half."""
+
+    def step(self, images: Images, labels: Labels) -> float:
+        """Train on each different image with the labels of all its copies, or on one half of the batch."""
+        if self.watched:
+            return super().step(images, labels)
+        _, first, which = np.unique(images.reshape(len(images), -1), axis=0, return_index=True, return_inverse=True)
+        if len(first) == len(images):
+            return super().step(images[: len(labels) // 2], labels[: len(labels) // 2])
+        order = np.argsort(which, kind="stable").reshape(len(first), -1)  # the copies of each image
+        return super().step(images[order[:, 0]], labels[order.T.ravel()])
+
+
 class FirstStepOfLaterBlocks(Afterwards):
     """Does the first step of each block; the others get its loss, a little lower each."""
 
