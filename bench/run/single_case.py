@@ -57,7 +57,8 @@ class SingleCase:
         assert self._pilot is not None
         job = self._runner.trial_job(0, self._number, self._pilot)
         launches = self._runner.launches(self._runner.plan.cases[0], job, f"trial{self._number}")
-        self._runner.keep_trial(run_at_once(launches), 0, self._number)
+        while not self._runner.journal.has_trial(0, self._number):  # again where the machine was disturbed
+            self._runner.keep_trial(run_at_once(launches), 0, self._number)
         self._number += 1
         trial = self._runner.journal.trials[-1]
         if trial.status != "ok":
