@@ -55,13 +55,7 @@ if TYPE_CHECKING:
 @options.plugins
 @options.stall
 @click.option("--seed", type=int, default=0, show_default=True, help="Of synthetic images and the order of trials.")
-@click.option(
-    "--inconclusive",
-    type=click.Choice(["warn", "fail"]),
-    default="fail",
-    show_default=True,
-    help="Exit with 0 and a warning, or with 3, where no verdict is possible.",
-)
+@options.inconclusive("no verdict is possible")
 @click.option("--bisect", is_flag=True, help="Exit codes for git bisect run: 125 where there is no verdict.")
 @options.style(styles=FORMATS)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML.")

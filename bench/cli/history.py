@@ -24,13 +24,7 @@ if TYPE_CHECKING:
     help="Judge the last K records, 2 or more, of each case: exit with 5 where one of them brought a lasting change for the worse, with "
     "3 where it cannot be told.",
 )
-@click.option(
-    "--inconclusive",
-    type=click.Choice(["warn", "fail"]),
-    default="fail",
-    show_default=True,
-    help="Exit with 0 and a warning, or with 3, where --last cannot be judged.",
-)
+@options.inconclusive("--last cannot be judged")
 @options.style()
 def command(folder: str, last: int, inconclusive: str, style: str) -> None:
     """How each case's rate has moved over the records of a folder.

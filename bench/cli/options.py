@@ -49,6 +49,17 @@ def results(help: str) -> Callable[[F], F]:
     return click.option("-o", "--output", default="bench-results", show_default=True, metavar="DIR", help=help)
 
 
+def inconclusive(where: str) -> Callable[[F], F]:
+    """``--inconclusive``: what an answer that cannot be given does to the exit code."""
+    return click.option(
+        "--inconclusive",
+        type=click.Choice(["warn", "fail"]),
+        default="fail",
+        show_default=True,
+        help=f"Exit with 0 and a warning, or with 3, where {where}.",
+    )
+
+
 devices = together(
     many("--backend", "backends", "NAME", "A backend (repeatable). Default: all."),
     many("--device", "devices", "ID", "A device, such as cuda:0 (repeatable). Default: all."),
