@@ -108,25 +108,19 @@ class LatePaddedConv2d(Conv2d):
     """Padding as TensorFlow's ``SAME``: one row less before the image where the stride is 2 and the image's size even."""
 
 
-@forward.register
-def _(layer: LatePaddedConv2d, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
-    if not layer.padding:
-        return forward(_unmixed(layer), path, x, state)
-    bare = replace(_unmixed(layer), padding=0)
-    return _on_padded(bare, path, x, state, _late(layer, x.shape[2]), _late(layer, x.shape[3]))
-
-
 @dataclass(frozen=True, slots=True)
 class LatePaddedMaxPool(MaxPool):
     """Padding as TensorFlow's ``SAME``."""
 
 
-@forward.register
-def _(layer: LatePaddedMaxPool, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
+@forward.register(LatePaddedConv2d)
+@forward.register(LatePaddedMaxPool)
+def _(layer: LatePaddedConv2d | LatePaddedMaxPool, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
     if not layer.padding:
         return forward(_unmixed(layer), path, x, state)
     bare = replace(_unmixed(layer), padding=0)
-    return _on_padded(bare, path, x, state, _late(layer, x.shape[2]), _late(layer, x.shape[3]), -np.inf)
+    outside = -np.inf if isinstance(layer, MaxPool) else 0.0
+    return _on_padded(bare, path, x, state, _late(layer, x.shape[2]), _late(layer, x.shape[3]), outside)
 
 
 @dataclass(frozen=True, slots=True)

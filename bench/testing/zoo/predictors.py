@@ -94,9 +94,13 @@ class RemembersBatches(ReferencePredictor):
 class RemembersImages(RemembersBatches):
     """Has the answer ready for every image it has seen before."""
 
+    def key(self, image: Images) -> bytes:
+        """By what one image (height, width, 3) is known again."""
+        return image.tobytes()
+
     def answer(self, images: Images) -> Answer:
         """Look known images up instead of computing them."""
-        keys = [image.tobytes() for image in images]
+        keys = [self.key(image) for image in images]
         new = [at for at, key in enumerate(keys) if key not in self.seen]
         if new:
             answers = ReferencePredictor.answer(self, images[new])
@@ -153,24 +157,15 @@ class RemembersMostImages(RemembersSomeImages):
     share = 0.6
 
 
-class RemembersByAFewPixels(RemembersBatches):
+class RemembersByAFewPixels(RemembersImages):
     """Knows an image again by one pixel in thirty, which costs nothing to look at."""
 
     def key(self, image: Images) -> bytes:
-        """Some pixels of one image (height, width, 3)."""
+        """Some pixels of the image."""
         return image[1::5, 2::6].tobytes()
 
-    def answer(self, images: Images) -> Answer:
-        """Look images up by some of their pixels."""
-        keys = [self.key(image) for image in images]
-        new = [at for at, key in enumerate(keys) if key not in self.seen]
-        if new:
-            answers = ReferencePredictor.answer(self, images[new])
-            self.seen |= {keys[at]: answer for at, answer in zip(new, answers, strict=True)}
-        return np.stack([self.seen[key] for key in keys])
 
-
-class RemembersByColour(RemembersByAFewPixels):
+class RemembersByColour(RemembersImages):
     """Takes images of nearly the same mean colour for one image, as a cache of near duplicates does."""
 
     def key(self, image: Images) -> bytes:
