@@ -17,7 +17,7 @@ from bench.record.schema import Check
 from bench.spec import Weights
 from bench.spec.tensors import tensor_shapes
 from bench.verify.compare import misfit
-from bench.verify.equivalence import Subject
+from bench.verify.equivalence import Subject, verify
 from bench.verify.timed import check_predictions, images_checked
 from bench.verify.unforeseen import unforeseeable, unforeseen_images
 from bench.verify.walk import Walker
@@ -35,69 +35,83 @@ def needed(checks: Sequence[Check], precision: str) -> bool:
     return precision in COARSE and all(check.passed for check in checks) and not all(check.judged for check in checks)
 
 
-def sharpest(subject: Subject, offered: Sequence[str]) -> tuple[Subject, list[Check]]:
-    """The subject in the first of ``SHARP`` that its device offers, or a check that fails because there is none."""
-    precision = next((name for name in SHARP if name in offered), "")
-    if precision:
-        return replace(subject, settings=replace(subject.settings, precision=precision)), []
-    own = subject.settings.precision
-    lacking = (
-        f"rounding in {own} hides too much of this network, and device {subject.device} computes neither fp32 nor float64"
-    )
-    return subject, [Check(name="a sharper precision", passed=False, detail=lacking)]
-
-
 def sharp_training(
+    checks: Sequence[Check],
     subject: Subject,
     offered: Sequence[str],
     busy: Callable[[], AbstractContextManager[None]] = nullcontext,
     beat: Callable[[], None] = lambda: None,
     rng: np.random.Generator | None = None,
 ) -> list[Check]:
-    """A walk with two blocks of one step, made by a new trainer in the sharpest precision that the device has ``offered``."""
-    subject, lacking = sharpest(subject, offered)
-    if lacking:
-        return lacking
-    walker = Walker(subject.trainer(), subject.workload, subject.settings.batch_size, rng or unforeseeable(), 0, beat)
-    for _ in range(BEGINNING):
-        walker.run(1)
-    weights = walker.trainer.weights()
-    fault = misfit(weights, tensor_shapes(subject.workload.network))
-    if fault:
-        return [named(Check(name="canonical weights", passed=False, detail=fault), subject)]
-    walk = walker.walk(weights, 1)
-    with busy():
-        return [named(check, subject) for check in judged_walk(subject.workload, walk, subject.settings.precision)]
+    """Where ``checks`` of a training hide something, a walk with two blocks of one step, made by a new trainer in the sharpest
+    precision that the device has ``offered``; else nothing. The trainer that was timed should be gone, and with it its memory."""
+
+    def prove(sharper: Subject) -> list[Check]:
+        walker = Walker(sharper.trainer(), sharper.workload, sharper.settings.batch_size, rng or unforeseeable(), 0, beat)
+        for _ in range(BEGINNING):
+            walker.run(1)
+        weights = walker.trainer.weights()
+        fault = misfit(weights, tensor_shapes(sharper.workload.network))
+        if fault:
+            return [Check(name="canonical weights", passed=False, detail=fault)]
+        walk = walker.walk(weights, 1)
+        with busy():
+            return judged_walk(sharper.workload, walk, sharper.settings.precision)
+
+    return _proven(checks, subject, offered, prove)
 
 
 def sharp_predictions(
+    checks: Sequence[Check],
     subject: Subject,
     offered: Sequence[str],
     weights: Weights,
     busy: Callable[[], AbstractContextManager[None]] = nullcontext,
     rng: np.random.Generator | None = None,
 ) -> list[Check]:
-    """Predictions of unforeseen images by a new predictor in the sharpest precision that the device has ``offered``."""
-    subject, lacking = sharpest(subject, offered)
-    if lacking:
-        return lacking
-    rng = rng or unforeseeable()
-    size = subject.settings.batch_size
-    images = unforeseen_images(subject.workload, min(size, images_checked(subject.workload.network)), rng)
-    order = rng.integers(0, len(images), size)
-    predictor = subject.predictor(weights)
-    found = predictor.wait(predictor.run(predictor.stage(images[order])))
-    with busy():
-        wrong = found.shape != (size, subject.workload.network.classes)
-        if wrong:
-            detail = f"predictions have shape {found.shape}, expected {(size, subject.workload.network.classes)}"
-            return [named(Check(name="predictions", passed=False, detail=detail), subject)]
-        network, precision = subject.workload.network, subject.settings.precision
-        return [
-            named(check_predictions(network, weights, list(images[order]), list(found), precision, "predictions"), subject)
-        ]
+    """The same for a predictor: its predictions of unforeseen images."""
+
+    def prove(sharper: Subject) -> list[Check]:
+        network, size = sharper.workload.network, sharper.settings.batch_size
+        generator = rng or unforeseeable()
+        images = unforeseen_images(sharper.workload, min(size, images_checked(network)), generator)
+        order = generator.integers(0, len(images), size)
+        predictor = sharper.predictor(weights)
+        found = predictor.wait(predictor.run(predictor.stage(images[order])))
+        if found.shape != (size, network.classes):
+            detail = f"predictions have shape {found.shape}, expected {(size, network.classes)}"
+            return [Check(name="predictions", passed=False, detail=detail)]
+        _, first = np.unique(order, return_index=True)  # each image once: the oracle need not repeat itself
+        with busy():
+            precision = sharper.settings.precision
+            return [
+                check_predictions(network, weights, list(images[order[first]]), list(found[first]), precision, "predictions")
+            ]
+
+    return _proven(checks, subject, offered, prove)
 
 
-def named(check: Check, subject: Subject) -> Check:
-    """The check of a sharper precision, which it names."""
-    return changed(check, name=f"{check.name}, in {subject.settings.precision}")
+def sharp_verification(
+    checks: Sequence[Check],
+    subject: Subject,
+    offered: Sequence[str],
+    busy: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[Check]:
+    """The same for ``bench verify``: everything that it checks."""
+    return _proven(checks, subject, offered, lambda sharper: verify(sharper, busy))
+
+
+def _proven(
+    checks: Sequence[Check], subject: Subject, offered: Sequence[str], prove: Callable[[Subject], list[Check]]
+) -> list[Check]:
+    """What ``prove`` says of the subject in the first of ``SHARP`` that its device offers, named after it; a check that fails where
+    there is none; nothing where none is needed."""
+    own = subject.settings.precision
+    if not needed(checks, own):
+        return []
+    precision = next((name for name in SHARP if name in offered), "")
+    if not precision:
+        lacking = f"rounding in {own} hides too much of this network, and device {subject.device} computes neither fp32 nor float64"
+        return [Check(name="a sharper precision", passed=False, detail=lacking)]
+    sharper = replace(subject, settings=replace(subject.settings, precision=precision))
+    return [changed(check, name=f"{check.name}, in {precision}") for check in prove(sharper)]

@@ -62,7 +62,7 @@ def witness_training(
     walk = subject.walk(weights, _walked(timed, subject.rng))
     with timed.busy():
         checks = judged_walk(workload, walk, precision)
-    return checks + _blocks(subject, timed, precision)
+    return checks + _blocks(subject, walk.weights[3], timed, precision)
 
 
 def _walked(timed: TimedRun, rng: np.random.Generator) -> int:
@@ -84,12 +84,11 @@ def asked_for_weights(trainer: Trainer, rng: np.random.Generator | None = None) 
         trainer.weights()
 
 
-def _blocks(subject: Walker, timed: TimedRun, precision: str) -> list[Check]:
-    """Blocks as long as the timed ones, and shorter ones: the first loss of one, whether all moves, and how long they take."""
+def _blocks(subject: Walker, after: Weights, timed: TimedRun, precision: str) -> list[Check]:
+    """Blocks as long as the timed ones, and shorter ones, from the weights ``after`` the walk on: the first loss of one, whether all moves, and how long they take."""
     trainer, workload = subject.trainer, subject.workload
     chosen = int(subject.rng.integers(BLOCKS))
     seconds, moved, checks = [], [], []
-    after = trainer.weights()
     for number in range(BLOCKS):
         before, rates = after, [workload.optimizer.schedule.at(subject.done + step) for step in range(timed.steps)]
         block, progress, elapsed = subject.run(timed.steps)

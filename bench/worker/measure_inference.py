@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.contract import Predictor
 from bench.in_flight import in_flight
 from bench.record.schema import Check
-from bench.verify import sharp
+from bench.verify.sharp import sharp_predictions
 from bench.verify.timed import check_predictions, images_checked
 from bench.verify.witness import witness_predictions
 from bench.worker.answers import RankResult
@@ -195,11 +195,10 @@ def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) 
             weights = load_calibrated(bench.folder)
             measured.checks = [_check(bench, rig, answers)]
         measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, rig.depth)
-        if sharp.needed(measured.checks, case.precision):
-            del rig.predictor  # and with it the device's memory
-            measured.checks += sharp.sharp_predictions(
-                bench.subject(bench.workload), bench.precisions, weights, bench.channel.busy
-            )
+        del rig.predictor  # and with it the device's memory
+        measured.checks += sharp_predictions(
+            measured.checks, bench.subject(bench.workload), bench.precisions, weights, bench.channel.busy
+        )
     return measured
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.contract import TEST, TRAIN
 from bench.record.schema import Check, Evaluation
+from bench.verify.sharp import sharp_training
 from bench.verify.timed import check_predictions, images_checked
 from bench.verify.witness import witness_training
 from bench.worker.answers import RankResult
@@ -45,6 +46,9 @@ def measure_to_quality(bench: Workbench) -> RankResult:
     with bench.stage("check"):
         measured.test = training.judge(TEST)
         measured.checks = [_check_predictions(bench, training), *_witness(bench, training)]
+        subject = bench.subject(training.workload)
+        del trainer, training  # and with them the device's memory
+        measured.checks += sharp_training(measured.checks, subject, bench.precisions, bench.channel.busy, bench.alive)
     return measured
 
 

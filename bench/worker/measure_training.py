@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.contract import Pending, Progress, Trainer
 from bench.spec.weights import initial_weights
-from bench.verify import sharp
+from bench.verify.sharp import sharp_training
 from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import asked_for_weights, witness_training
 from bench.worker.answers import RankResult
@@ -39,7 +39,8 @@ def measure_training(bench: Workbench) -> RankResult:
         for batch in start.batches[1:]:
             losses += _block(trainer, [batch]).losses.tolist()
             channel.beat(len(losses), len(start.batches))
-        asked_for_weights(trainer)
+        if bench.job.blocks is not None:
+            asked_for_weights(trainer)
     measured = RankResult(stages={}, losses=losses, compile=compilation)
     blocks = bench.job.blocks
     if blocks is None:
@@ -64,9 +65,10 @@ def measure_training(bench: Workbench) -> RankResult:
             seen = bench.timed_run(blocks.steps, typical, done, feed.next)
             measured.checks.append(check_timed_losses(timed.results, blocks.steps))
             measured.checks += witness_training(trainer, workload, case.precision, seen)
-            if sharp.needed(measured.checks, case.precision):
-                del trainer  # and with it the device's memory
-                measured.checks += sharp.sharp_training(bench.subject(workload), bench.precisions, channel.busy, bench.alive)
+            del trainer  # and with it the device's memory
+            measured.checks += sharp_training(
+                measured.checks, bench.subject(workload), bench.precisions, channel.busy, bench.alive
+            )
     return measured
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench.errors import UsageError
 from bench.record.schema import Check
-from bench.verify import sharp
 from bench.verify.equivalence import Subject, verify
 from bench.verify.golden import make_golden, steps_and_images, write_golden
+from bench.verify.sharp import sharp_verification
 from bench.worker.channel import Channel
 from bench.worker.jobs import MakeGolden, Verify
 from bench.worker.plugins import find_backend, find_workload, settings_of
@@ -21,12 +21,7 @@ def verify_case(job: Verify, channel: Channel) -> list[Check]:
     channel.stage("verify")
     subject = Subject(backend, device.id, workload, settings_of(job), device.trains)
     checks = verify(subject, channel.busy)
-    precision = job.case.precision
-    if not sharp.needed(checks, precision):
-        return checks
-    # The same lowering, where its rounding hides nothing.
-    sharper, lacking = sharp.sharpest(subject, device.precisions)
-    return checks + (lacking or [sharp.named(check, sharper) for check in verify(sharper, channel.busy)])
+    return checks + sharp_verification(checks, subject, device.precisions, channel.busy)
 
 
 def make_golden_file(job: MakeGolden, channel: Channel) -> str:

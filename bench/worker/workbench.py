@@ -100,8 +100,7 @@ class Workbench:
     def turn(self) -> None:
         """Before a sample, and before the checks: wait for a turn where another worker is alive too.
 
-        After another one's turn, caches and threads are no longer as a step leaves them: a block then took up to 4.7 % longer. One step is made
-        that nobody times.
+        After another one's turn, caches and threads are no longer as a step leaves them. One step is made that nobody times.
         """
         if self.job.in_turns and self.channel.turn() and self._step is not None:
             self._step()
@@ -111,6 +110,7 @@ class Workbench:
         """The last timed block is over: look at the devices before they cool down, and wait for the turn to check."""
         self.telemetry = telemetry()
         self.turn()
+        self._step = None  # it holds what was timed, and with it the device's memory
 
     def timed_run(self, steps: int, seconds: float, done: int = 0, ordinary: Callable[[], Batch] | None = None) -> TimedRun:
         """Return what was timed, for the checks: samples of so many ``steps`` and typically so many ``seconds``."""

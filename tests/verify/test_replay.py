@@ -103,25 +103,28 @@ def test_a_sharper_precision_is_needed_where_rounding_hides_something_and_nothin
     assert not sharp.needed([*judged(False), Check(name="losses", passed=False)], "bf16")
 
 
-def subject(**backend: object) -> Subject:
-    return Subject(ReferenceBackend(**backend), "reference", RESIDUAL, Settings("bf16", 16, 1))  # type: ignore[arg-type]
+HIDDEN = [Check(name="updates of a block", passed=True, judged=False)]
+
+
+def subject(backend: ReferenceBackend) -> Subject:
+    return Subject(backend, "reference", RESIDUAL, Settings("bf16", 16, 1))
 
 
 def test_the_same_lowering_is_proven_in_fp32():
-    checks = sharp.sharp_training(subject(), ("bf16", "fp32"), rng=np.random.default_rng(1))
+    checks = sharp.sharp_training(HIDDEN, subject(ReferenceBackend()), ("bf16", "fp32"), rng=np.random.default_rng(1))
     assert [check.name for check in checks] == [
         "later losses, in fp32",
         "updates of a block, in fp32",
         f"{STATISTICS}, in fp32",
     ]
     assert all(check.passed and check.judged for check in checks)
-    coarse = sharp.sharp_training(
-        subject(rounding=lambda precision: rounding("bf16")), ("bf16", "fp32"), rng=np.random.default_rng(1)
-    )
-    assert not all(check.passed for check in coarse)
+    coarse = ReferenceBackend(rounding=lambda precision: rounding("bf16"))
+    coarse_checks = sharp.sharp_training(HIDDEN, subject(coarse), ("bf16", "fp32"), rng=np.random.default_rng(1))
+    assert not all(check.passed for check in coarse_checks)
+    assert sharp.sharp_training(judged(True), subject(coarse), ("bf16", "fp32")) == []
 
 
 def test_a_device_without_a_sharper_precision_leaves_the_case_unproven():
-    (check,) = sharp.sharp_training(subject(), ("bf16",))
+    (check,) = sharp.sharp_training(HIDDEN, subject(ReferenceBackend()), ("bf16",))
     assert not check.passed
     assert "computes neither fp32 nor float64" in check.detail
