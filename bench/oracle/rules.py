@@ -18,7 +18,7 @@ Update = Callable[[str, Array, Array, float], Array]
 """A tensor's name, value and gradient, and the learning rate; the new value. Remembers what the optimizer remembers."""
 
 
-Memory = Mapping[str, tuple[Array]]
+Memory = Mapping[str, Array]
 """What SGD remembers of each tensor: the velocity."""
 
 
@@ -28,7 +28,7 @@ def optimizer_update(spec: Optimizer, decayed: frozenset[str], memory: Memory | 
 
 
 def _sgd(spec: SGD, decayed: frozenset[str], memory: Memory) -> Update:
-    velocities: dict[str, Array] = {name: velocity for name, (velocity,) in memory.items()}
+    velocities: dict[str, Array] = dict(memory)
 
     def update(name: str, weight: Array, gradient: Array, rate: float) -> Array:
         if name in decayed:

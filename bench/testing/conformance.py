@@ -95,8 +95,7 @@ class BackendConformance:
 
     def test_layer(self, layer: Target, tmp_path_factory: Any) -> None:
         """Each layer type alone."""
-        examine = lambda subject: verify(subject) + predicting.check_varied_weights(subject)  # noqa: E731
-        self._examine(examine, layer, tmp_path_factory)
+        self._examine(_verify_layer, layer, tmp_path_factory)
 
     def test_equivalence(self, target: Target, tmp_path_factory: Any) -> None:
         """Losses, weights, statistics and predictions are the oracle's: what ``bench verify`` checks."""
@@ -112,8 +111,9 @@ class BackendConformance:
 
     def test_timed_training(self, target: Target, tmp_path_factory: Any) -> None:
         """The proofs that a training trial of ``bench run`` makes."""
-        examine = lambda subject: proof.timed_training(proof.trial_batches(subject))  # noqa: E731
-        self._examine(examine, target, tmp_path_factory, trains=True)
+        self._examine(
+            lambda subject: proof.timed_training(proof.trial_batches(subject)), target, tmp_path_factory, trains=True
+        )
 
     def test_timed_predictions(self, target: Target, tmp_path_factory: Any) -> None:
         """The proofs that an inference trial of ``bench run`` makes."""
@@ -162,6 +162,10 @@ def _cache(folders: Any) -> Path:
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "compiled"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def _verify_layer(subject: Subject) -> list[Check]:
+    return verify(subject) + predicting.check_varied_weights(subject)
 
 
 def _all(functions: Sequence[Examine], subject: Subject) -> list[Check]:

@@ -146,8 +146,7 @@ def _likely_rounding(original: Inference, strayed: Array, truth: Array, precisio
         if kept >= bits[precision]:
             continue
         for results in {kept, max(kept, 24)}:
-            model = Arithmetic(_to(kept), lambda x, terms, results=results: round_to_bits(x, results))  # type: ignore[misc]
-            drawn = replace(original, arithmetic=model).answer() - truth
+            drawn = replace(original, arithmetic=_rounding(kept, results)).answer() - truth
             size = float(np.linalg.norm(drawn) * np.linalg.norm(strayed)) or 1.0
             alike = float(np.sum(drawn * strayed)) / size
             ratio = float(np.linalg.norm(strayed) / (np.linalg.norm(drawn) or 1.0))
@@ -159,8 +158,9 @@ def _likely_rounding(original: Inference, strayed: Array, truth: Array, precisio
     return name
 
 
-def _to(bits: int) -> Callable[[Array], Array]:
-    return lambda x: round_to_bits(x, bits)
+def _rounding(operands: int, results: int) -> Arithmetic:
+    """Operands and results rounded to nearest, to so many significant bits."""
+    return Arithmetic(lambda x: round_to_bits(x, operands), lambda x, terms: round_to_bits(x, results))
 
 
 # ---- the alternatives ------------------------------------------------------------------------------------------------

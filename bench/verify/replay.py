@@ -113,11 +113,11 @@ class Replay:
             name: (np.asarray(before[name], np.float64) - after[name]) / self.rates[1] for name in before if trainable(name)
         }
         if not (spec.momentum and spec.nesterov):
-            return {name: (move,) for name, move in moves.items()}
+            return moves
         gradient = gradients(workload.network, workload.loss, before, *walk.singles[1], arithmetic)
         for name in decayed_tensors(workload.network, spec):
             gradient[name] = gradient[name] + spec.weight_decay * before[name]
-        return {name: ((move - gradient[name]) / spec.momentum,) for name, move in moves.items()}
+        return {name: (move - gradient[name]) / spec.momentum for name, move in moves.items()}
 
     def _course(self, arithmetic: Arithmetic, memory: Memory) -> Course:
         workload, steps = self.workload, self.walk.first + 2

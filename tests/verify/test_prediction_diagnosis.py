@@ -149,7 +149,10 @@ def test_the_first_layer_that_diverges_is_named(precision: str, kind: type, wher
 
     subject = Subject(ReferenceBackend(misread=misread), "reference", workload, Settings(precision, 8, 1))
     case = inference(workload)
-    make = lambda network, named: replace(subject, workload=replace(workload, network=network)).predictor(named)  # noqa: E731
+
+    def make(network, named):
+        return replace(subject, workload=replace(workload, network=network)).predictor(named)
+
     assert where in first_divergence(case.network, case.weights, case.images, precision, asking(make))
 
 
