@@ -1,9 +1,9 @@
 """How the oracle rounds: float64 exactly as written, or a model of what a lower precision does to every value.
 
 The models exist to learn how far an *honest* implementation of a precision strays from the float64 truth. They round the
-operands and results of convolutions and dense layers, where all the arithmetic is; accumulation stays in float64, and a
-seeded relative perturbation of operands and results stands for the rounding errors of accumulation and for every
-implementation's own order of summation.
+operands and results of convolutions and dense layers, where all the arithmetic is; accumulation stays in float64, for precisions
+coarser than fp32 in float32, and a seeded relative perturbation of operands and results stands for the rounding errors of accumulation
+and for every implementation's own order of summation.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+"""Numbers of the oracle: float64, or ``Arithmetic.dtype`` where that is float32."""
 
 MANTISSA_BITS = {"fp32": 24, "tf32": 11, "bf16": 8}
 """Significant bits, the implicit one included."""
@@ -43,11 +44,12 @@ the model lacks of those figures is left to the factor that envelopes have over 
 @dataclass(frozen=True)
 class Arithmetic:
     """``operand`` is applied to what enters a convolution or dense layer, ``result`` to what leaves it, and ``statistic`` to a
-    batch's means and variances; each value of the latter two is a sum of so many terms."""
+    batch's means and variances; each value of the latter two is a sum of so many terms. All between is computed in ``dtype``."""
 
     operand: Callable[[Array], Array] = lambda x: x
     result: Callable[[Array, int], Array] = lambda x, terms: x
     statistic: Callable[[Array, int], Array] = lambda x, terms: x
+    dtype: type[np.float64 | np.float32] = np.float64
 
 
 exact = Arithmetic()
@@ -61,7 +63,11 @@ def rounded(precision: str, draw: int) -> Arithmetic:
     rng = np.random.default_rng(draw)
 
     def disturbed(x: Array, noise: float) -> Array:
-        return x * (1.0 + noise * rng.uniform(-1.0, 1.0, x.shape))
+        factor = _drawn_like(x, rng)  # in [0, 1)
+        factor *= 2 * noise
+        factor += 1 - noise
+        factor *= x
+        return factor
 
     def operand(x: Array) -> Array:
         return round_to_bits(disturbed(x, LEAST_NOISE), bits)
@@ -72,10 +78,19 @@ def rounded(precision: str, draw: int) -> Arithmetic:
     def statistic(x: Array, terms: int) -> Array:
         return disturbed(x, min(max(math.sqrt(terms), terms / LONG_SUM), MOST_OF_STATISTICS) * UNIT)
 
-    return Arithmetic(operand, result, statistic)
+    return Arithmetic(operand, result, statistic, np.float64 if precision == "fp32" else np.float32)
+
+
+def _drawn_like(x: Array, rng: np.random.Generator) -> Array:
+    """Uniform random numbers, images (batch, channels, height, width) with the channels last in memory, as the oracle's layers keep them."""
+    if x.ndim != 4:
+        return rng.random(x.shape, x.dtype)
+    batch, channels, height, width = x.shape
+    return rng.random((batch, height, width, channels), x.dtype).transpose(0, 3, 1, 2)
 
 
 def round_to_bits(x: Array, bits: int) -> Array:
-    """Round float64 to ``bits`` significant bits, to nearest (Dekker's splitting; magnitudes below 2**900)."""
-    scaled = x * (2.0 ** (53 - bits) + 1.0)
+    """Round float64 or float32 to ``bits`` significant bits, to nearest (Dekker's splitting; magnitudes below 2**900, or 2**100)."""
+    digits = np.finfo(x.dtype).nmant + 1
+    scaled = x * (2.0 ** (digits - bits) + 1.0)
     return np.asarray(scaled - (scaled - x))

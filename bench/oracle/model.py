@@ -37,7 +37,7 @@ def predict(
 ) -> Array:
     """Class probabilities (batch, classes), float64, of uint8 NHWC ``images``, with the running statistics; or what else ``finish``
     makes of the logits (batch, classes)."""
-    state = Pass(_float64(weights), False, arithmetic)
+    state = Pass(_as(weights, arithmetic), False, arithmetic)
     logits, _ = _network(network, images, state)
     return finish(logits)
 
@@ -55,7 +55,7 @@ def training_loss(
     ``labels`` (k * batch,) may be k times as many as ``images`` (batch, height, width, 3): then each image occurs k times,
     image i with the labels i, i + batch, i + 2 * batch …
     """
-    state = Pass(_float64(weights), True, arithmetic, len(labels) // len(images))
+    state = Pass(_as(weights, arithmetic), True, arithmetic, len(labels) // len(images))
     logits, _ = _network(network, images, state)
     return cross_entropy(loss, logits, labels)[0]
 
@@ -69,7 +69,7 @@ def gradients(
     arithmetic: Arithmetic = exact,
 ) -> dict[str, Array]:
     """The loss's gradient of every trained tensor, without weight decay; ``labels`` as in ``training_loss``."""
-    state = Pass(_float64(weights), True, arithmetic, len(labels) // len(images))
+    state = Pass(_as(weights, arithmetic), True, arithmetic, len(labels) // len(images))
     logits, backward = _network(network, images, state)
     backward(cross_entropy(loss, logits, labels)[1])
     return state.gradients
@@ -79,7 +79,7 @@ def batch_statistics(network: Network, weights: Weights, images: NDArray[np.uint
     """``weights`` with running statistics replaced by those of ``images``, float32: freshly initialised networks need
     them to predict anything sensible."""
     whole = map_network(network, _forgetful)
-    state = Pass(_float64(weights), True, exact)
+    state = Pass(_as(weights, exact), True, exact)
     _network(whole, images, state)
     return {name: np.asarray(state.statistics.get(name, value), np.float32) for name, value in weights.items()}
 
@@ -102,7 +102,7 @@ class Oracle:
         steps: int = 0,
     ) -> None:
         self.network, self.loss, self.optimizer, self.arithmetic = network, loss, optimizer, arithmetic
-        self.weights: dict[str, Array] = _float64(weights)
+        self.weights: dict[str, Array] = _as(weights, exact)
         self.steps, self._copies = steps, copies
         decayed = decayed_tensors(network, optimizer)
         self._rules = rules
@@ -117,7 +117,7 @@ class Oracle:
 
     def look(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[float, dict[str, Array], dict[str, Array]]:
         """The loss, the gradient and the running statistics of a step that is not made."""
-        state = Pass(self.weights, True, self.arithmetic, self._copies * (len(labels) // len(images)))
+        state = Pass(_as(self.weights, self.arithmetic), True, self.arithmetic, self._copies * (len(labels) // len(images)))
         logits, backward = _network(self.network, images, state)
         loss, dlogits = self._rules.loss(self.loss, logits, labels)
         backward(dlogits)
@@ -138,8 +138,13 @@ def decayed_tensors(network: Network, optimizer: Optimizer) -> frozenset[str]:
 
 def _network(network: Network, images: NDArray[np.uint8], state: Pass) -> tuple[Array, Backward]:
     pixels = images.astype(np.float64) / 255.0
-    normal = (pixels - np.asarray(network.mean)) / np.asarray(network.std)
-    return _run(network.body, "", normal.transpose(0, 3, 1, 2), state)
+    normal = ((pixels - np.asarray(network.mean)) / np.asarray(network.std)).astype(state.arithmetic.dtype, copy=False)
+    logits, back = _run(network.body, "", normal.transpose(0, 3, 1, 2), state)
+
+    def backward(dlogits: Array) -> Array:
+        return back(dlogits.astype(state.arithmetic.dtype, copy=False))
+
+    return logits.astype(np.float64, copy=False), backward
 
 
 def _run(layer: Layer, path: str, x: Array, state: Pass) -> tuple[Array, Backward]:
@@ -167,8 +172,8 @@ def _chain(backs: list[Backward]) -> Backward:
     return backward
 
 
-def _float64(weights: Weights) -> dict[str, Array]:
-    return {name: np.asarray(value, np.float64) for name, value in weights.items()}
+def _as(weights: Weights, arithmetic: Arithmetic) -> dict[str, Array]:
+    return {name: np.asarray(value, arithmetic.dtype) for name, value in weights.items()}
 
 
 def _forgetful(layer: Layer) -> Layer:
