@@ -77,6 +77,7 @@ if TYPE_CHECKING:
 )
 @options.wait
 @click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
+@click.option("--details", is_flag=True, help="Also say where the run's time went.")
 @click.option("--keep-host-name", is_flag=True, help="Write the host's name into the record; without it, a hash.")
 @options.quiet
 def command(**values: Any) -> None:
@@ -107,7 +108,7 @@ def command(**values: Any) -> None:
     except Interrupted as interrupt:
         record = _interrupted(interrupt, where[0] if where else None)
     if record is not None:
-        _finish(record, where[0], values["publish"])
+        _finish(record, where[0], values["publish"], values["details"])
 
 
 def _refuse_nothing(*names: str) -> None:
@@ -190,7 +191,7 @@ def _check_place(text: str) -> None:
 def _refuse_other_options() -> None:
 
     context = click.get_current_context()
-    allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout"}
+    allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout", "details"}
     others = [option for option in context.command.params if option.name not in allowed and options.given(str(option.name))]
     if others:
         names = sorted(max(option.opts, key=len) for option in others)
@@ -272,7 +273,7 @@ def _print_plan(plan: Plan) -> None:
     click.echo(f"{len(plan.cases)} cases, {plan.trials} trials each, about {minutes:.1f} minutes")
 
 
-def _finish(record: Record, folder: Path, publish: str) -> None:
+def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
     from bench.analysis.build import build
     from bench.cli.report import write
@@ -284,6 +285,11 @@ def _finish(record: Record, folder: Path, publish: str) -> None:
         reasons = [trial.reason for trial in record.trials if trial.status != "ok"] + [skip.reason for skip in record.skips]
         raise NotComparableError(f"nothing could be measured: {reasons[0]}; the logs are in {folder / 'logs'}")
     write(render(build([record])), None)
+    if details:
+        from bench.report.spent import spent_section
+        from bench.text.terminal import terminal_page
+
+        write(terminal_page([spent_section(record)]), None)
     click.echo(f"record: {folder / 'record.json'}")
     if publish:
         from bench.record.places import place_of, write_place
