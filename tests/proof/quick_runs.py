@@ -117,7 +117,7 @@ def _judged(case: str, before: Sequence[Rates], after: Sequence[Rates], level: f
     pairs = [(one[case], two[case]) for one, two in zip(before, after, strict=True) if case in one and case in two]
     known = [rates[case] for rates in before if case in rates]
     try:
-        effect = effect_of([math.log(one / two) for one, two in pairs], level)
+        effect = effect_of([math.log(one / two) for one, two in pairs], level, ERROR_LEVEL)
     except NoFigure:
         effect = None
     return Judged(case, median(known) if known else math.nan, len(pairs), effect)
