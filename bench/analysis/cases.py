@@ -31,6 +31,7 @@ from bench.precisions import OPERAND_BYTES
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.statistics.rates import PERCENTILES, LogRate, Percentile, percentile, pooled_rate
+from bench.statistics.stopping import looked_at
 
 PLAUSIBLE = 1.1
 """A rate may exceed the measured ceiling by this factor, since ceilings have an error too; beyond, physics says no."""
@@ -108,6 +109,8 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         disturbances=disturbed[0] if disturbed else (),
         slowing=slowing,
         steady_seconds=median(figure.steady_seconds for figure in used) if used else 0.0,
+        wall_seconds=median(figure.wall for figure in used) if used else 0.0,
+        within=tally.within,
     )
 
 
@@ -134,7 +137,8 @@ def _rate(tally: Tally, used: Sequence[Figure]) -> tuple[LogRate | None, str]:
         return None, trouble
     try:
         timed = [(figure.place, figure.log) for figure in used if figure.log is not None]
-        return pooled_rate([place for place, _ in timed], [log for _, log in timed]), ""
+        rate = pooled_rate([place for place, _ in timed], [log for _, log in timed])
+        return looked_at(rate) if tally.looked_at else rate, ""
     except NoFigure as error:
         return None, str(error)
 

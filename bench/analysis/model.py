@@ -145,6 +145,8 @@ class MeasuredCase:
     disturbances: tuple[str, ...] = ()  # of the first of them, a sentence each
     slowing: int = 0  # of the trials that the rate is of, those that became slower to their end
     steady_seconds: float = 0.0  # of steady samples in a trial, the median over those that the rate is of
+    wall_seconds: float = 0.0  # of a whole trial, the same median
+    within: float = 0.0  # the half-width until which trials were added, in percent; 0: none was wished for
 
     @property
     def rate(self) -> Estimate | None:

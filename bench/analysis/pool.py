@@ -46,7 +46,7 @@ _LONGEST_STAGE = 1e9  # seconds; more is no stage
 class Figure(NamedTuple):
     """What one trial gives."""
 
-    place: Place  # its record, and its number there
+    place: Place  # the record that its run began with, and its number there
     log: float | None  # ln(seconds per image, or per megapixel)
     trouble: str  # why there is no figure
     proof: Standing
@@ -56,6 +56,7 @@ class Figure(NamedTuple):
     disturbances: tuple[str, ...] = ()  # a sentence each
     drift: Drift = ""  # where its steady samples went
     steady_seconds: float = 0.0
+    wall: float = 0.0  # seconds that the whole trial took
 
 
 @dataclass
@@ -79,6 +80,8 @@ class Tally:
     moving: int = 0  # trials that had not reached their steady state
     host_memory: int = 0
     device_memory: int = 0
+    looked_at: bool = False  # whether the number of trials was decided by looking at their scatter
+    within: float = 0.0  # the half-width that they were to give, in percent; 0: none was wished for
     records: set[str] = field(default_factory=set)
 
 
@@ -174,9 +177,11 @@ def _add(pooled: Pool, record: Record) -> None:
         tally = keys[trial.case]
         if trial.case in spoilt or _is_twin(pooled, record, trial):
             continue
-        tally.records.add(record.id)
+        tally.records.add(record.first.id)
+        tally.looked_at |= record.looked_at
+        tally.within = record.within or tally.within
         before = len(tally.figures)
-        _add_trial(pooled, tally, trial, record.id)
+        _add_trial(pooled, tally, trial, record.first.id)
         if pooled.group_by and len(tally.figures) > before and not tally.case.how.to_target:
             _add_to_node(pooled, tally, record.labels.get(pooled.group_by, UNLABELLED))
 
@@ -203,9 +208,9 @@ def _impossible(pooled: Pool, record: Record, keys: list[Tally]) -> set[int]:
 
 def _is_twin(pooled: Pool, record: Record, trial: Trial) -> bool:
     """Whether another record holds this very trial, as one does that was extended: it is one measurement, and counts once."""
-    took = tuple(samples(trial))
+    took: tuple[object, ...] = tuple(samples(trial))
     if len(took) < COUNTED_ALIKE:
-        return False
+        took = record.first.id, trial.case, trial.role, trial.number, trial.order, trial.started
     first = pooled.seen.setdefault(hash(took), record.id)
     pooled.twins += first != record.id and trial.role == "trial"
     return first != record.id
@@ -334,6 +339,7 @@ def _figure(case: Case, trial: Trial, place: Place) -> Figure:
         disturbances=disturbances(trial),
         drift=drift(drawn_together(steady, items)),
         steady_seconds=sum(steady),
+        wall=trial.wall,
     )
 
 

@@ -165,6 +165,16 @@ def existing(path: str, option: str) -> str:
     return str(Path(path).resolve())
 
 
+def parse_percent(text: str, option: str, largest: float) -> float:
+    """Percent of ``5%`` or ``5``. Raises UsageError."""
+
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", text)
+    percent = float(found[1]) if found else 0.0
+    if not 0 < percent <= largest:
+        raise UsageError(f"{option} {text:.40} is not possible; expected more than 0 percent, at most {largest:g}, as in 5%")
+    return percent
+
+
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _LONGEST = 86400.0
 

@@ -23,11 +23,10 @@ _LARGEST = 1000.0
 @click.argument("record", metavar="RECORD")
 @click.option(
     "--within",
-    type=float,
-    default=10.0,
+    default="10%",
     show_default=True,
     metavar="PERCENT",
-    help="Of the recorded rate, to call it the same.",
+    help="Of the recorded rate, to call it the same; 10 means the same.",
 )
 @click.option("--seconds", type=float, metavar="S", help="Steady state in each trial.  [default: as recorded]")
 @options.images
@@ -50,10 +49,7 @@ def command(**values: Any) -> None:
     from bench.run.interruption import Interrupted
     from bench.run.session import start_run
 
-    if not 0 < values["within"] <= _LARGEST:
-        raise UsageError(
-            f"--within {values['within']:g} is not possible; expected more than 0 percent, at most {_LARGEST:g}"
-        )
+    within = options.parse_percent(values["within"], "--within", _LARGEST)
     if values["seconds"] is not None and not 0 < values["seconds"] < 86400:
         raise UsageError(
             f"{values['seconds']:g} seconds per trial are not possible; expected more than 0 and less than a day"
@@ -74,7 +70,7 @@ def command(**values: Any) -> None:
         kept = f"; what was measured is kept, go on with: bench run --resume {folder}" if folder.exists() else ""
         click.echo(f"bench: interrupted{kept}", err=True)
         sys.exit(interrupt.code)
-    lines, code = _verdicts(old, new, values["within"])
+    lines, code = _verdicts(old, new, within)
     write("".join(f"{line}\n" for line in lines), None)
     click.echo(f"record: {folder / 'record.json'}")
     sys.exit(code)

@@ -11,6 +11,7 @@ import click
 
 from bench.cli import options
 from bench.errors import ExitCode, NotComparableError, RecordError, UsageError
+from bench.run.limits import WIDEST
 
 if TYPE_CHECKING:
     from bench.record.schema import Record
@@ -35,7 +36,19 @@ if TYPE_CHECKING:
     help="Of training and offline inference. Default: the workload's for "
     "training; for inference the fastest that short pilots find.",
 )
-@click.option("--trials", type=int, default=3, show_default=True, metavar="N", help="Fresh processes per case.")
+@click.option(
+    "--trials",
+    type=int,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Fresh processes per case. With --resume of a complete run: so many more.",
+)
+@click.option(
+    "--within",
+    metavar="PERCENT",
+    help="Add trials to each case until its 95% interval is this narrow, as in 5% (5 means the same), or --time-limit comes.",
+)
 @click.option(
     "--seconds", type=float, metavar="S", help="Steady state to measure in each trial. Default: 2.5 (--quick: 0.5)."
 )
@@ -68,12 +81,13 @@ if TYPE_CHECKING:
 @click.option(
     "--time-limit",
     metavar="TIME",
-    help="End after so long (90s, 10m, 1h), counted from the start; what was measured by then is sealed as incomplete.",
+    help="End after so long (90s, 10m, 1h), counted from the start; what was measured by then is sealed as incomplete. "
+    "With --within, and all --trials made, this is a normal end.",
 )
 @click.option(
     "--resume",
     metavar="RUN",
-    help="Finish an interrupted run in its folder. Of a complete one: measure its plan again, in a new folder.",
+    help="Finish an interrupted run in its folder. Extend a complete one by --trials or --within: a new record holds both.",
 )
 @options.wait
 @click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
@@ -87,13 +101,18 @@ def command(**values: Any) -> None:
     disk before the next one starts. A run that is interrupted, or whose time is up, seals what it has; reports say that
     such a record is incomplete.
 
+    With --within, cases whose interval is still too wide get one trial more in each further round. Intervals allow for the
+    number of trials having been decided by looking at them.
+
     \b
     bench run --quick
     bench run --backend cuda --backend cpu --size standard
     bench run --data ~/HAM10000 --size small --trials 5 --input files
+    bench run --within 5% --time-limit 20m
     bench run --until-quality --size tiny --data ham10000_28.npz
     bench run --time-limit 10m --backend cuda
     bench run --resume bench-results/20260101-120000-abc123
+    bench run --resume bench-results/20260101-120000-abc123 --within 10%
     """
     from bench.run.interruption import Interrupted, interruptible
 
@@ -132,23 +151,42 @@ def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Re
     if limit is not None and expected > limit and not values["quiet"]:
         click.echo(f"bench: the plan takes about {expected / 60:.1f} minutes; the time limit will come first", err=True)
     where.append(Path(values["output"]) / plan.id)
-    return start_run(plan, where[0], values["wait"], values["quiet"])
+    return start_run(plan, where[0], values["wait"], values["quiet"], _is_wide)
 
 
 def _resume(values: dict[str, Any], where: list[Path]) -> Record:
-    """What is left of a run, or a complete one once more."""
+    """What is left of a run, or a complete one and more."""
     from bench.record.files import NAME
-    from bench.run.session import is_complete, new_identity, resume_run
+    from bench.run.session import More, is_complete, new_identity, resume_run
 
     _refuse_other_options()
     folder = Path(values["resume"])
     folder = folder.parent if folder.name == NAME and folder.is_file() else folder
-    again = folder.resolve().parent / new_identity()[0] if is_complete(folder) else None
-    if again is not None and not values["quiet"]:
-        click.echo(f"bench: the run in {folder} is complete; measuring its plan again, into {again}", err=True)
-    where.append(again or folder)
+    rounds, within = values["trials"] if options.given("trials") else None, _within(values)
+    more = More(folder.resolve().parent / new_identity()[0], rounds, within) if is_complete(folder) else None
+    if more is None and folder.is_dir() and not (rounds is None and within is None):
+        raise UsageError(f"the run in {folder} was interrupted and is finished as planned; leave out --trials and --within")
+    if rounds is not None and rounds < 1:
+        raise UsageError(f"{rounds} trials more are not possible; expected 1 or more")
+    if more is not None and not values["quiet"]:
+        click.echo(
+            f"bench: the run in {folder} is complete; a new record of its trials and more is made in {more.into}", err=True
+        )
+    where.append(folder if more is None else more.into)
     stall = values["stall_timeout"] if options.given("stall_timeout") else None
-    return resume_run(folder, values["wait"], values["quiet"], again, stall)
+    return resume_run(folder, values["wait"], values["quiet"], _is_wide, more, stall)
+
+
+def _within(values: dict[str, Any]) -> float | None:
+    """The half-width wished for, in percent. Raises UsageError."""
+    return None if values["within"] is None else options.parse_percent(values["within"], "--within", WIDEST)
+
+
+def _is_wide(log_times: Sequence[float], within: float) -> bool:
+    """``bench.statistics.stopping.is_wide``, imported where it is used: it needs NumPy."""
+    from bench.statistics.stopping import is_wide
+
+    return is_wide(log_times, within)
 
 
 def _interrupted(interrupt: Interrupted, folder: Path | None) -> Record:
@@ -191,11 +229,11 @@ def _check_place(text: str) -> None:
 def _refuse_other_options() -> None:
 
     context = click.get_current_context()
-    allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout", "details"}
+    allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout", "details", "trials", "within"}
     others = [option for option in context.command.params if option.name not in allowed and options.given(str(option.name))]
     if others:
         names = sorted(max(option.opts, key=len) for option in others)
-        raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(names)}")
+        raise UsageError(f"--resume goes on with a run as it was planned; leave out {', '.join(names)}")
 
 
 def _plan(values: dict[str, Any]) -> Plan:
@@ -224,6 +262,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         search=not (values["no_search"] or quick),
         scenarios=[*(["from-files"] if values["source"] == "files" else []), *(["to-quality"] if until_quality else [])],
         epochs=values["epochs"],
+        within=_within(values) or 0.0,
     )
     return replace(wishes, targets=_targets(values["target_words"]), labels=_labels(values["notes"]))
 
@@ -270,7 +309,9 @@ def _print_plan(plan: Plan) -> None:
     for skip in plan.skips:
         click.echo(f"skipped: {skip.what}: {skip.reason}")
     minutes = expected_seconds(plan) / 60
-    click.echo(f"{len(plan.cases)} cases, {plan.trials} trials each, about {minutes:.1f} minutes")
+    until = f"; more trials until each interval is within ± {plan.within:g} %" if plan.within else ""
+    least = "at least " if plan.within else ""
+    click.echo(f"{len(plan.cases)} cases, {least}{plan.trials} trials each, {least or 'about '}{minutes:.1f} minutes{until}")
 
 
 def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from bench.errors import RecordError
@@ -62,7 +63,7 @@ def faults(record: Record) -> list[Fault]:
     structure = list(_structure(record))
     if structure:
         return structure
-    begun, ended = _moment(record.created), _moment(record.finished)
+    begun, ended = _moment(record.first.created), _moment(record.finished)
     found = [fault for index, case in enumerate(record.cases) for fault in _of_case(index, case, record)]
     for trial in record.trials:
         case = record.cases[trial.case]
@@ -78,6 +79,7 @@ def faults(record: Record) -> list[Fault]:
         *(sentence for ceiling in record.ceilings for sentence in ceiling_faults(ceiling)),
         *(sentence for forecast in record.forecasts for sentence in forecast_faults(forecast)),
         *(sentence for data in record.data for sentence in _of_data(data)),
+        *_of_stopping(record),
     ]
     return [*found, *(Fault(None, f"has {sentence}") for sentence in beside)]
 
@@ -193,6 +195,16 @@ def forecast_faults(forecast: Forecast) -> Iterator[str]:
         yield f"a forecast of {forecast.predicted:g} s outside its own interval, {low:g} to {high:g} s"
     if forecast.epochs < 1:
         yield f"a forecast of {forecast.epochs} epochs"
+
+
+def _of_stopping(record: Record) -> Iterator[str]:
+    if not 0 <= record.within < math.inf:
+        yield f"intervals wished for within {said(record.within)} %"
+    dates = [_moment(date) for date in (*(known.created for known in record.extends), record.created)]
+    if any(before is not None and after is not None and after < before for before, after in pairwise(dates)):
+        yield "an extended record that was begun after it"
+    if record.id in {known.id for known in record.extends}:
+        yield "itself among the records that it extends"
 
 
 def _of_data(data: DataFacts) -> Iterator[str]:

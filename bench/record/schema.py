@@ -265,6 +265,13 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Extended(msgspec.Struct, frozen=True, kw_only=True):
+    """A record whose trials a later one holds too."""
+
+    id: str
+    created: str  # ISO date
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A sealed run. Its schema is version 2; ``bench.record.version1`` reads the one before."""
 
@@ -287,6 +294,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     forecasts: list[Forecast] = []  # of bench forecast-check only
     complete: bool = True  # False: sealed after an interruption, with trials missing
+    within: float = 0.0  # the half-width of intervals, in percent, until which trials were added; 0: their number was fixed
+    extends: list[Extended] = []  # the records whose trials stand first in this one, oldest first
 
     def __post_init__(self) -> None:
         """Raises ValueError where a case ran on a host that the record does not describe."""
@@ -298,3 +307,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def machine(self) -> Machine:
         """The machine that the run was started on."""
         return self.machines[""]
+
+    @property
+    def first(self) -> Extended:
+        """The record that its first trials were sealed in: the oldest that it extends, or itself."""
+        return self.extends[0] if self.extends else Extended(id=self.id, created=self.created)
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether anybody saw how its trials scatter before their number was settled."""
+        return self.within > 0 or bool(self.extends)

@@ -16,6 +16,7 @@ from bench.record.forecasts import covered, error
 from bench.record.scenarios import IMAGES, MEGAPIXELS
 from bench.report.ceilings import bound_by
 from bench.report.costs import break_even_price, cost
+from bench.report.notes import width_lines
 from bench.report.quality import seconds
 from bench.statistics.rates import Estimate
 from bench.text.words import spreadsheet
@@ -97,7 +98,7 @@ def as_data(report: Report) -> Fields:
         "ceilings": {name: msgspec.to_builtins(found) for name, found in report.ceilings.items()},
         "data": report.data,
         "records": [asdict(line) for line in report.records],
-        "notes": list(report.notes),
+        "notes": [*report.notes, *width_lines(report)],
     }
 
 

@@ -16,7 +16,7 @@ from bench.report.headline import headline
 from bench.report.machines import ceiling_lines, disturbance_lines, finding_lines, machine_lines, record_lines, slowing_lines
 from bench.report.measured import input_taxes, measured
 from bench.report.nodes import node_sections
-from bench.report.notes import not_projected
+from bench.report.notes import not_projected, width_lines
 from bench.report.quality import time_to_quality
 from bench.report.versus import versus_section
 from bench.text.sections import Section, cut
@@ -47,6 +47,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections += [("training", section) for section in time_to_quality(report)]
     sections += [("evidence", section) for section in measured(report)]
     sections.append(("inference", versus_section(report)))
+    sections.append(("belief", Section("Wide intervals", None, tuple(width_lines(report)))))
     sections.append(("training", Section("Training from files", None, cut(input_taxes(report)))))
     sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
     sections.append(("evidence", Section(ASSUMPTIONS, None, tuple(assumption_lines(report)))))

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from bench.analysis.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
 from bench.analysis.rows import X86
+from bench.durations import duration, number
 from bench.projection.assumptions import Assumptions
 from bench.report import cells
-from bench.text.words import clean, short
+from bench.statistics.stopping import MOST_FORETOLD, half_width, trials_needed
+from bench.text.words import clean, plural, short
 
 
 def row_suffixes(group: Group) -> list[str]:
@@ -101,6 +103,53 @@ def interval_line(group: Group) -> str:
     span = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
     over = f"Intervals are over {span} records, each with the mean of its trials as one value"
     return f"{over}; those of cases with one record hold within its run." if within else f"{over}."
+
+
+WIDE = 10.0
+"""Percent: the half-width from which on the report says what would narrow it, where the run was given no other."""
+
+_MOST_NAMED = 4
+
+
+def width_lines(report: Report) -> list[str]:
+    """Which rates of one run are uncertain by more than was wished for, or than 10 %, and what would narrow them."""
+    wide: dict[float, list[tuple[MeasuredCase, float]]] = {}
+    unknown = []
+    for case in (*report.measured, *report.to_quality):
+        if case.log is None or case.log.over != "trials" or not case.valid:
+            continue
+        width, limit = half_width(case.log), case.within or WIDE
+        if width is not None and 100 * width > limit:
+            wide.setdefault(limit, []).append((case, width))
+        elif width is None and case.within:
+            unknown.append(f"{_named(case, report)}, wished for within ± {limit:g} %")
+    lines = [_narrowing(report, limit, cases) for limit, cases in sorted(wide.items())]
+    return lines + ([f"Of too few trials for an interval: {_listed(unknown)}."] if unknown else [])
+
+
+def _narrowing(report: Report, limit: float, wide: Sequence[tuple[MeasuredCase, float]]) -> str:
+    widest = sorted(wide, key=lambda found: -found[1])
+    named = _listed([f"{_named(case, report)} (± {number(100 * width)} %)" for case, width in widest])
+    needed = [(case, trials_needed(case.log, limit)) for case, _ in wide if case.log is not None]
+    more = [(case, trials - case.trials) for case, trials in needed if trials is not None]
+    if len(more) < len(needed):
+        return f"Wider than ± {limit:g} %: {named}. For that, some would need more than {MOST_FORETOLD:,} trials; a quieter machine needs fewer."
+    trials = plural(max(count for _, count in more), "more trial")
+    spent = duration(sum(count * case.wall_seconds for case, count in more))
+    folder = f", where FOLDER is that of run {clean(report.records[0].id, 60)}" if len(report.records) == 1 else ""
+    return (
+        f"Wider than ± {limit:g} %: {named}. About {trials} a case, {spent} in all, would give ± {limit:g} %: "
+        f"bench run --resume FOLDER --within {limit:g}%{folder}."
+    )
+
+
+def _named(case: MeasuredCase, report: Report) -> str:
+    return f"{cells.at_machine(case, report)}, {case.key.how.title}, {cells.setting(case)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = [f"{len(names) - _MOST_NAMED:,} more"] if len(names) > _MOST_NAMED else []
+    return "; ".join([*names[:_MOST_NAMED], *rest])
 
 
 def not_projected(report: Report) -> list[str]:

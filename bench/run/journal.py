@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from bench.errors import RecordError, UsageError
 from bench.record.files import write_durably
 from bench.record.schema import Ceiling, Forecast, Skip, Trial
+from bench.run.limits import WIDEST
 from bench.run.plan import Plan
 from bench.worker.jobs import Blocks
 
@@ -26,6 +28,8 @@ def checked(plan: Plan) -> Plan:
     """The plan, if it can be carried out. Raises ValueError saying what is wrong with it."""
     if not plan.cases or plan.trials < 1:
         raise ValueError(f"{len(plan.cases)} cases of {plan.trials} trials")
+    if not (0 <= plan.begins <= plan.trials and 0 <= plan.within <= WIDEST):
+        raise ValueError(f"rounds {plan.begins} to {plan.trials}, within {plan.within} %")
     for planned in plan.cases:
         if not Path(planned.interpreter).is_file():
             raise ValueError(f"interpreter {planned.interpreter} is not there")
@@ -97,20 +101,24 @@ class Journal:
         self.entries: list[Entry] = []
 
     @classmethod
-    def create(cls, folder: Path, plan: Plan) -> Journal:
-        """Make the folder and write the plan."""
+    def create(cls, folder: Path, plan: Plan, entries: Sequence[Entry] = ()) -> Journal:
+        """Make the folder and write the plan, after ``entries`` of a run that this one extends: with a plan, they are all there."""
         if folder.parts and folder.parts[0].endswith(":"):
             raise UsageError(
                 f"a run is measured into a local folder, not {folder.parts[0]}//…; --publish puts its record there"
             )
         try:
             (folder / "logs").mkdir(parents=True)
+            if entries:
+                write_durably(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries), folder / JOURNAL)
             write_durably(msgspec.json.format(msgspec.json.encode(plan), indent=1), folder / PLAN)
         except OSError as error:
             raise UsageError(
                 f"cannot write the run's folder {folder}: {error.strerror}; choose another with --output"
             ) from None
-        return cls(folder)
+        journal = cls(folder)
+        journal.entries += entries
+        return journal
 
     @classmethod
     def open(cls, folder: Path) -> tuple[Journal, Plan]:
@@ -147,8 +155,8 @@ class Journal:
         match entry:
             case Done() if self.has_trial(case, entry.trial.number):
                 raise ValueError(f"trial {entry.trial.number} of case {case} is there twice")
-            case Done() if not 0 <= entry.trial.number < plan.trials:
-                raise ValueError(f"trial {entry.trial.number} of case {case}, but the plan has {plan.trials} of each")
+            case Done() if not 0 <= entry.trial.number < plan.most_trials:
+                raise ValueError(f"trial {entry.trial.number} of case {case}, but the plan has {plan.most_trials} of each")
             case Pilot() | Chosen() if self.pilot(case) or self.chosen(case):
                 raise ValueError(f"the pilot of case {case} is there twice")
             case Pilot() | Chosen() if any(isinstance(e, Done) and e.trial.case == case for e in self.entries):

@@ -14,7 +14,7 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
-from bench.record.schema import Case, DeviceFacts, Machine, Place, Skip, like
+from bench.record.schema import Case, DeviceFacts, Extended, Machine, Place, Skip, like
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, unknown
 from bench.run.limits import STALL_SECONDS
 from bench.worker.answers import DeviceInfo
@@ -51,6 +51,7 @@ class Wishes:
     epochs: int | None = None  # of a training to its target, at most
     targets: dict[str, float] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    within: float = 0.0  # the half-width of intervals, in percent, until which trials are added; 0: none are
     command: Sequence[str] = ()
 
 
@@ -73,7 +74,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     command: list[str]
     seed: int
-    trials: int
+    trials: int  # rounds that every case takes part in, those before ``begins`` included
     seconds: float
     stall: float
     ceilings: bool
@@ -85,6 +86,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     bench: str = ""  # version of the harness
     images: dict[str, str] = {}  # fingerprint of the images, by workload and size
+    within: float = 0.0  # as in ``Wishes``
+    begins: int = 0  # the first round of this run; those before it stand in a record that it extends
+    extends: list[Extended] = []  # see ``bench.record.schema.Record``
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials a case can have."""
+        return MOST_TRIALS if self.within else self.trials
 
     @property
     def machine(self) -> Machine:

@@ -11,10 +11,11 @@ from bench.worker.channel import Beat, Stage
 
 
 class Progress:
-    """Counts finished workers, of ``total`` where it is known; learns from them how long the rest will take."""
+    """Counts finished workers, of ``total`` where it is known, or of so many ``at_least``; learns from them how long the rest will
+    take."""
 
-    def __init__(self, total: int | None, quiet: bool = False) -> None:
-        self._total, self._done = total, 0
+    def __init__(self, total: int | None, quiet: bool = False, at_least: bool = False) -> None:
+        self._total, self._done, self._at_least = total, 0, at_least
         self._begun = time.monotonic()
         self._expected = 0.0  # seconds still to come, as the runner estimates
         self._quiet = quiet
@@ -42,11 +43,17 @@ class Progress:
     def start(self, title: str, expected: float) -> None:
         """A worker starts; ``expected`` seconds of work remain, it included."""
         self._title, self._expected = title, expected
-        left = f"about {_clock(expected)} left" if expected and self._total is not None else ""
+        if self._total is not None and self._at_least:
+            self._total = max(self._total, self._done + 1)
+        left = (
+            f"{'at least' if self._at_least else 'about'} {_clock(expected)} left"
+            if expected and self._total is not None
+            else ""
+        )
         if self._bar is not None:
-            self._bar.update(self._task, description=title, left=left)
+            self._bar.update(self._task, total=self._total, description=title, left=left)
         elif not self._quiet:
-            number = f"{self._done + 1}" + ("" if self._total is None else f"/{self._total}")
+            number = f"{self._done + 1}" + ("" if self._total is None else f"/{self._total}{'+' if self._at_least else ''}")
             print(f"[{number}] {title}{'; ' + left if left else ''}", file=sys.stderr, flush=True)
 
     def hear(self, event: Stage | Beat) -> None:

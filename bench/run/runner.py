@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch, Outcome
 from bench.run.progress import Progress
 from bench.run.remembered import CEILINGS, CHOICES, ceiling_key, choice_key
+from bench.run.rounds import Judge, needs_more, ready, round_orders
 from bench.run.trial import trial_of
 from bench.worker.answers import Choice, Prepared, RankResult, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling, Search
@@ -38,17 +38,26 @@ class Runner:
     prepared: Mapping[str, Prepared]  # by workload and size
     progress: Progress
     shared: Path | None = None  # compiled programs that several runs have in common, and none of them removes
+    judge: Judge | None = None  # whether a case needs trials beyond the planned ones; None: none does
 
     def run(self) -> None:
         """Do whatever the journal does not hold yet."""
         self._measure_ceilings()
         self.pilots()
-        for index, number in trial_order(len(self.plan.cases), self.plan.trials, self.plan.seed):
-            pilot = self.journal.pilot(index)
-            ready = not self.plan.cases[index].case.how.pilot or (pilot is not None and pilot.blocks is not None)
-            while ready and not self.journal.skipped(index) and not self.journal.has_trial(index, number):
-                self._trial(index, number, pilot)
+        for number, order in enumerate(round_orders(len(self.plan.cases), self.plan.seed)):
+            chosen = order if number < self.plan.trials else self._still_wide(order, number)
+            if not chosen:
+                break
+            for index in chosen if number >= self.plan.begins else ():
+                while ready(self.plan, self.journal, index) and not self.journal.has_trial(index, number):
+                    self._trial(index, number, self.journal.pilot(index))
         self.tidy()
+
+    def _still_wide(self, order: Sequence[int], number: int) -> list[int]:
+        """The cases that get a trial in a round beyond the planned ones."""
+        if self.judge is None or number >= self.plan.most_trials:
+            return []
+        return [index for index in order if needs_more(self.plan, self.journal, index, self.judge)]
 
     def pilots(self) -> None:
         """The pilots that are still to come, and searches for trainings to their target, which have none."""
@@ -251,20 +260,6 @@ def _searched(case: Case) -> Case:
     return case if as_scenario is None else msgspec.structs.replace(case, scenario=as_scenario, epochs=0, targets={})
 
 
-def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Every case once per round, so that drift hits all cases alike: each two rounds in an order of their own, the second of them in
-    reverse, so that over both of them every case comes as late as any other."""
-    rng = random.Random(seed)
-    order = list(range(cases))
-    for number in range(trials):
-        if number % 2:
-            order.reverse()
-        else:
-            rng.shuffle(order)
-        for index in order:
-            yield index, number
-
-
 def ceiling_cases(plan: Plan) -> list[PlannedCase]:
     """One case per backend, device and precision that computes."""
     seen: dict[tuple[str, str, str], PlannedCase] = {}
@@ -276,13 +271,19 @@ def ceiling_cases(plan: Plan) -> list[PlannedCase]:
 
 
 def workers_to_come(plan: Plan, journal: Journal) -> int:
-    """Ceilings, pilots and trials still to do; searches are not foreseen."""
+    """Ceilings, pilots and planned trials still to do; searches and rounds beyond the planned ones are not foreseen."""
     total = sum(not _ceiling_known(planned, plan, journal) for planned in ceiling_cases(plan))
     for index, planned in enumerate(plan.cases):
         if not journal.skipped(index):
             total += planned.case.how.pilot and journal.pilot(index) is None
-            total += sum(not journal.has_trial(index, number) for number in range(plan.trials))
+            total += trials_to_come(plan, journal, index)
     return total
+
+
+def trials_to_come(plan: Plan, journal: Journal, index: int) -> int:
+    """How many of the planned trials of a case are still to be made."""
+    made = {entry.trial.number for entry in journal.entries if isinstance(entry, Done) and entry.trial.case == index}
+    return sum(number not in made or not journal.has_trial(index, number) for number in range(plan.begins, plan.trials))
 
 
 def _ceiling_known(planned: PlannedCase, plan: Plan, journal: Journal | None) -> bool:
@@ -292,7 +293,7 @@ def _ceiling_known(planned: PlannedCase, plan: Plan, journal: Journal | None) ->
 
 
 def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
-    """Rough seconds of work still to do: what finished workers of a case took, or a guess."""
+    """Rough seconds of planned work still to do: what finished workers of a case took, or a guess."""
     total = 0.0
     for planned in ceiling_cases(plan):
         total += 0.0 if _ceiling_known(planned, plan, journal) else CEILING_SECONDS
@@ -302,12 +303,12 @@ def expected_seconds(plan: Plan, journal: Journal | None = None) -> float:
         if not planned.case.how.pilot:
             guess = planned.case.epochs * EPOCH_SECONDS + OVERHEAD_SECONDS
         elif pilot is None:
-            total += PILOT_SECONDS + plan.trials * guess
+            total += PILOT_SECONDS + (plan.trials - plan.begins) * guess
             continue
         elif pilot.blocks is None:
             continue
         entries = [] if journal is None else journal.entries
         done = [entry.trial.wall for entry in entries if isinstance(entry, Done) and entry.trial.case == index]
         each = sum(done) / len(done) if done else guess
-        total += each * (plan.trials - len(done))
+        total += each * (plan.trials if journal is None else trials_to_come(plan, journal, index))
     return total

@@ -43,6 +43,8 @@ def seal(plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], complet
         labels=plan.labels,
         forecasts=[entry.forecast for entry in journal.entries if isinstance(entry, Forecasted)],
         complete=complete,
+        within=plan.within,
+        extends=plan.extends,
     )
     record = Scrub(plan.data).record(record)
     write_record(record, journal.folder / NAME)

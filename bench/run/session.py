@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,15 +16,16 @@ from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, UsageError
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
-from bench.record.schema import Finding, Machine, Record, Skip
+from bench.record.schema import Extended, Finding, Machine, Record, Skip
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, discover
 from bench.run.folders import cache_folder, fresh_log, made
-from bench.run.interruption import Interrupted, interruptible, uninterrupted
+from bench.run.interruption import Interrupted, TimeIsUpError, interruptible, uninterrupted
 from bench.run.journal import Ceilings, Journal, read_plan
 from bench.run.limits import STALL_SECONDS
 from bench.run.lock import locked
 from bench.run.plan import (
+    MOST_TRIALS,
     Plan,
     PlannedCase,
     Wishes,
@@ -38,6 +39,7 @@ from bench.run.plan import (
 from bench.run.privacy import private_command
 from bench.run.process import Launch, Listener, ignore
 from bench.run.progress import Progress
+from bench.run.rounds import Judge, needs_more
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
 from bench.worker.answers import Prepared
@@ -112,6 +114,7 @@ def new_plan(
         cases=cases,
         skips=skips,
         labels=wishes.labels,
+        within=wishes.within,
         bench=__version__,
     )
 
@@ -187,27 +190,45 @@ def refuse_untrainable(prepared: Prepared) -> None:
         raise UsageError(f"{prepared.untrainable}; found {prepared.data.description}")
 
 
-def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool) -> Record:
-    """Measure a fresh plan into ``folder``. Interrupted, it seals what it has (``complete`` is then False) and raises Interrupted."""
+class More(NamedTuple):
+    """What a complete run is extended by, and where."""
+
+    into: Path  # the new run's folder
+    rounds: int | None = (
+        None  # that every case takes part in; None: as many as were planned, or none where ``within`` is wished for
+    )
+    within: float | None = None  # as in ``Wishes``; None: as the run had it
+
+
+def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | None = None) -> Record:
+    """Measure a fresh plan into ``folder``. Interrupted, it seals what it has (``complete`` is then False) and raises Interrupted.
+
+    ``judge`` is needed where the plan says how narrow intervals shall be. The end of the time is then no interruption, once all
+    planned rounds are done.
+    """
     made(folder.parent, "results")
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         progress = Progress(0, quiet)
         progress.say("preparing images …")
         plan, prepared = prepare_plan(plan, _told(progress))
-        return _measure(plan, Journal.create(folder, plan), prepared, quiet, plan.machine.findings)
+        return _measure(plan, Journal.create(folder, plan), prepared, quiet, plan.machine.findings, judge)
 
 
-def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None, stall: float | None = None) -> Record:
+def resume_run(
+    folder: Path, wait: bool, quiet: bool, judge: Judge, more: More | None = None, stall: float | None = None
+) -> Record:
     """Finish an interrupted run in its folder; its incomplete record, if it has one, is replaced by the whole one.
 
-    ``again``: measure the run's plan once more instead, into this new folder. ``stall``: another limit of silence than planned.
-    Raises NotComparableError on another machine than the one it began on.
+    ``more``: extend a complete run instead; a new record, in a new folder, holds its trials and the new ones. ``stall``: another limit of
+    silence than planned. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
     """
     plan = read_plan(folder)
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         # Only now: another process may have gone on with it while this one waited.
-        journal, plan = Journal.open(folder) if again is None else (Journal(folder), plan)
+        journal, plan = Journal.open(folder)
         _refuse_lost_trials(journal)
+        if more is not None:
+            plan = _extended(plan, journal, more, judge)
         stall = plan.stall if stall is None else checked_stall(stall)
         machine = ask_worker(Identify(), Machine, stall=stall)
         if machine.fingerprint != plan.machine.fingerprint:
@@ -218,22 +239,41 @@ def resume_run(folder: Path, wait: bool, quiet: bool, again: Path | None = None,
         plan = msgspec.structs.replace(plan, stall=stall)
         found, prepared = prepare_plan(plan)
         _refuse_other_software(plan, found, folder)
-        if again is not None:
-            plan = msgspec.structs.replace(plan, id=again.name, created=new_identity()[1], machines={"": machine})
-            journal = Journal.create(again, plan)
-        return _measure(plan, journal, prepared, quiet, machine.findings)
+        if more is not None:
+            plan = msgspec.structs.replace(plan, created=new_identity()[1], machines={"": machine})
+            journal = Journal.create(more.into, plan, journal.entries)
+        return _measure(plan, journal, prepared, quiet, machine.findings, judge)
+
+
+def _extended(plan: Plan, journal: Journal, more: More, judge: Judge) -> Plan:
+    """The plan of a run that goes on where a complete one ended. Raises UsageError where it would add nothing, or too much."""
+    within = plan.within if more.within is None else more.within
+    rounds = more.rounds if more.rounds is not None else 0 if within else plan.trials - plan.begins
+    begins = 1 + max(trial.number for trial in journal.trials)
+    if begins + rounds > MOST_TRIALS:
+        raise UsageError(f"{begins} rounds and {rounds} more are not possible; expected {MOST_TRIALS:,} at most")
+    extends = [*plan.extends, Extended(id=plan.id, created=plan.created)]
+    plan = msgspec.structs.replace(
+        plan, id=more.into.name, begins=begins, trials=begins + rounds, within=within, extends=extends
+    )
+    if not rounds and not any(needs_more(plan, journal, index, judge) for index in range(len(plan.cases))):
+        raise UsageError(
+            f"no rate of the run in {journal.folder} would become narrower than ± {within:g} % by more trials: each is already, or is not "
+            "proven; ask for less with --within, or for rounds of every case with --trials"
+        )
+    return plan
 
 
 def _refuse_lost_trials(journal: Journal) -> None:
-    """Raises RecordError where the incomplete record that would be replaced holds trials that its journal has lost."""
+    """Raises RecordError where the run's record holds trials that its journal has lost."""
     try:
         sealed = read_record(journal.folder)
     except RecordError:
         return
-    if not sealed.complete and len(sealed.trials) > len(journal.trials):
+    if len(sealed.trials) > len(journal.trials):
         raise RecordError(
             f"the record in {journal.folder} holds {len(sealed.trials)} trials and its journal {len(journal.trials)}: the journal has "
-            f"lost some; move {NAME} elsewhere to go on without them"
+            f"lost some; {'start a new run' if sealed.complete else f'move {NAME} elsewhere to go on without them'}"
         )
 
 
@@ -263,30 +303,46 @@ def _say(versions: Mapping[str, str]) -> str:
 
 
 def _measure(
-    plan: Plan, journal: Journal, prepared: Mapping[str, Prepared], quiet: bool, findings: Sequence[Finding]
+    plan: Plan,
+    journal: Journal,
+    prepared: Mapping[str, Prepared],
+    quiet: bool,
+    findings: Sequence[Finding],
+    judge: Judge | None,
 ) -> Record:
+    runner = None
     try:
-        with Progress(workers_to_come(plan, journal), quiet) as progress:
+        with Progress(workers_to_come(plan, journal), quiet, at_least=plan.within > 0) as progress:
             for finding in findings:
                 if finding.severity == "warning":
                     progress.say(f"warning: {finding.name}: {finding.found}; remedy: {finding.remedy}")
-            Runner(plan, journal, prepared, progress).run()
-    except Interrupted:
+            runner = Runner(plan, journal, prepared, progress, judge=judge)
+            runner.run()
+    except Interrupted as interrupt:
         with uninterrupted():
-            _seal_what_there_is(plan, journal.folder, prepared)
-        raise
+            out_of_time = bool(plan.within) and isinstance(interrupt, TimeIsUpError)
+            record = _seal_what_there_is(plan, journal.folder, prepared, out_of_time)
+            if record is None or not record.complete:
+                raise
+            if runner is not None:
+                runner.tidy()
+            return record
     with uninterrupted():
         return seal(plan, journal, prepared, complete=True)
 
 
-def _seal_what_there_is(plan: Plan, folder: Path, prepared: Mapping[str, Prepared]) -> None:
-    """Seal an interrupted run if it has measured anything. What stands in the way is said: the interruption counts for more."""
+def _seal_what_there_is(plan: Plan, folder: Path, prepared: Mapping[str, Prepared], may_be_whole: bool) -> Record | None:
+    """Seal an interrupted run if it has measured anything. What stands in the way is said: the interruption counts for more.
+
+    ``may_be_whole``: the record is complete where every planned trial has been made.
+    """
     try:
         journal, _ = Journal.open(folder)  # a trial may have reached the disk in the moment of the signal
         if journal.trials or any(isinstance(entry, Ceilings) for entry in journal.entries):
-            seal(plan, journal, prepared, complete=False)
+            return seal(plan, journal, prepared, complete=may_be_whole and not workers_to_come(plan, journal))
     except (BenchError, OSError) as error:
         print(f"bench: what was measured is not sealed: {error}", file=sys.stderr, flush=True)
+    return None
 
 
 def is_complete(folder: Path) -> bool:

@@ -113,8 +113,10 @@ def main() -> None:
         found = coverage(runs, scatter, within, first, drift)
         shares = (found.covered, found.as_it_stands, found.without_looking)
         rows.append(
-            (first, f"{100 * scatter:g} %", f"{drift:g}", f"± {100 * within:g} %", f"{found.trials:.1f}")
-            + tuple(f"{100 * share:.1f} %" for share in shares)
+            [
+                *(first, f"{100 * scatter:g} %", f"{drift:g}", f"± {100 * within:g} %", f"{found.trials:.1f}"),
+                *(f"{100 * share:.1f} %" for share in shares),
+            ]
         )
     columns = (
         "first rounds", "scatter of trials", "drift", "wished for", "trials, mean", "covers the truth", "Student's t as it stands",

@@ -12,11 +12,13 @@ import click
 import psutil
 import pytest
 
+from bench.analysis.build import build
 from bench.analysis.pool import pool
 from bench.cli import COMMANDS
 from bench.cli import bench as group
 from bench.record.files import read_record
-from bench.record.schema import Record
+from bench.record.plausible import sentences
+from bench.record.schema import Extended, Record
 from bench.run import discovery, process
 from bench.run.interruption import interruptible
 from bench.run.limits import STALL_SECONDS
@@ -54,7 +56,7 @@ def test_an_interrupted_run_is_sealed_and_reported(tmp_path, site, number, code)
     assert "Sealed after an interruption" in reported.stdout
 
 
-def test_a_run_whose_time_is_up_is_sealed_then_finished_in_place_and_then_measured_again(tmp_path, site):
+def test_a_run_whose_time_is_up_is_sealed_then_finished_in_place_and_then_extended(tmp_path, site):
     """The alarm is sent by hand, so that no machine is too slow for the trials before it."""
     shared = tmp_path / "shared"
     code, said = interrupted(tmp_path, site, signal.SIGALRM, "--time-limit", "24h", "--publish", str(shared))
@@ -80,16 +82,28 @@ def test_a_run_whose_time_is_up_is_sealed_then_finished_in_place_and_then_measur
     assert read_record(shared / run.name) == whole, "what was published incomplete is replaced by the finished run"
     assert {record.complete for record in pool([partial, whole, partial]).records.values()} == {True}
     sealed = (run / "record.json").read_bytes()
-    (run / "journal.jsonl").write_text("damaged")  # only the plan is needed now
-    done = bench(["run", "--resume", str(run / "record.json")], tmp_path, site)
+    done = bench(["run", "--resume", str(run / "record.json"), "--trials", "2"], tmp_path, site)
     assert done.returncode == 0, done.stderr
-    assert f"the run in {run} is complete; measuring its plan again" in done.stderr
+    assert f"the run in {run} is complete; a new record of its trials and more is made" in done.stderr
     assert (run / "record.json").read_bytes() == sealed
     (other,) = (folder for folder in run.parent.iterdir() if folder != run)
-    again = read_record(other)
-    assert again.complete
-    assert again.id == other.name != whole.id
-    assert trials_of(again) == trials_of(whole)
+    longer = read_record(other)
+    assert longer.complete
+    assert longer.id == other.name != whole.id
+    assert longer.extends == [Extended(id=whole.id, created=whole.created)]
+    assert longer.trials[: len(whole.trials)] == whole.trials
+    assert trials_of(longer) == list(range(7))
+    assert sentences(longer) == []
+    for order in ([whole, longer], [longer, whole]):
+        report = build(order)
+        (case,) = report.measured
+        assert (case.trials, case.records, case.log.over) == (7, 1, "trials")
+        assert "Trials that stand in two records were counted once: 5 trials." in report.notes
+    (run / "journal.jsonl").write_bytes(before)
+    done = bench(["run", "--resume", str(run)], tmp_path, site)
+    assert done.returncode == 2
+    assert "the journal has lost some; start a new run" in done.stderr
+    assert len(list(run.parent.iterdir())) == 2
 
 
 def test_no_time_for_a_single_trial_is_nothing_measured(tmp_path, site):
@@ -105,6 +119,9 @@ def test_no_time_for_a_single_trial_is_nothing_measured(tmp_path, site):
         (["--resume", ""], "--resume is given without a value"),
         (["--publish", ""], "--publish is given without a value"),
         (["--resume", "somewhere", "--dry-run"], "leave out --dry-run"),
+        (["--within", "0%"], "--within 0% is not possible"),
+        (["--within", "wide"], "--within wide is not possible"),
+        (["--within", "101"], "expected more than 0 percent, at most 100, as in 5%"),
         (["--resume", "nowhere"], "nowhere holds no run to resume"),
     ],
 )

@@ -13,7 +13,7 @@ from bench.errors import NotComparableError, UsageError
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload
 from bench.run.plan import Wishes, choose_backends, plan_cases
 from bench.run.privacy import private_command
-from bench.run.runner import trial_order
+from bench.run.rounds import trial_order
 from bench.worker.answers import BackendInfo, DeviceInfo, WorkloadInfo
 
 
