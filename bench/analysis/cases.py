@@ -99,7 +99,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         broken=tuple(f"{name}: {found}" if found else name for name, found in sorted(tally.broken.items())),
         lowering=", ".join(sorted(name for name in tally.lowerings if name)),
         marks=tuple(mark for mark, deserved in marks.items() if deserved),
-        records=len(tally.records),
+        records=len({figure.place[0] for figure in used}),
         targets=tally.case.targets,
         courses=tuple(sorted(tally.courses, key=lambda course: course.number)),
         power=_power(tally, used),

@@ -82,7 +82,6 @@ class Tally:
     device_memory: int = 0
     looked_at: bool = False  # whether the number of trials was decided by looking at their scatter
     within: float = 0.0  # the half-width that they were to give, in percent; 0: none was wished for
-    records: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -177,7 +176,6 @@ def _add(pooled: Pool, record: Record) -> None:
         tally = keys[trial.case]
         if trial.case in spoilt or _is_twin(pooled, record, trial):
             continue
-        tally.records.add(record.first.id)
         tally.looked_at |= record.looked_at
         tally.within = record.within or tally.within
         before = len(tally.figures)

@@ -34,10 +34,13 @@ def plan_budget(
     fitting = most_pairs if seconds is None else min(most_pairs, int(seconds / each))
     if fitting < LOOKS[0]:
         needed = f"{LOOKS[0]} pairs of {len(pair_seconds)} case{'s' if len(pair_seconds) > 1 else ''} take {each * LOOKS[0]:.0f} s"
-        left = "" if seconds is None else f", {max(seconds, 0):.0f} s after the start,"
+        left = (
+            "what is left of the budget"
+            if seconds is None
+            else f"of the budget {max(seconds, 0):.0f} s are left after starting, which"
+        )
         raise BudgetError(
-            f"what is left of the budget{left} is too little for the smallest look: {needed}; give more, or fewer cases, or shorter "
-            "trials with --seconds"
+            f"{left} is too little for the smallest look: {needed}; give --budget more, or fewer cases, or shorter trials with --seconds"
         )
     looks = plan_looks(fitting, len(pair_seconds))
     most = looks[-1].pairs

@@ -100,12 +100,13 @@ def _races(report: Report) -> list[tuple[str, list[Lane]]]:
     """Return each network's title, and its devices in the order of arrival."""
     from bench.report import cells
     from bench.report.charts.times import headline_lanes
+    from bench.text.words import plural
 
     races = []
     for group in report.groups:
         name, data = cells.group_name(group, report.groups), report.assumptions.dataset
         lanes = sorted(headline_lanes(group), key=lambda lane: lane.value)
-        races.append((f"One training of {name}: {data.sized_title}, {group.epochs:,} epochs", lanes))
+        races.append((f"One training of {name}: {data.sized_title}, {plural(group.epochs, 'epoch')}", lanes))
     return races
 
 
@@ -164,7 +165,7 @@ def _live(values: dict[str, Any]) -> int:
     names = [_entrant(entrant.backend.info.name, entrant.device.id, entrant.precision) for entrant in found.entrants]
     epochs = found.entrants[0].epochs
     tell(
-        f"One training of {wishes.workload} {wishes.sizes[0]}, {epochs:,} epochs, on each of {plural(len(names), 'device')} at once, "
+        f"One training of {wishes.workload} {wishes.sizes[0]}, {plural(epochs, 'epoch')}, on each of {plural(len(names), 'device')} at once, "
         f"{plural(found.cores, 'core')} of this host for each; a show, no measurement"
     )
     arrived: list[Training] = []

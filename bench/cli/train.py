@@ -91,6 +91,7 @@ def _summary(summary: Summary) -> str:
 
     from bench.record.quality import measure_name
     from bench.statistics.proportions import lower_limit
+    from bench.text.words import plural
 
     count = len(summary.seconds)
     parts = []
@@ -99,5 +100,5 @@ def _summary(summary: Summary) -> str:
         limit = lower_limit(values)
         text += "" if limit is None else f" (lower 95 % limit {limit:.4f})"
         parts.append(text)
-    head = f"{summary.device} {summary.precision}: over {count} seeds, mean test "
+    head = f"{summary.device} {summary.precision}: over {plural(count, 'seed')}, mean test "
     return f"{head}{', '.join(parts)}, mean time {mean(summary.seconds):.1f} s"

@@ -9,13 +9,14 @@ from bench.durations import UNKNOWN, duration
 from bench.report import cells
 from bench.report.notes import interval_line, labelled, row_notes
 from bench.text.sections import Section, Table, cut
+from bench.text.words import plural
 
 
 def headline(group: Group, report: Report) -> Section:
     """Days versus hours for one workload and size."""
     assumptions = report.assumptions
     name = cells.group_name(group, report.groups)
-    title = f"Days versus hours: {name}, {assumptions.dataset.sized_title}, {group.epochs:,} epochs"
+    title = f"Days versus hours: {name}, {assumptions.dataset.sized_title}, {plural(group.epochs, 'epoch')}"
     columns = (
         "device",
         "setting",

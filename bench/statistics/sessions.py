@@ -27,7 +27,7 @@ def predicted(base: Sequence[float], candidate: Sequence[float], level: float, p
     if len(base) < FEWEST_SESSIONS:
         raise NoFigure(
             f"the baseline holds {len(base)} session{'' if len(base) == 1 else 's'}; how sessions differ can be told from "
-            f"{FEWEST_SESSIONS} or more: give --baseline a folder of records, or measure both side by side with --against"
+            f"{FEWEST_SESSIONS} or more: measure {FEWEST_SESSIONS - len(base)} more of the base, or both side by side with --against"
         )
     if not candidate:
         raise NoFigure("no session of the candidate")

@@ -26,6 +26,7 @@ from bench.report.charts.chart import (
 from bench.report.costs import cost, paid
 from bench.report.notes import labelled, row_labels
 from bench.text.sections import Table
+from bench.text.words import plural
 
 MOST_PIPELINES = 8
 
@@ -198,7 +199,7 @@ def subject(group: Group, assumptions: Assumptions) -> str:
     data = assumptions.dataset
     parts = [text for text in [network(group)] if text]
     parts.append(
-        f"{data.title}, {data.training_images:,} images to train on and {data.validation_images:,} to evaluate, {group.epochs:,} epochs"
+        f"{data.title}, {data.training_images:,} images to train on and {data.validation_images:,} to evaluate, {plural(group.epochs, 'epoch')}"
     )
     if assumptions.devices > 1:
         parts.append(

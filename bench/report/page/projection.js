@@ -445,7 +445,7 @@ const accelbench = (() => {
     });
     const name = group.name, title = datasetTitle(data, given);
     return {
-      title: `Days versus hours: ${name}, ${title}${title.includes(" images") ? "" : `, ${integer(given.images)} images`}, ${integer(epochs)} epochs`,
+      title: `Days versus hours: ${name}, ${title}${title.includes(" images") ? "" : `, ${integer(given.images)} images`}, ${plural(epochs, "epoch")}`,
       subject: subjectOf(data, group, given, epochs),
       sentence: [howLong(rows, reference !== null, group.count, given), whatItCosts(rows, given)].filter((text) => text !== "").join(" "),
       columns: [
@@ -546,7 +546,7 @@ const accelbench = (() => {
     const parts = group.network === "" ? [] : [group.network];
     parts.push(
       `${datasetTitle(data, given)}, ${integer(trainingImages(given))} images to train on and ${integer(validationImages(given))} to evaluate, ` +
-      `${integer(epochs)} epochs`);
+      `${plural(epochs, "epoch")}`);
     if (given.devices > 1) {
       parts.push(`${integer(given.devices)} devices of each kind together at a parallel efficiency of ${general(given.efficiency)}`);
     }
