@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from bench.machine.conditions import HOST
+from bench.machine.other_work import OtherWork, family_seconds
 from bench.record.schema import Case, Ceiling, Skip, Trial, like
 from bench.run.crew import run_at_once
 from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Skipped
@@ -88,20 +90,21 @@ class Runner:
                 continue
             known = CEILINGS.recall(self.plan.machine.fingerprint, key)
             if known is None or not all(0 < ceiling.rate < math.inf for ceiling in known):
-                known = self._ceiling(planned)
-                if known:  # nothing is kept of a failed measurement
-                    CEILINGS.remember(self.plan.machine.fingerprint, {key: known})
+                known = self._ceiling(planned, key)
             self.journal.add(Ceilings(key=key, ceilings=known))
 
-    def _ceiling(self, planned: PlannedCase) -> list[Ceiling]:
-        case = planned.case
+    def _ceiling(self, planned: PlannedCase, key: str) -> list[Ceiling]:
+        """Measure, and keep for later runs what was measured while nobody else used the machine: a ceiling that is too low would speak
+        against good figures for as long as it is remembered."""
+        case, outside = planned.case, OtherWork(own=family_seconds)
         title = f"ceiling {case.device} {case.precision}"
         job = MeasureCeiling(case=case, backend=planned.backend, workload=planned.workload)
         (outcome,) = self._work([self.launch(planned, job, f"ceiling-{case.backend}-{case.precision}")], title)
         if outcome.status != "ok":
             self.journal.add(Skipped(skip=Skip(what=title, reason=outcome.reason)))
             return []
-        return [
+        alone = not outside.busy() or planned.physical != HOST
+        found = [
             like(
                 Ceiling,
                 reached,
@@ -112,6 +115,11 @@ class Runner:
             )
             for reached in msgspec.json.decode(outcome.value, type=list[Reached])
         ]
+        if alone:
+            CEILINGS.remember(self.plan.machine.fingerprint, {key: found})
+        else:
+            self.progress.say("  other processes used this machine meanwhile: these ceilings are not kept for later runs")
+        return found
 
     def _pilot(self, index: int) -> None:
         """Where the pilot chooses the batch size, ways are searched at that size, and another way than the usual gets its own pilot."""
