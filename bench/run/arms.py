@@ -17,7 +17,7 @@ import msgspec
 from bench.errors import NotComparableError
 from bench.record.schema import Record
 from bench.run.crew import run_in_turns
-from bench.run.journal import Journal, Pilot
+from bench.run.journal import MOST_TRIES, Done, Journal, Pilot
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch
 from bench.run.progress import Progress
@@ -72,19 +72,32 @@ class Pairs:
         return [case for case in self.cases if len(self.pilots_of(case)) == 2]
 
     def measure(self, case: PairedCase, number: int) -> None:
-        """Measure one pair of a case, and write it into both journals."""
+        """Measure one pair of a case, and write it into both journals.
+
+        A pair of which a trial was disturbed is measured again, within limits: its other trial is then left out, since the two are
+        compared only where they took turns.
+        """
         blocks = self._blocks(case)
         sides = self.sides(case)
         if candidate_begins(self._seed, case.identity, number):
             sides.reverse()
         launches = [_launch(arm, index, number, blocks) for arm, index in sides]
-        self._progress.start(f"pair {number + 1} {case.label}", 0.0)
-        outcomes = run_in_turns(launches, self._progress.hear)
-        self._progress.finish()
-        for (arm, index), outcome in zip(sides, outcomes, strict=True):
-            if outcome.status != "ok":
-                self._progress.say(f"  {arm.name}: {outcome.status}: {outcome.reason}")
-            arm.runner.keep_trial([outcome], index, number)
+        for tries in range(1, MOST_TRIES + 1):
+            self._progress.start(f"pair {number + 1} {case.label}", 0.0)
+            outcomes = run_in_turns(launches, self._progress.hear)
+            self._progress.finish()
+            ended = list(zip(sides, outcomes, strict=True))
+            for (arm, _), outcome in ended:
+                if outcome.status != "ok":
+                    self._progress.say(f"  {arm.name}: {outcome.status}: {outcome.reason}")
+            pair = [(arm, arm.runner.finished([outcome], index, number)) for (arm, index), outcome in ended]
+            disturbed = [(arm, trial) for arm, trial in pair if trial.status == "disturbed"]
+            last = not disturbed or tries == MOST_TRIES
+            for arm, trial in pair if last else disturbed:
+                arm.runner.journal.add(Done(trial=trial))
+            if last:
+                break
+            self._progress.say(f"  measured again: {disturbed[0][1].reason}")
         self.seconds[case.identity] = sum(outcome.wall for outcome in outcomes) / 2
 
     def _blocks(self, case: PairedCase) -> Blocks:

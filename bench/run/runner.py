@@ -219,7 +219,11 @@ class Runner:
 
     def keep_trial(self, outcomes: Sequence[Outcome], index: int, number: int) -> None:
         """Put a finished trial, as its ranks ended, into the journal."""
-        self.journal.add(Done(trial=self._trial_of(outcomes, index, number, "trial")[0]))
+        self.journal.add(Done(trial=self.finished(outcomes, index, number)))
+
+    def finished(self, outcomes: Sequence[Outcome], index: int, number: int) -> Trial:
+        """The trial of a case whose ranks have ended so."""
+        return self._trial_of(outcomes, index, number, "trial")[0]
 
     def _job(self, case: Case, planned: PlannedCase, seed: int) -> Measure:
         folder = self.compiled

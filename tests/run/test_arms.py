@@ -6,10 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from bench.run import arms as arms_module
 from bench.run.arms import PairedCase, Pairs, candidate_begins
 from bench.run.progress import Progress
 from bench.worker.jobs import Blocks
+from tests.support import records as fake
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -44,3 +47,38 @@ def test_both_arms_make_as_many_blocks_and_an_even_number(samples, expected):
     for arms in ([arm(slower), arm(faster)], [arm(faster), arm(slower)]):
         blocks = Pairs(arms, Progress(0, quiet=True), 0)._blocks(case)
         assert (blocks.steps, blocks.warmup, blocks.samples) == (3, 3, expected)
+
+
+class Kept:
+    """As much of an arm's runner as measuring a pair takes; ``statuses`` are those of its trials, one for each time it is measured."""
+
+    def __init__(self, statuses: list[str]) -> None:
+        self.statuses, self.kept = list(statuses), []
+        self.journal = SimpleNamespace(add=lambda done: self.kept.append(done.trial.status))
+
+    def finished(self, outcomes: Any, index: int, number: int) -> Any:
+        trial = fake.record(wanted=[fake.Script(fake.train(), 20.0, trials=1)]).trials[-1]
+        return replace(trial, status=self.statuses.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "kept"),
+    [
+        (["ok"], ["ok"], (["ok"], ["ok"])),
+        (["disturbed", "ok"], ["ok", "ok"], (["disturbed", "ok"], ["ok"])),
+        (["ok"], ["invalid"], (["ok"], ["invalid"])),
+        (3 * ["disturbed"], 3 * ["ok"], (3 * ["disturbed"], ["ok"])),
+    ],
+)
+def test_a_disturbed_pair_is_measured_again_as_a_whole(monkeypatch, base, candidate, kept):
+    monkeypatch.setattr(arms_module, "_launch", lambda *_: None)
+    monkeypatch.setattr(arms_module, "shared_cases", lambda *_: [])
+    outcome = SimpleNamespace(status="ok", reason="", wall=1.0)
+    monkeypatch.setattr(arms_module, "run_in_turns", lambda *_: [outcome, outcome])
+    monkeypatch.setattr(Pairs, "_blocks", lambda *_: Blocks(steps=1, warmup=0, samples=2))
+    runners = [Kept(base), Kept(candidate)]
+    for runner in runners:
+        runner.plan = None
+    arms = [SimpleNamespace(name=name, runner=runner) for name, runner in zip(("base", "candidate"), runners, strict=True)]
+    Pairs(arms, Progress(0, quiet=True), 0).measure(PairedCase("identity", "label", 0, 0), 0)
+    assert tuple(runner.kept for runner in runners) == kept
