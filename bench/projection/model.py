@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from bench.projection.assumptions import Assumptions
 from bench.projection.draws import estimate, seconds_per_item
-from bench.statistics.rates import Estimate, LogRate
-from bench.statistics.ratios import are_paired, around
+from bench.statistics.rates import Estimate, LogRate, Place
+from bench.statistics.ratios import around, of_units, shared_units
 
 WEEK_HOURS = 168.0
 DAY_SECONDS = 86400.0
@@ -67,6 +67,12 @@ class MeasuredRates:
         infer = None if self.infer is None else _one(self.infer)
         decode = None if self.decode is None else replace(self.decode, log=_one(self.decode.log))
         return replace(self, train=_one(self.train), infer=infer, decode=decode)
+
+    def of_units(self, units: tuple[Place, ...]) -> MeasuredRates:
+        """The same as these of their units measured it, which all of its rates have."""
+        infer = None if self.infer is None else of_units(self.infer, units)
+        decode = None if self.decode is None else replace(self.decode, log=of_units(self.decode.log, units))
+        return replace(self, train=of_units(self.train, units), infer=infer, decode=decode)
 
     def of_unit(self, place: int) -> MeasuredRates:
         """The same as one of their units measured it, a round or a record; for rates that are of the same ones."""
@@ -173,19 +179,17 @@ def speed_up(
 ) -> tuple[Estimate, tuple[str, ...]]:
     """How many times faster the candidate finishes one training, and what had to be left out on both sides to be fair.
 
-    Where every rate of both sides is of the same rounds of one run, or of the same records, each of them gives a ratio of its own, and
+    Where all rates of both sides have rounds of one run, or records, in common, each of these gives a ratio of its own, and
     the interval is Student's t over their logarithms (``bench.statistics.ratios``): what hits a whole round cancels. Otherwise the
     interval comes from draws of all rates, as if they were independent.
     """
     sides, left_out = _alike(reference, candidate)
-    values = [_point_seconds(side, assumptions, epochs) for side in sides]
-    rounds = _rounds(sides)
-    if rounds:
-        logs = [
-            math.log(_point_seconds(one, assumptions, epochs) / _point_seconds(other, assumptions, epochs))
-            for one, other in rounds
-        ]
-        return around(values[0] / values[1], logs), left_out
+    paired = _paired(sides)
+    values = [_point_seconds(side, assumptions, epochs) for side in paired or sides]
+    if paired is not None:
+        rounds = [[side.of_unit(place) for side in paired] for place in range(len(paired[0].train.units))]
+        seconds = [[_point_seconds(side, assumptions, epochs) for side in each] for each in rounds]
+        return around(values[0] / values[1], [math.log(one / other) for one, other in seconds]), left_out
     draws = [_training_draws(side, assumptions, epochs) for side in sides]
     if draws[0] is None or draws[1] is None:
         return Estimate(values[0] / values[1]), left_out
@@ -197,13 +201,12 @@ def _point_seconds(measured: MeasuredRates, assumptions: Assumptions, epochs: in
     return sum(_parts(measured, assumptions, epochs, _Pace.of(measured, assumptions)).values())
 
 
-def _rounds(sides: tuple[MeasuredRates, MeasuredRates]) -> list[tuple[MeasuredRates, MeasuredRates]]:
-    """Both sides as each of their common rounds, or records, measured them; empty where their rates are not of the same ones."""
+def _paired(sides: tuple[MeasuredRates, MeasuredRates]) -> tuple[MeasuredRates, MeasuredRates] | None:
+    """Both sides in the rounds, or records, that all their rates have in common; None where those are too few."""
     decodes = [side.decode.log for side in sides if side.decode is not None]
     logs = [log for side in sides for log in (side.train, side.infer) if log is not None] + decodes
-    if not are_paired(*logs):
-        return []
-    return [(sides[0].of_unit(place), sides[1].of_unit(place)) for place in range(len(logs[0].units))]
+    units = shared_units(*logs)
+    return (sides[0].of_units(units), sides[1].of_units(units)) if units else None
 
 
 def _alike(

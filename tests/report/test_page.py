@@ -330,8 +330,13 @@ def scattered() -> list[Record]:
     ]
 
 
+def uneven() -> list[Record]:
+    """A run in which cases that scatter got more trials than others, some of which have too few to be paired."""
+    return [fake.record(wanted=[replace(script, trials=2 + place % 4) for place, script in enumerate(fake.scripts())])]
+
+
 @needs_browser
-@pytest.mark.parametrize("make", [two_machines, lacking, scattered])
+@pytest.mark.parametrize("make", [two_machines, lacking, scattered, uneven])
 def test_the_page_computes_what_the_command_line_computes(tab, tmp_path, make):
     records = make()
     (tmp_path / "page.html").write_text(page_of(records), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from bench.projection.assumptions import Assumptions
 from bench.projection.model import Decoding, MeasuredRates, speed_up
 from bench.statistics.rates import LogRate, log_rate, pooled_rate
-from bench.statistics.ratios import are_paired, around, ratio
+from bench.statistics.ratios import around, ratio, shared_units
 
 ROUNDS = [("r0", number) for number in range(5)]
 DRIFT = [0.0, 0.1, 0.2, 0.3, 0.4]
@@ -52,10 +53,26 @@ def test_records_pair_as_rounds_do():
 
 def test_rates_of_other_rounds_are_not_paired():
     three = pooled_rate(ROUNDS[:3], [1.0, 2.0, 3.0])
-    assert not are_paired(three, pooled_rate(ROUNDS[1:4], [1.0, 2.0, 3.0]))
-    assert not are_paired(three, log_rate([1.0, 2.0, 3.0]))
-    assert not are_paired(pooled_rate(ROUNDS[:1], [1.0]), pooled_rate(ROUNDS[:1], [1.0]))
+    assert not shared_units(three, pooled_rate(ROUNDS[1:4], [1.0, 2.0, 3.0])), "two common rounds are too few"
+    assert not shared_units(three, log_rate([1.0, 2.0, 3.0]))
+    assert not shared_units(pooled_rate(ROUNDS[:1], [1.0]), pooled_rate(ROUNDS[:1], [1.0]))
+    twice = pooled_rate([*ROUNDS[:4], ROUNDS[3]], [1.0, 2.0, 3.0, 4.0, 5.0])
+    assert not shared_units(twice, pooled_rate(ROUNDS[:4], [1.0, 2.0, 3.0, 4.0])), "rounds of two sessions have one number"
     assert ratio(three, log_rate([1.0])).factor.low is None
+
+
+def test_rounds_that_only_one_side_has_say_nothing_of_a_ratio():
+    """As in a run that adds trials to the cases that scatter: its later rounds, by which the machine has slowed down, have no partner."""
+    slow, quick = drifting(-4.0, 1), drifting(-5.0, 2, ROUNDS[:3])
+    found, alike = ratio(slow, quick), ratio(drifting(-4.0, 1), drifting(-5.0, 2))
+    assert (found.paired, found.n) == ("rounds", 3)
+    assert found.factor.value == pytest.approx(alike.factor.value, rel=0.02)
+    assert math.exp(slow.mean - quick.mean) > 1.05 * alike.factor.value
+    fewer = {"infer": drifting(-7.0, 4, ROUNDS[:3])}
+    all_fewer = [rates(level, seed).of_units(tuple(ROUNDS[:3])) for level, seed in ((-4.0, 1), (-6.0, 3))]
+    factor, _ = speed_up(rates(-4.0, 1), rates(-6.0, 3, **fewer), Assumptions(), 24)
+    expected, _ = speed_up(*all_fewer, Assumptions(), 24)
+    assert dataclasses.astuple(factor) == pytest.approx(dataclasses.astuple(expected))
 
 
 def test_paired_ratios_cover_the_truth_as_often_as_they_say():

@@ -7,7 +7,6 @@ same table of cases.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, ne
 from bench.report.costs import price_source
 from bench.report.headline import setting_cell
 from bench.report.notes import interval_line, missing, row_labels, row_suffixes
-from bench.statistics.rates import CONFIDENCE, LogRate, t_quantile
+from bench.statistics.rates import CONFIDENCE, LogRate, Place, t_quantile
 from bench.text.words import clean
 
 Fields = dict[str, Any]
@@ -35,9 +34,10 @@ def payload(report: Report) -> Fields:
     """Plain data for the script."""
     groups = [_group(group, report) for group in report.groups]
     degrees = sorted({rate["df"] for group in groups for rate in _rates(group) if rate["error"] is not None})
-    rounds = _rounds(groups)
+    rounds, units = _rounds(groups), _units(groups)
     return {
         "rounds": rounds,
+        "units": units,
         "assumptions": _assumptions(report.assumptions, report.groups),
         "datasets": [
             {
@@ -102,6 +102,17 @@ def _rounds(groups: Sequence[Fields]) -> list[list[float]]:
     return [[float(f"{value:.10g}") for value in values] for values in places]
 
 
+def _units(groups: Sequence[Fields]) -> list[list[int]]:
+    """The rounds or records that rates are of, numbered, each list once; in the rates stands its place instead. Empty: not to be paired."""
+    numbers: dict[Place, int] = {}
+    places: dict[tuple[Place, ...], int] = {}
+    for group in groups:
+        for rate in _rates(group):
+            units = rate["units"] if len(set(rate["units"])) == len(rate["units"]) else ()
+            rate["units"] = places.setdefault(units, len(places))
+    return [[numbers.setdefault(unit, len(numbers)) for unit in units] for units in places]
+
+
 def _group(group: Group, report: Report) -> Fields:
     labels, suffixes = row_labels(group), row_suffixes(group)
     return {
@@ -162,7 +173,7 @@ def _measured(found: MeasuredRates) -> Fields:
         "inferStartUp": found.infer_start_up,
         "inferReady": found.infer_ready,
         "sharesCores": found.shares_cores,
-        "watts": None if found.watts is None else {**_log(found.watts), "values": ()},
+        "watts": None if found.watts is None else {**_log(found.watts), "units": (), "values": ()},
     }
 
 
@@ -172,13 +183,6 @@ def _log(found: LogRate) -> Fields:
         "error": found.standard_error,
         "df": found.degrees_of_freedom,
         "seed": seed_of(found),
-        "units": _units(found),
+        "units": found.units if len(found.units) > 1 else (),
         "values": found.values if len(found.units) > 1 else (),
     }
-
-
-def _units(found: LogRate) -> int:
-    """A number that is equal for rates of the same rounds or records, and 0 for a single one; a script's numbers hold 48 bits."""
-    if len(found.units) < 2:
-        return 0
-    return int.from_bytes(hashlib.sha256(repr(found.units).encode("utf-8", "surrogatepass")).digest()[:6], "big")

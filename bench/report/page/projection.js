@@ -4,7 +4,7 @@
 
 const accelbench = (() => {
   const NO_BREAK = "\u00a0", UNKNOWN = "–";
-  const YEAR_DAYS = 365.25, LARGEST_LOG = 200, LARGEST_EXPONENT = 700;
+  const YEAR_DAYS = 365.25, LARGEST_LOG = 200, LARGEST_EXPONENT = 700, FEWEST_SHARED = 3;
 
   // ---- numbers as people read them -----------------------------------------------------------------------------------
 
@@ -313,14 +313,26 @@ const accelbench = (() => {
     return { sides: [without(reference), without(candidate)], leftOut };
   }
 
-  /* Both sides as each of their common rounds, or records, measured them; none where their rates are not of the same ones. */
+  /* The rounds, or records, that all rates have in common; none where they are too few. */
+  function sharedUnits(data, logs) {
+    const [first, ...others] = logs.map((log) => data.units[log.units]);
+    const common = first.filter((unit) => others.every((units) => units.includes(unit)));
+    const all = [first, ...others].every((units) => units.length === common.length);
+    return common.length >= (all ? 2 : FEWEST_SHARED) ? common : [];
+  }
+
+  /* Both sides in the rounds that they have in common: over all of these, and as each of them measured it. */
   function roundsOf(data, sides) {
     const logs = sides.flatMap((side) => [side.train, side.infer, side.decode]).filter((log) => log !== null);
-    if (logs.some((log) => log.units === 0 || log.units !== logs[0].units)) return [];
-    const alone = (log, place) => (log === null ? null : { ...log, mean: data.rounds[log.values][place] });
-    return data.rounds[logs[0].values].map((_, place) => sides.map((side) => ({
-      ...side, train: alone(side.train, place), infer: alone(side.infer, place), decode: alone(side.decode, place),
-    })));
+    const units = sharedUnits(data, logs);
+    const known = (log, unit) => data.rounds[log.values][data.units[log.units].indexOf(unit)];
+    const mean = (log) => (units.length === data.units[log.units].length ? log.mean : sum(units.map((unit) => known(log, unit))) / units.length);
+    const as = (side, value) => {
+      const one = (log) => (log === null ? null : { ...log, mean: value(log) });
+      return { ...side, train: one(side.train), infer: one(side.infer), decode: one(side.decode) };
+    };
+    return { over: units.length ? sides.map((side) => as(side, mean)) : sides,
+      each: units.map((unit) => sides.map((side) => as(side, (log) => known(log, unit)))) };
   }
 
   /* A ratio with Student's interval over the logarithms of its pairs. */
@@ -333,9 +345,9 @@ const accelbench = (() => {
 
   function speedUp(data, reference, candidate, given, epochs) {
     const { sides, leftOut } = alike(reference, candidate);
-    const seconds = (side) => sum(partsOf(side, given, epochs)), [slow, quick] = sides.map(seconds), rounds = roundsOf(data, sides);
-    if (rounds.length) {
-      return { factor: around(data, slow / quick, rounds.map(([one, other]) => Math.log(seconds(one) / seconds(other)))), leftOut };
+    const seconds = (side) => sum(partsOf(side, given, epochs)), rounds = roundsOf(data, sides), [slow, quick] = rounds.over.map(seconds);
+    if (rounds.each.length) {
+      return { factor: around(data, slow / quick, rounds.each.map(([one, other]) => Math.log(seconds(one) / seconds(other)))), leftOut };
     }
     const [above, below] = sides.map((side) => trainingDraws(data, side, given, epochs));
     const draws = above === null || below === null ? null : above.map((value, place) => value / below[place]);
