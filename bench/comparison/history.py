@@ -80,10 +80,12 @@ class Line:
 def history(records: Sequence[Record]) -> list[Line]:
     """Lines in order of their labels. A change of less than what is tolerated is no change.
 
-    Records that ``bench check`` made are left out: half of them are of older code, and all are timed in turns.
+    Records that ``bench check`` made are left out: half of them are of older code, and all are timed in turns. So are those that another
+    one extends, whose trials stand in it.
     """
     series: dict[tuple[str, tuple[str, ...], str], tuple[str, list[Point]]] = {}
-    own = [record for record in records if CHECK not in record.labels]
+    extended = {known.id for record in records for known in record.extends}
+    own = [record for record in records if CHECK not in record.labels and record.id not in extended]
     for record in sorted(own, key=lambda record: (record.created, record.id)):
         for index, case in enumerate(record.cases):
             trials = usable(trials_of(record.trials, index)).trials

@@ -197,7 +197,7 @@ class More(NamedTuple):
     rounds: int | None = (
         None  # that every case takes part in; None: as many as were planned, or none where ``within`` is wished for
     )
-    within: float | None = None  # as in ``Wishes``; None: as the run had it
+    within: float | None = None  # as in ``Wishes``; None: as the run had it, or none where ``rounds`` says how many
 
 
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | None = None) -> Record:
@@ -247,7 +247,7 @@ def resume_run(
 
 def _extended(plan: Plan, journal: Journal, more: More, judge: Judge) -> Plan:
     """The plan of a run that goes on where a complete one ended. Raises UsageError where it would add nothing, or too much."""
-    within = plan.within if more.within is None else more.within
+    within = more.within if more.within is not None else plan.within if more.rounds is None else 0.0
     rounds = more.rounds if more.rounds is not None else 0 if within else plan.trials - plan.begins
     begins = 1 + max(trial.number for trial in journal.trials)
     if begins + rounds > MOST_TRIALS:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bench.comparison.history import history
-from bench.record.schema import Record
+from bench.record.schema import Extended, Record
 from bench.statistics.pairs import Verdict
 from tests.support import records as fake
 
@@ -56,6 +56,13 @@ def test_records_that_a_check_made_are_no_part_of_history():
     (line,) = history([*series([100.0] * 8), *labelled])
     assert len(line.points) == 8
     assert line.changes == ()
+
+
+def test_a_record_that_another_one_extends_is_no_point_of_its_own():
+    first, *others = series([100.0] * 8)
+    longer = msgspec.structs.replace(others[0], extends=[Extended(id=first.id, created=first.created)])
+    (line,) = history([first, longer, *others[1:]])
+    assert len(line.points) == 7
 
 
 def test_noise_is_no_change():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from msgspec import structs
 
 from bench.analysis.build import build
 from bench.durations import duration
-from bench.record.figures import trials_of
+from bench.record.figures import standing, trials_of
 from bench.record.files import read_record
 from bench.record.plausible import sentences
 from bench.record.schema import Check, Extended, Record, Trial
@@ -35,6 +36,11 @@ def numbers(record: Record) -> list[int]:
     return sorted(trial.number for trial in record.trials if trial.role == "trial")
 
 
+def proven(record: Record) -> int:
+    """How many trials give a figure; what is disturbed on a busy machine does not, and another one takes its place."""
+    return sum(trial.role == "trial" and standing(trial) == "proven" for trial in record.trials)
+
+
 def until(trials: int):
     """A rule that asks for so many trials, and remembers the wishes that it was told."""
     wishes: list[float] = []
@@ -50,26 +56,30 @@ def test_trials_are_added_until_narrow_enough_and_the_run_can_be_extended(tmp_pa
     is_wide, wishes = until(2)
     monkeypatch.setattr(stopping, "is_wide", is_wide)
     done = bench([*(word for word in TRAIN if word != "--quiet"), "--trials", "1", "--within", "5%"], tmp_path, site)
-    assert done.returncode == 0, done.stderr
-    assert "[3/3+]" in done.stderr
+    assert done.returncode in {0, 6}, done.stderr  # 6: others used the machine, and a trial was disturbed
+    assert re.search(r"\[3/\d\+\] trial 2", done.stderr)
     first, record = the_run(tmp_path), the_record(tmp_path)
-    assert (numbers(record), record.within, record.complete, set(wishes)) == ([0, 1], 5.0, True, {5.0})
+    assert (proven(record), record.within, record.complete, set(wishes)) == (2, 5.0, True, {5.0})
     done = bench(["run", "--resume", str(first)], tmp_path, site)
     assert done.returncode == 2
     assert "would become narrower than ± 5 % by more trials" in done.stderr
     assert the_run(tmp_path) == first
     is_wide, wishes = until(4)
     monkeypatch.setattr(stopping, "is_wide", is_wide)
-    done = bench(["run", "--resume", str(first), "--within", "2.5", "--trials", "1", "--quiet"], tmp_path, site)
-    assert done.returncode == 0, done.stderr
+    bench(["run", "--resume", str(first), "--within", "2.5", "--trials", "1", "--quiet"], tmp_path, site)
     (second,) = (folder for folder in first.parent.iterdir() if folder != first)
     longer = read_record(second)
-    assert (numbers(longer), longer.within, set(wishes)) == ([0, 1, 2, 3], 2.5, {2.5})
+    assert (proven(longer), longer.within, set(wishes)) == (4, 2.5, {2.5})
+    assert longer.trials[: len(record.trials)] == record.trials
     assert [known.id for known in longer.extends] == [record.id]
     assert sentences(longer) == []
+    bench(["run", "--resume", str(first), "--trials", "1", "--quiet"], tmp_path, site)
+    (third,) = (folder for folder in first.parent.iterdir() if folder not in {first, second})
+    fixed = read_record(third)
+    assert (numbers(fixed)[-1], fixed.within) == (numbers(record)[-1] + 1, 0.0), "the number of trials is what was asked for"
     done = bench(["run", "--resume", str(second), "--trials", "10000"], tmp_path, site)
     assert done.returncode == 2
-    assert "4 rounds and 10000 more are not possible" in done.stderr
+    assert re.search(r"\d+ rounds and 10000 more are not possible", done.stderr)
 
 
 def test_time_that_is_up_after_the_planned_rounds_is_a_normal_end(tmp_path, site):
