@@ -98,7 +98,9 @@ def test_the_unit_of_pooled_records_is_the_record():
 
 def test_a_record_with_a_pilot_alone_is_no_record_of_the_rate():
     whole = fake.record("whole", [TRAIN])
-    cut = replace(fake.record("cut", [TRAIN], seed=1), trials=[t for t in whole.trials if t.role == "pilot"], complete=False)
+    cut = msgspec.structs.replace(
+        fake.record("cut", [TRAIN], seed=1), trials=[t for t in whole.trials if t.role == "pilot"], complete=False
+    )
     case = only(build([whole, cut]))
     assert (case.trials, case.records, case.log.over) == (5, 1, "trials")
 

@@ -74,7 +74,9 @@ def test_each_alternative_is_named(name: str, precision: str):
     assert np.abs(found - truth).max() > 1e-9, "the alternative changes something here"
     said = likely_convention(original, found, precision)
     small = name.startswith("BatchNorm epsilon") and precision == "fp32" and np.abs(found - truth).max() < 1e-4
-    assert small or said.endswith(f"those of: {name}")
+    # Exchanged in the images or in the kernels, the numbers are the same but for rounding.
+    alike = name.replace("in the images", "in the kernels")
+    assert small or said.endswith((f"those of: {name}", f"those of: {alike}"))
 
 
 def test_an_honest_predictor_is_not_named():
