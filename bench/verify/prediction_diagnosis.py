@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 NEARER = 4.0
 """A convention is named where the numbers lie so many times nearer to it than to the truth, and no further than rounding may go."""
 
+SAME = 64 * float(np.finfo(np.float64).eps)
+"""Conventions whose probabilities differ by no more are one function, as height and width exchanged in the images or in the kernels where
+the network ends in a global pooling: all of them are named."""
+
 ALIKE = 0.8
 """Rounding to a lower precision is named where what a model of it does to the predictions correlates so far with what was found."""
 
@@ -105,9 +109,11 @@ def likely_convention(original: Inference, found: NDArray[np.floating], precisio
     strayed = _distance(answers, truth)
     if strayed <= allowed:
         return ""
-    best, name = min((_distance(answers, changed.answer()), name) for name, changed in _alternatives(original))
-    if best <= min(allowed, strayed / NEARER):
-        return f"the numbers are {'exactly ' if precision == 'float64' else ''}those of: {name}"
+    theirs = {name: changed.answer() for name, changed in _alternatives(original)}
+    nearest = min(theirs.values(), key=lambda other: _distance(answers, other))
+    if _distance(answers, nearest) <= min(allowed, strayed / NEARER):
+        names = ", or of: ".join(name for name, other in theirs.items() if _distance(other, nearest) <= SAME)
+        return f"the numbers are {'exactly ' if precision == 'float64' else ''}those of: {names}"
     if precision == "float64" and strayed <= _allowed(original, truth, "fp32"):
         return "the numbers stray no further than fp32 does: some arithmetic, or a constant, is not in float64"
     return _likely_rounding(original, answers - truth, truth, precision)
