@@ -387,7 +387,9 @@ def test_the_check_says_what_rounding_drowns():
     workload = replace(deep(30), optimizer=OPTIMIZERS["AdamW"])
     check = check_updates(workload, walk(workload, 3, honest, rounding("bf16")), "bf16")
     assert check.passed
-    assert re.fullmatch(r"rounding drowns the gradients of [4-7]\d of 95 tensors, which are not judged", check.detail)
+    assert re.fullmatch(
+        r"rounding drowns the gradients of (5[5-9]|6[0-7]) of 95 tensors, which are not judged", check.detail
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
