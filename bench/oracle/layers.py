@@ -61,9 +61,8 @@ def _padded(x: Array, padding: int, value: float) -> Array:
 
 def _sum(one: Array, other: Array) -> Array:
     """The sum of products over all axes but the channels', (channels,)."""
-    if one.ndim == 2:
-        return np.asarray(np.einsum("nc,nc->c", one, other))
-    one, other = (np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1, x.shape[1]) for x in (one, other))
+    if one.ndim == 4:
+        one, other = (channels_last(x).reshape(-1, x.shape[1]) for x in (one, other))
     return np.asarray(np.einsum("nc,nc->c", one, other))
 
 
@@ -152,8 +151,7 @@ def _(layer: BatchNorm, path: str, x: Array, state: Pass) -> tuple[Array, Backwa
     else:
         centred, variance = x - tensor("running_mean"), tensor("running_var")
     scale = 1.0 / np.sqrt(variance + layer.epsilon)
-    normal = centred
-    normal *= scale
+    normal = np.multiply(centred, scale, out=centred)
     weight = tensor("weight")
 
     def backward(dy: Array) -> Array:
