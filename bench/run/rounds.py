@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 
 from bench.errors import NoFigure
 from bench.record.figures import figure, standing, trials_of
@@ -18,8 +17,8 @@ Judge = Callable[[Sequence[float], float], bool]
 
 
 def round_orders(cases: int, seed: int) -> Iterator[list[int]]:
-    """Yield the cases of one round after the other, without end: each two rounds in an order of their own, the second of them in
-    reverse, so that over both of them every case comes as late as any other."""
+    """Yield the cases of one round after the other, without end: every case once, so that drift hits all cases alike. Each two rounds have
+    an order of their own, the second of them in reverse, so that over both of them every case comes as late as any other."""
     rng = random.Random(seed)
     order = list(range(cases))
     while True:
@@ -27,13 +26,6 @@ def round_orders(cases: int, seed: int) -> Iterator[list[int]]:
         yield list(order)
         order.reverse()
         yield list(order)
-
-
-def trial_order(cases: int, trials: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Yield case and number of each trial: every case once per round, so that drift hits all cases alike."""
-    for number, order in enumerate(islice(round_orders(cases, seed), trials)):
-        for index in order:
-            yield index, number
 
 
 def ready(plan: Plan, journal: Journal, index: int) -> bool:
