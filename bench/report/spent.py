@@ -9,7 +9,7 @@ from bench.record.figures import stages, steady_samples
 from bench.record.schema import Record, Trial
 from bench.text.sections import Section, Table
 
-TIMED, PROOF, REST = "timed samples", "proof", "ceilings, searches, images and seal"
+TIMED, PROOF, REST = "timed samples", "proof", "the rest: ceilings, searches, images, pauses"
 
 _STAGES = {  # of a worker: what it is for
     "import": "import",
@@ -26,7 +26,8 @@ def time_spent(record: Record) -> dict[str, float]:
     """Seconds of a finished run by what they were for; they add up to the run's.
 
     Timed samples are those that a rate is computed from: of trials, after warm-up. Warm-up is the rest of the stage that is timed. What
-    lies between a worker's stages and its process's beginning and end counts as processes.
+    lies between a worker's stages and its process's beginning and end counts as processes. Trials of a record that this one extends count
+    nowhere.
     """
     seconds = _run_seconds(record)
     spent: dict[str, float] = {}
@@ -34,7 +35,7 @@ def time_spent(record: Record) -> dict[str, float]:
     def add(what: str, more: float) -> None:
         spent[what] = spent.get(what, 0.0) + more
 
-    for trial in record.trials:
+    for trial in _own(record):
         if trial.role == "pilot":
             add("pilots", trial.wall)
             continue
@@ -54,6 +55,14 @@ def _of_trial(trial: Trial) -> Iterable[tuple[str, float]]:
     yield "processes", max(trial.wall - sum(known.values()), 0.0)
 
 
+def _own(record: Record) -> list[Trial]:
+    """The trials that the run made itself."""
+    if not record.extends:
+        return record.trials
+    begun = datetime.fromisoformat(record.created)
+    return [trial for trial in record.trials if datetime.fromisoformat(trial.started) >= begun]
+
+
 def _run_seconds(record: Record) -> float:
     begun, ended = (datetime.fromisoformat(moment) for moment in (record.created, record.finished))
     return (ended - begun).total_seconds()
@@ -65,7 +74,7 @@ def spent_section(record: Record) -> Section:
     whole = sum(spent.values()) or 1.0
     rows = tuple((what, f"{seconds:.1f} s", f"{100 * seconds / whole:.0f} %") for what, seconds in spent.items())
     table = Table(("what", "time", "share"), rows, frozenset({1, 2}))
-    trials = sum(trial.role == "trial" for trial in record.trials)
+    trials = sum(trial.role == "trial" for trial in _own(record))
     return Section(
         "Where the time went", table, (f"{whole:.0f} s in all, for {trials} trials of {len(record.cases)} cases.",)
     )

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bench.record.figures import steady_samples
+from bench.record.schema import Extended
 from bench.report.spent import PROOF, REST, TIMED, spent_section, time_spent
 from tests.support.records import record
 
@@ -27,6 +28,13 @@ def test_every_second_of_a_run_is_for_something():
     assert spent.get("pilots", 0.0) == pytest.approx(310.0 * (len(trials) - len(counted)))
     assert spent[REST] == pytest.approx(max(3600.0 - sum(value for name, value in spent.items() if name != REST), 0.0))
     assert list(spent.values()) == sorted(spent.values(), reverse=True)
+
+
+def test_trials_of_an_extended_record_count_nowhere():
+    made = replace(record(), finished="2026-11-28T11:00:00+00:00", extends=[Extended(id="before", created=record().created)])
+    later = [t for t in made.trials if t.started >= "2026-11-28"]
+    assert not later, "all of its trials were made before"
+    assert time_spent(replace(made, created="2026-11-28T10:00:00+00:00")) == {REST: 3600.0}
 
 
 def test_the_table_says_how_long_the_run_took_and_for_how_many_trials():
