@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 from bench.precisions import PRECISIONS
+from bench.recipes import SHARES, VIEWS
 from bench.spec import CrossEntropy, Network, Optimizer, Weights
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRECISIONS",
+    "SHARES",
     "TEST",
     "TRAIN",
     "VALIDATION",
@@ -222,7 +224,7 @@ class ImageSet:
     height: int
     width: int
     labels: NDArray[np.int32] | None  # (count,); None: unlabelled, good for speed only
-    split: NDArray[np.uint8]  # (count,) of TRAIN, VALIDATION, TEST
+    split: NDArray[np.uint8]  # (count,) of TRAIN, VALIDATION, TEST; by SHARES where the data bring no split of their own
     description: str  # for people; names no image and no path
     fingerprint: str  # changes when the images or their labels do
     read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # indices (n,) to images (n, height, width, 3)
@@ -259,7 +261,7 @@ class Recipe:
     shift: int = 0  # each image moved by up to so many pixels either way, what enters mirrored at its edge
     averaging: float = 0.0  # decay of the weights' moving average, taken eight times an epoch; 0: none
     views: int = (
-        4  # of each image, whose predictions are averaged: its mirror images, and with 8 also those of its transpose
+        VIEWS  # of each image, whose predictions are averaged: 4, its mirror images, or 8, also those of its transpose
     )
     targets: Mapping[str, float] = field(default_factory=dict)
     synthetic_targets: Mapping[str, float] = field(default_factory=dict)  # on the workload's own synthetic images

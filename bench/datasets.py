@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bench.errors import UsageError
+from bench.recipes import SHARES
 
-VALIDATION_SHARE = 0.2
 _MOST_IMAGES = 10**15
 _LEAST_MEGAPIXELS = 1e-6
 _MOST_MEGAPIXELS = 1e6
@@ -23,7 +24,7 @@ class Dataset:
     source: str
     assumed: str = ""  # what of this is not from the source
     hypothetical: bool = False
-    validation: int | None = None  # how many of the images are for validation, where it is known
+    parts: tuple[int, int, int] | None = None  # training, validation and test images, where they are known
 
     @property
     def sized_title(self) -> str:
@@ -40,15 +41,23 @@ class Dataset:
 
     @property
     def validation_images(self) -> int:
-        """N_val: a fifth of the images, rounded, unless it is known; they are evaluated after every epoch."""
-        if self.validation is not None:
-            return self.validation
-        return min(round(self.images * VALIDATION_SHARE), self.images - 1)
+        """N_val: evaluated after every epoch; their share as ``bench train`` splits images, unless they are known."""
+        return _share(self.images, SHARES[1]) if self.parts is None else self.parts[1]
+
+    @property
+    def test_images(self) -> int:
+        """N_test: evaluated once, after the last epoch."""
+        return _share(self.images, SHARES[2]) if self.parts is None else self.parts[2]
 
     @property
     def training_images(self) -> int:
-        """N: the rest, seen once per epoch."""
-        return self.images - self.validation_images
+        """N: the rest, at least one; seen once per epoch."""
+        return self.images - self.validation_images - self.test_images
+
+
+def _share(images: int, share: float) -> int:
+    """Return so much of the images, halves rounded up, as the page's script rounds them."""
+    return math.floor(images * share + 0.5)
 
 
 _ARCHIVE_MEGAPIXELS = 600 * 450 / 1e6

@@ -1,11 +1,14 @@
 """Presets of the projection."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bench.datasets import DATASETS, DEFAULT, adapted, find_dataset
 from bench.errors import UsageError
+from workloads.images.split import split_by
 
 
 def test_the_presets_are_what_their_sources_say():
@@ -40,12 +43,24 @@ def test_a_name_like_no_other_lists_them_all():
         find_dataset("xyz")
 
 
-def test_every_image_either_trains_or_validates():
+def test_every_image_trains_validates_or_tests():
     for images in (1, 2, 3, 5, 10_015):
         data = adapted(DEFAULT, images=images)
-        assert data.training_images + data.validation_images == images
+        assert data.training_images + data.validation_images + data.test_images == images
         assert data.training_images >= 1
-    assert (DEFAULT.training_images, DEFAULT.validation_images) == (8_012, 2_003)
+    assert (DEFAULT.training_images, DEFAULT.validation_images, DEFAULT.test_images) == (7_010, 1_002, 2_003)
+
+
+def test_the_parts_are_as_large_as_the_tools_own_split_makes_them():
+    split = split_by(f"image {index}" for index in range(20_000))
+    data = adapted(DEFAULT, images=20_000)
+    expected = [data.training_images, data.validation_images, data.test_images]
+    assert np.bincount(split).tolist() == pytest.approx(expected, abs=300)  # four and a half deviations of the largest
+
+
+def test_parts_that_are_known_are_taken_as_they_are():
+    data = replace(DEFAULT, images=60, parts=(30, 20, 10))
+    assert (data.training_images, data.validation_images, data.test_images) == (30, 20, 10)
 
 
 def test_what_the_user_changes_is_said():

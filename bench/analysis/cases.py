@@ -91,6 +91,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         of_copying=of_copying,
         compile_seconds=compile_seconds,
         start_up=sum(_mean(tally.stages.get(name, [])) for name in _START_UP) + (compile_seconds or 0.0),
+        augment=_augment(tally),
         ready=_mean(tally.stages.get("build", [])) + _mean(tally.stages.get("compile", [])),
         cold_extra=max(0.0, (compile_seconds or 0.0) - _mean(tally.stages.get("compile", []))),
         host_memory=tally.host_memory,
@@ -112,6 +113,12 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         wall_seconds=median(figure.wall for figure in used) if used else 0.0,
         within=tally.within,
     )
+
+
+def _augment(tally: Tally) -> float | None:
+    """Return the seconds that a training's host takes to change one image."""
+    found = tally.stages.get("augment", [])
+    return _mean(found) / tally.key.batch_size if found and tally.key.batch_size > 0 else None
 
 
 def _used(tally: Tally) -> tuple[list[Figure], bool]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.projection.assumptions import Assumptions
-from bench.projection.model import BreakEven, MeasuredRates, Projection
+from bench.projection.counted import MeasuredRates
+from bench.projection.model import BreakEven, Projection
 from bench.projection.prices import Price
+from bench.recipes import VIEWS
 from bench.record.scenarios import Scenario, scenario
 from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Machine, WorkloadFacts
 from bench.statistics.rates import Estimate, LogRate, Percentile, Place
@@ -144,6 +146,7 @@ class MeasuredCase:
     disturbed: int = 0  # of the trials that the rate is of, those that something disturbed
     disturbances: tuple[str, ...] = ()  # of the first of them, a sentence each
     slowing: int = 0  # of the trials that the rate is of, those that became slower to their end
+    augment: float | None = None  # seconds to change one image for a whole training; None where it was not measured
     steady_seconds: float = 0.0  # of steady samples in a trial, the median over those that the rate is of
     wall_seconds: float = 0.0  # of a whole trial, the same median
     within: float = 0.0  # the half-width until which trials were added, in percent; 0: none was wished for
@@ -213,6 +216,8 @@ class Group:
     epochs: int
     rows: tuple[Row, ...]
     reference: Row | None
+    views: int = VIEWS  # of each image in an evaluation
+    views_known: bool = True  # False: no record says so, and the usual number is assumed
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,10 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
                 [f"{name}={value}" for name, value in sorted(case.options.items())] + [text for text in [goal(case)] if text]
             ),
         )
-        found.append(pooled.tallies.setdefault(key, Tally(key, case, facts, device)))
+        tally = pooled.tallies.setdefault(key, Tally(key, case, facts, device))
+        if facts is not None and (tally.facts is None or not tally.facts.views):
+            tally.facts = facts  # an older record knows less
+        found.append(tally)
     return found
 
 

@@ -9,8 +9,10 @@ from itertools import groupby
 from bench.analysis.model import Group, MeasuredCase, Row, Setting, SpeedUp
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
-from bench.projection.model import Decoding, MeasuredRates, break_even, project, speed_up
+from bench.projection.counted import Batches, Decoding, MeasuredRates
+from bench.projection.model import break_even, project, speed_up
 from bench.projection.prices import find_price
+from bench.recipes import VIEWS, evaluation_batch, views_of
 from bench.record.schema import Machine
 from bench.text.words import clean
 
@@ -30,9 +32,11 @@ def groups(
         if epochs < 1:
             continue  # nothing says how long a training is
         partners = [case for case in cases if (case.key.workload, case.key.size) == (workload, size) and case.valid]
-        rows = _rows(trains, partners, machines, synthetic, assumptions, epochs)
+        known = next((case.facts.views for case in trains if case.facts is not None and case.facts.views > 0), 0)
+        views = known or (VIEWS if facts is None else views_of(VIEWS, facts.height, facts.width))
+        rows = _rows(trains, partners, machines, synthetic, assumptions, epochs, views)
         if rows:
-            found.append(Group(workload, size, digest, epochs, tuple(rows), None))
+            found.append(Group(workload, size, digest, epochs, tuple(rows), None, views, known > 0))
     return tuple(_referred(group, assumptions) for group in _checked(found, assumptions))
 
 
@@ -51,6 +55,7 @@ def _rows(
     synthetic: set[str],
     assumptions: Assumptions,
     epochs: int,
+    views: int,
 ) -> list[Row]:
     """A row per device, its settings projected, the fastest first."""
     infers: dict[tuple[object, ...], list[MeasuredCase]] = {}
@@ -68,7 +73,7 @@ def _rows(
                 continue  # whether it shares the host's cores is unknown
             infer = _infer(train, infers.get((*_device_key(train), train.key.digest), ()))
             decode = _decode(train, decodes.get(train.key.machine, ()), synthetic)
-            settings.append(_setting(train, infer, decode, assumptions, epochs))
+            settings.append(_setting(train, infer, decode, assumptions, epochs, views))
         if settings:
             settings.sort(key=lambda setting: _speed(setting.train), reverse=True)
             row = Row(machines[settings[0].train.key.machine], tuple(settings), None, False)
@@ -106,6 +111,7 @@ def _setting(
     decode: MeasuredCase | None,
     assumptions: Assumptions,
     epochs: int,
+    views: int,
 ) -> Setting:
     assert train.log is not None
     measured = MeasuredRates(
@@ -117,6 +123,8 @@ def _setting(
         shares_cores=train.shares_cores,
         infer_ready=0.0 if infer is None else infer.ready,
         watts=None if train.power is None else train.power.draw,
+        augment=train.augment,
+        batches=Batches(max(train.key.batch_size, 1), evaluation_batch(train.shares_cores), views),
     )
     return Setting(train, infer, decode, measured, project(measured, assumptions, epochs))
 

@@ -22,6 +22,7 @@ from bench.datasets import Dataset
 from bench.errors import NotComparableError
 from bench.projection.assumptions import Assumptions
 from bench.projection.model import Projection, project
+from bench.recipes import evaluation_batch
 from bench.record.figures import settled
 from bench.record.schema import Case, Forecast, Record
 from bench.run.crew import run_worker
@@ -35,7 +36,6 @@ from bench.run.seal import seal
 from bench.run.session import make_plan, prepare_plan, refuse_untrainable
 from bench.worker.answers import Prepared, Trained
 from bench.worker.jobs import Train
-from bench.worker.quality import DEVICE_BATCH, HOST_BATCH
 
 
 def forecasts(
@@ -89,7 +89,7 @@ def _with_evaluations(plan: Plan) -> Plan:
     for planned in plan.cases:
         case = planned.case
         if case.how.projected == "evaluation":
-            size = HOST_BATCH if kinds[case.backend, case.device] == "host" else DEVICE_BATCH
+            size = evaluation_batch(kinds[case.backend, case.device] == "host")
             case = msgspec.structs.replace(case, batch_size=size)
         if case.how.projected:
             cases.append(msgspec.structs.replace(planned, case=case, candidates=(), search=False))
@@ -102,18 +102,8 @@ def _held_to_account(index: int, runner: Runner, record: Record, epochs: int | N
     prepared = runner.prepared[f"{case.workload}-{case.size}"]
     epochs = epochs or prepared.workload.epochs
     trained = _train(planned, f"case{index:02d}-training", runner, prepared, epochs)
-    steps = trained.images // case.batch_size
-    evaluations = [other.case for other in runner.plan.cases if other.case.how.projected == "evaluation"]
-    batch = next(other.batch_size for other in evaluations if (other.backend, other.devices) == (case.backend, case.devices))
-    validation = -(-trained.validation_images // batch) * batch
-    work = Dataset(
-        "forecast",
-        "the images of this check",
-        steps * case.batch_size + validation,
-        1.0,
-        "measured here",
-        validation=validation,
-    )
+    parts = trained.images, trained.validation_images, trained.test_images
+    work = Dataset("forecast", "the images of this check", sum(parts), 1.0, "measured here", parts=parts)
     predicted = _predict(case, record, Assumptions(dataset=work, epochs=epochs), epochs).training
     return Forecast(
         case=index,
@@ -140,7 +130,7 @@ def _predict(case: Case, record: Record, assumptions: Assumptions, epochs: int) 
 
 
 def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, epochs: int) -> Trained:
-    """The whole training, from memory, each validation image seen once after every epoch."""
+    """The whole training as ``bench train`` does it."""
     case = planned.case
     job = Train(
         case=msgspec.structs.replace(case, epochs=epochs),
@@ -149,7 +139,6 @@ def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, e
         prepared=prepared.folder,
         seed=runner.plan.seed,
         cache=str(runner.compiled),
-        views=1,
     )
     launch = runner.launch(planned, job, log)
     runner.progress.start(f"training of {epochs} epochs {case.label}", 0.0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.datasets import DEFAULT, VALIDATION_SHARE, Dataset
+from bench.datasets import DEFAULT, Dataset
 from bench.errors import UsageError
 from bench.projection.prices import Price
+from bench.recipes import SHARES
 
 _MOST = 10**9
 _LEAST = 1e-6
@@ -77,19 +78,26 @@ class Assumptions:
             *several,
             f"Data: {data.title}, {data.images:,} images of {data.megapixels:.3g} megapixels. Source: {data.source}."
             + (f" Assumed: {data.assumed}." if data.assumed else ""),
-            f"Split: {data.training_images:,} images train and {data.validation_images:,} "
-            f"({100 * VALIDATION_SHARE:g} %) are evaluated after every epoch.",
+            f"Split, as bench train has it: {data.training_images:,} images train, {data.validation_images:,} ({_percent(SHARES[1])}) are "
+            f"evaluated after every epoch, and {data.test_images:,} ({_percent(SHARES[2])}) once at the end.",
             f"The tuning loop is {self.tuning_runs:,} full trainings, one after the other on "
             f"{'one device' if self.devices == 1 else 'all of them'}; a week has 168 h.",
             f"A new training every {self.retrain_days:g} days; a year has 365.25.",
         ]
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
 MODEL = (
-    "Every image is decoded in every epoch. Apart from the host, the slower of decoding and computing sets the "
-    "pace, as if they overlapped perfectly; on shared cores their times add up.",
-    "Every training starts afresh: import, build, cold compilation and first step; every evaluation builds its predictor "
-    "anew, from the backend's cache where there is one. These are taken as measured, without an interval.",
+    "Every image is decoded in every epoch; bench train decodes each once, before it starts, and its own time stands beneath the table. "
+    "Training images are changed at random by the host in every epoch. Apart from the host, the slower of the host's work and computing "
+    "sets the pace, as if they overlapped perfectly; on shared cores their times add up.",
+    "Training takes full batches and leaves the rest of an epoch out; the last batch of an evaluation is filled up.",
+    "Every training starts afresh: import, build, cold compilation and first step. A predictor is built before the first step, after every "
+    "epoch and at the end, from the backend's cache where there is one. These, and what it takes to change an image, are taken as "
+    "measured, without an interval.",
     "Intervals are 95 %. For a rate they are Student's t: over records where a case has several, the mean of a record's trials being "
     "one value; with one record over its trials, within this run. For a projected time they come from Latin-hypercube draws "
     "from those t distributions with a fixed seed. A speed-up between cases of one run is paired: each round gives a ratio, and its interval is "

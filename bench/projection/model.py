@@ -1,11 +1,19 @@
 """From measured rates to the time of a training, of a tuning loop, of an ensemble.
 
-With N training and N_val validation images, E epochs, r images per second, and P = decoded megapixels per second over
-megapixels per image:
+Counted are the images, views, batches and predictors of ``bench train``. It decodes each image once before, a projection in every epoch;
+``Projection.from_arrays`` is without. With N training, N_val validation and N_test test images, E epochs, v views of each image in
+an evaluation, r images per second, P = decoded megapixels per second over megapixels per image, and a seconds to change an image at
+random:
 
-    rate(r) = min(r, P)              where the accelerator is apart from the host
-    rate(r) = 1 / (1/r + 1/P)        where training and decoding share the cores
-    T_train = t_start + E N / rate(r_train) + E (N_val / rate(r_infer) + t_ready)
+    T_train = t_start + E train(N) + E evaluate(N_val) + evaluate(N_test) + (E + 2) t_ready + B / r_infer
+
+    train(n)    = n max(1/r_train, a + 1/P)          where the accelerator is apart from the host
+    train(n)    = n (1/r_train + a + 1/P)            where training and the host's work share the cores
+    evaluate(n) = max(v n / r_infer, n / P)          apart
+    evaluate(n) = v n / r_infer + n / P              shared
+
+N is cut to full batches, and the n of evaluations that are computed is filled up to full batches of B images. (E + 2): a predictor is built, and
+predicts a batch, before the first step; one more follows each epoch, and one the last of them, for the test images.
 
 With D devices of parallel efficiency e (their speed over D times that of one), r is D e times what one reached. Accelerators then share one
 host's decoding, P; processors each bring their own, so that P, too, is D e times that of one. P of C cores instead of the c measured is
@@ -28,70 +36,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.projection.assumptions import Assumptions
+from bench.projection.counted import Counts, Decoding, MeasuredRates
 from bench.projection.draws import estimate, seconds_per_item
-from bench.statistics.rates import Estimate, LogRate, Place
-from bench.statistics.ratios import around, of_units, shared_units
+from bench.statistics.rates import Estimate, LogRate
+from bench.statistics.ratios import around, shared_units
 
 WEEK_HOURS = 168.0
 DAY_SECONDS = 86400.0
 YEAR_DAYS = 365.25
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """Preprocessing as measured: seconds per megapixel, on so many cores."""
-
-    log: LogRate
-    cores: int
-
-
-@dataclass(frozen=True)
-class MeasuredRates:
-    """The rates one projection stands on, all of one device and one size of a workload."""
-
-    train: LogRate  # images
-    infer: LogRate | None  # images; None: evaluation is left out
-    decode: Decoding | None  # None: decoding is left out
-    start_up: float  # seconds: import, build, cold compilation, also of the predictor, first step
-    infer_start_up: float  # the same, of inference
-    shares_cores: bool  # the device is the host's processor
-    infer_ready: float = 0.0  # seconds to build a predictor and take its executable from the cache
-    watts: LogRate | None = None  # draw of the device while it trained, joules a second; None where it was not measured
-
-    def of_one_process(self) -> MeasuredRates:
-        """The same with intervals that hold for a single process, not for the mean over many: prediction instead of confidence.
-
-        A process differs from the mean of all by the scatter between processes, s, and that mean is known to s / sqrt(n): in
-        all s sqrt(1 + 1/n).
-        """
-        infer = None if self.infer is None else _one(self.infer)
-        decode = None if self.decode is None else replace(self.decode, log=_one(self.decode.log))
-        return replace(self, train=_one(self.train), infer=infer, decode=decode)
-
-    def of_units(self, units: tuple[Place, ...]) -> MeasuredRates:
-        """The same as these of their units measured it, which all of its rates have."""
-        infer = None if self.infer is None else of_units(self.infer, units)
-        decode = None if self.decode is None else replace(self.decode, log=of_units(self.decode.log, units))
-        return replace(self, train=of_units(self.train, units), infer=infer, decode=decode)
-
-    def of_unit(self, place: int) -> MeasuredRates:
-        """The same as one of their units measured it, a round or a record; for rates that are of the same ones."""
-        infer = None if self.infer is None else _alone(self.infer, place)
-        decode = None if self.decode is None else replace(self.decode, log=_alone(self.decode.log, place))
-        return replace(self, train=_alone(self.train, place), infer=infer, decode=decode)
-
-    def without(self, *, infer: bool, decode: bool) -> MeasuredRates:
-        """The same with what another device lacks left out."""
-        return replace(self, infer=None if infer else self.infer, decode=None if decode else self.decode)
-
-
-def _one(log: LogRate) -> LogRate:
-    error = None if log.standard_error is None else log.standard_error * math.sqrt(log.n + 1)
-    return replace(log, standard_error=error)
-
-
-def _alone(log: LogRate, place: int) -> LogRate:
-    return LogRate(log.values[place], None, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -112,13 +64,14 @@ class Projection:
     trainings_per_week: Estimate
     ensemble: Members
     screening: Estimate | None  # inference over all images; None where inference was not measured
-    parts: dict[str, float]  # seconds of one training by what sets their pace: train, decode, evaluate, start-up
+    parts: dict[str, float]  # seconds of one training by what sets their pace: train, decode, augment, evaluate, start-up
     binds: str  # the largest of them
     decoded_per_second: float | None  # P, images
     cores_to_feed: int | None  # cores whose decoding would keep up with training, extrapolated linearly
     trainings_per_interval: Estimate  # between one retraining and the next
     trainings_per_year: float  # as often as the retraining interval says
     energy: Estimate | None  # joules of one training, of all devices; None where no draw was measured
+    from_arrays: Estimate | None  # one training on images decoded before; None where decoding was not measured
 
 
 @dataclass(frozen=True)
@@ -127,14 +80,15 @@ class _Pace:
 
     compute: float
     decode: float
+    augment: float
 
     @classmethod
     def of(cls, measured: MeasuredRates, assumptions: Assumptions) -> _Pace:
         together = 1 / (assumptions.devices * assumptions.parallel_efficiency)
         if measured.shares_cores:
-            return cls(together, together)
+            return cls(together, together, together)
         cores = assumptions.decode_cores
-        return cls(together, 1.0 if cores is None or measured.decode is None else measured.decode.cores / cores)
+        return cls(together, 1.0 if cores is None or measured.decode is None else measured.decode.cores / cores, 1.0)
 
 
 def project(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> Projection:
@@ -142,7 +96,7 @@ def project(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> P
     pace = _Pace.of(measured, assumptions)
     decode = _decode_seconds(measured, assumptions, pace)
     parts = _parts(measured, assumptions, epochs, pace)
-    training = estimate(sum(parts.values()), _training_draws(measured, assumptions, epochs))
+    training = _training(measured, assumptions, epochs)
     feed = None
     if measured.decode is not None and not measured.shares_cores:
         unscaled = math.exp(measured.decode.log.mean) * assumptions.dataset.megapixels
@@ -160,7 +114,12 @@ def project(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> P
         trainings_per_interval=inverse(training, assumptions.retrain_days * DAY_SECONDS),
         trainings_per_year=YEAR_DAYS / assumptions.retrain_days,
         energy=_energy(measured, training, assumptions, epochs),
+        from_arrays=None if measured.decode is None else _training(replace(measured, decode=None), assumptions, epochs),
     )
+
+
+def _training(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> Estimate:
+    return estimate(_point_seconds(measured, assumptions, epochs), _training_draws(measured, assumptions, epochs))
 
 
 def _energy(measured: MeasuredRates, training: Estimate, assumptions: Assumptions, epochs: int) -> Estimate | None:
@@ -214,8 +173,10 @@ def _alike(
 ) -> tuple[tuple[MeasuredRates, MeasuredRates], tuple[str, ...]]:
     infer = reference.infer is None or candidate.infer is None
     decode = reference.decode is None or candidate.decode is None
-    left_out = tuple(name for name, out in (("evaluation", infer), ("decoding", decode)) if out)
-    return (reference.without(infer=infer, decode=decode), candidate.without(infer=infer, decode=decode)), left_out
+    augment = (reference.augment is None) != (candidate.augment is None)
+    every = (("evaluation", infer), ("decoding", decode), ("augmentation", augment))
+    one, other = (side.without(infer=infer, decode=decode, augment=augment) for side in (reference, candidate))
+    return (one, other), tuple(name for name, out in every if out)
 
 
 @dataclass(frozen=True)
@@ -229,7 +190,7 @@ class BreakEven:
 def break_even(reference: MeasuredRates, candidate: MeasuredRates, assumptions: Assumptions, epochs: int) -> BreakEven:
     """Where the candidate's training overtakes the reference's as the data set grows or shrinks, all else as assumed.
 
-    Both take a fixed time, f (start-up, and a predictor for every evaluation), and a time per image, c; they meet at
+    Both take a fixed time, f (start-up, and a predictor for every evaluation), and a time per image, c, batches being taken for full; they meet at
     (f_candidate - f_reference) / (c_reference - c_candidate) images. What one of them lacks counts on neither.
     """
     (fixed, slope), (other_fixed, other_slope) = (
@@ -245,8 +206,10 @@ def break_even(reference: MeasuredRates, candidate: MeasuredRates, assumptions: 
 
 def _line(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> tuple[float, float]:
     """Seconds of a training without an image, and per image of the data set."""
-    total = sum(_parts(measured, assumptions, epochs, _Pace.of(measured, assumptions)).values())
-    fixed = measured.start_up + (0.0 if measured.infer is None else epochs * measured.infer_ready)
+    total = _point_seconds(measured, assumptions, epochs)
+    fixed = measured.start_up
+    if measured.infer is not None:
+        fixed += _making_ready(measured, assumptions, epochs)
     return fixed, (total - fixed) / assumptions.dataset.images
 
 
@@ -259,35 +222,50 @@ def _decode_seconds(measured: MeasuredRates, assumptions: Assumptions, pace: _Pa
 
 def _parts(measured: MeasuredRates, assumptions: Assumptions, epochs: int, pace: _Pace) -> dict[str, float]:
     """Seconds of one training by what sets their pace."""
-    data = assumptions.dataset
-    decode = _decode_seconds(measured, assumptions, pace)
-    parts = {"train": 0.0, "decode": 0.0, "evaluate": 0.0, "start-up": measured.start_up}
-    phases = [("train", math.exp(measured.train.mean) * pace.compute, data.training_images)]
+    counts = Counts.of(measured, assumptions.dataset, epochs)
+    decode = _decode_seconds(measured, assumptions, pace) or 0.0
+    augment = (measured.augment or 0.0) * pace.augment
+    parts = {"train": 0.0, "decode": 0.0, "augment": 0.0, "evaluate": 0.0, "start-up": measured.start_up}
+    compute = math.exp(measured.train.mean) * pace.compute
+    if measured.shares_cores or compute >= decode + augment:
+        parts["train"] += counts.trained * compute
+    if measured.shares_cores or compute < decode + augment:
+        parts["decode"] += counts.trained * decode
+        parts["augment"] += counts.trained * augment
     if measured.infer is not None:
-        phases.append(("evaluate", math.exp(measured.infer.mean) * pace.compute, data.validation_images))
-    for name, seconds, images in phases:
-        if decode is None or (not measured.shares_cores and seconds >= decode):
-            parts[name] += epochs * images * seconds
-        elif measured.shares_cores:
-            parts[name] += epochs * images * seconds
-            parts["decode"] += epochs * images * decode
-        else:
-            parts["decode"] += epochs * images * decode
-    if measured.infer is not None:
-        parts["evaluate"] += epochs * measured.infer_ready
+        computing = counts.predicted * math.exp(measured.infer.mean) * pace.compute
+        decoding = counts.evaluated * decode
+        if measured.shares_cores or computing >= decoding:
+            parts["evaluate"] += computing
+        if measured.shares_cores or computing < decoding:
+            parts["decode"] += decoding
+        parts["evaluate"] += _making_ready(measured, assumptions, epochs)
     return parts
+
+
+def _making_ready(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> float:
+    """Seconds to build the predictors of one training, and of the batch that is predicted before its first step."""
+    assert measured.infer is not None
+    first = measured.batches.evaluation * math.exp(measured.infer.mean) * _Pace.of(measured, assumptions).compute
+    return Counts.of(measured, assumptions.dataset, epochs).built * measured.infer_ready + first
 
 
 def _training_draws(measured: MeasuredRates, assumptions: Assumptions, epochs: int) -> NDArray[np.float64] | None:
     """Draws of T_train; None where one of its rates comes from a single trial."""
     if not _all_have_spread(measured.train, measured.infer, measured.decode):
         return None
-    data, pace = assumptions.dataset, _Pace.of(measured, assumptions)
-    images = _paced(measured.train, measured, data.megapixels, pace, seconds_per_item) * data.training_images
+    counts, pace = Counts.of(measured, assumptions.dataset, epochs), _Pace.of(measured, assumptions)
+    decode = np.zeros(1)
+    if measured.decode is not None:
+        decode = seconds_per_item(measured.decode.log) * assumptions.dataset.megapixels * pace.decode
+    together = np.add if measured.shares_cores else np.maximum
+    train = seconds_per_item(measured.train) * pace.compute
+    total = measured.start_up + counts.trained * together(train, decode + (measured.augment or 0.0) * pace.augment)
     if measured.infer is not None:
-        images = images + _paced(measured.infer, measured, data.megapixels, pace, seconds_per_item) * data.validation_images
-        images = images + measured.infer_ready
-    return measured.start_up + epochs * images
+        infer = seconds_per_item(measured.infer) * pace.compute
+        total = total + together(counts.predicted * infer, counts.evaluated * decode)
+        total = total + counts.built * measured.infer_ready + measured.batches.evaluation * infer
+    return np.asarray(total)
 
 
 def _screening(measured: MeasuredRates, assumptions: Assumptions) -> Estimate | None:

@@ -164,6 +164,7 @@ def _of_workload(facts: WorkloadFacts) -> Iterator[str]:
         "pixels high": facts.height, "pixels wide": facts.width, "images a batch": facts.batch_size, "parameters": facts.parameters,
         "FLOPs forward": facts.forward_flops, "FLOPs of training": facts.training_flops, "epochs": facts.epochs,
         "elements forward": facts.forward_elements, "elements of training": facts.training_elements,
+        "views of an image": facts.views,
     }  # fmt: skip
     for name, count in counts.items():
         if count < 0:

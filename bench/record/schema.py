@@ -128,7 +128,7 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
 class Rank(msgspec.Struct, frozen=True, kw_only=True):
     """What one process of a trial measured, and what is known of it."""
 
-    stages: dict[str, float] = {}  # seconds: import, data, build, compile, first_step, warmup, steady
+    stages: dict[str, float] = {}  # seconds: import, data, build, compile, first_step, warmup, steady; augment, of one batch
     samples: list[float] = []  # seconds each, in single-stream one query each; of a pilot: seconds per step of its blocks
     pixels_per_sample: list[Whole] = []  # preprocess only: pixels decoded in each sample
     host_memory: Whole = 0  # peak resident bytes
@@ -233,6 +233,7 @@ class WorkloadFacts(msgspec.Struct, frozen=True, kw_only=True):
     training_flops: Whole  # per image, forward and backward
     forward_elements: Whole = 0  # of activations read and written at least, per image; 0: unknown
     training_elements: Whole = 0
+    views: Whole = 0  # of each image in an evaluation of a whole training; 0: unknown, as in older records
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,7 @@ def as_data(report: Report) -> Fields:
                 "size": group.size,
                 "digest": group.digest,
                 "epochs": group.epochs,
+                "views": group.views,
                 "reference": None if group.reference is None else _case_fields(group.reference.best.train.key),
                 "devices": [_row(row, group, report.assumptions) for row in group.rows],
             }
@@ -145,6 +146,7 @@ def _setting(setting: Setting) -> Fields:
     projection = setting.projection
     return {
         "one_training_seconds": _estimate(projection.training),
+        "one_training_from_arrays_seconds": _estimate(projection.from_arrays),
         "tuning_loop_seconds": _estimate(projection.tuning_loop),
         "trainings_per_week": _estimate(projection.trainings_per_week),
         "trainings_per_retraining_interval": _estimate(projection.trainings_per_interval),

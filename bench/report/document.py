@@ -82,6 +82,7 @@ def assumption_lines(report: Report) -> Iterable[str]:
             + ", ".join(f"{cells.group_name(group, report.groups)} {group.epochs:,}" for group in report.groups)
             + (", as the workload specifies." if report.assumptions.epochs is None else ", as given.")
         )
+        yield views_line(report)
         yield from MODEL
         yield _measured_for(report)
         yield "Megapixels decoded per second are taken to hold for files of any size; they were measured on the images named below."
@@ -95,6 +96,14 @@ def assumption_lines(report: Report) -> Iterable[str]:
     images = [clean(text) for text in dict.fromkeys(report.data.values())]
     if images:
         yield f"Measured on: {'; '.join(cut(images))}."
+
+
+def views_line(report: Report) -> str:
+    """In how many views evaluations see each image; nothing of it follows the what-if."""
+    groups = ", ".join(f"{cells.group_name(group, report.groups)} {group.views:,}" for group in report.groups)
+    unknown = [cells.group_name(group, report.groups) for group in report.groups if not group.views_known]
+    assumed = f" The records of {', '.join(unknown)} do not say so; the usual number is assumed." if unknown else ""
+    return f"Views of each image in an evaluation, whose predictions are averaged: {groups}.{assumed}"
 
 
 def _measured_for(report: Report) -> str:

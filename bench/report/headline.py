@@ -31,7 +31,7 @@ def headline(group: Group, report: Report) -> Section:
     )
     rows = tuple(_row(row, label, group) for row, label in labelled(group))
     spread = [line for line in [interval_line(group)] if line]
-    lines = cut([*spread, *row_notes(group, assumptions), *_screening(group), *_overtaking(group)])
+    lines = cut([*spread, *row_notes(group, assumptions), *_from_arrays(group), *_screening(group), *_overtaking(group)])
     return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
 
 
@@ -84,6 +84,14 @@ def _speed_ups(row: Row, group: Group) -> tuple[str, str]:
 def _times(speed_up: SpeedUp) -> str:
     """The factor; with a star where something is left out, which a sentence beneath names."""
     return cells.estimated(speed_up.factor, cells.times) + (cells.whole(" *") if speed_up.left_out else "")
+
+
+def _from_arrays(group: Group) -> Iterable[str]:
+    """Say how long ``bench train`` itself takes, which decodes each image once, before it starts."""
+    for row, label in labelled(group):
+        if row.best.projection.from_arrays is not None:
+            time = cells.estimated(row.best.projection.from_arrays, duration)
+            yield f"As bench train has it, on images decoded before: {label}, {cells.setting(row.best.train)}: {time}."
 
 
 def _screening(group: Group) -> Iterable[str]:

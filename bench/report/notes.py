@@ -184,3 +184,5 @@ def missing(row: Row, label: str, extrapolated: bool) -> Iterable[str]:
     if best.infer is None:
         precision = clean(best.train.key.precision, 20) or "this precision"
         yield f"{label}: offline inference in {precision} was not measured; evaluation and screening are left out."
+    if best.train.augment is None:
+        yield f"{label}: its record does not say what it costs the host to change images at random, which is left out."

@@ -133,11 +133,11 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     images: int  # of training, per epoch
     validation_images: int
     test_images: int
-    elapsed: float  # seconds from the worker's start to the last evaluation
+    elapsed: float  # seconds from the worker's start to the last evaluation, that of the test images
     curve: list[Evaluation]
     test: dict[str, float]  # measures on the test images
 
     @property
     def seconds(self) -> float:
-        """From the first batch to the last evaluation."""
+        """From the first batch to the last evaluation of validation images."""
         return self.curve[-1].seconds

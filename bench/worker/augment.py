@@ -4,6 +4,9 @@ sees the same ones."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from statistics import median
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,8 @@ from bench.contract import Recipe
 from bench.verify.batches import Batch
 
 Images = NDArray[np.uint8]
+TIMED_BATCHES, LONGEST = 20, 1.0
+"""Batches that are timed, and the seconds after which no other one is begun."""
 
 
 def epoch_batches(
@@ -29,6 +34,18 @@ def epoch_batches(
         if recipe.shift:
             batch = shifted(batch, recipe.shift, rng)
         yield batch, labels[index]
+
+
+def seconds_per_batch(data: Batch, batch_size: int, recipe: Recipe, seed: int) -> float:
+    """Return the median seconds that the host takes to draw a batch from ``data`` and change its images; there must be a batch's worth."""
+    taken: list[float] = []
+    batches = epoch_batches(data, np.arange(len(data[1])), batch_size, recipe, seed, 0)
+    started = perf_counter()
+    for _ in islice(batches, TIMED_BATCHES):
+        taken.append(perf_counter() - started - sum(taken))
+        if sum(taken) > LONGEST:
+            break
+    return median(taken)
 
 
 def flip(batch: Images, rng: np.random.Generator) -> None:

@@ -84,6 +84,10 @@ class Feed:
         self._row = (self._row.reshape(-1, len(change)) ^ change).reshape(self._row.shape)
         self._colours = np.concatenate([self._colours, colours[None]])
 
+    def everything(self) -> Batch:
+        """All images (n, height, width, 3) in their present colours, a view, and their labels (n,)."""
+        return self._row.reshape(-1, *self._shape), self.labels
+
     def next_place(self) -> Place:
         """Where the next batch begins."""
         return next(self._places)

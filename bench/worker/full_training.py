@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bench.contract import TEST, TRAIN, VALIDATION, Backend, Pending, Settings, Trainer, Workload
 from bench.errors import DataError
 from bench.in_flight import in_flight
+from bench.recipes import evaluation_batch
 from bench.record.quality import reached
 from bench.record.schema import Evaluation
 from bench.spec import Weights
@@ -25,7 +26,7 @@ from bench.verify.batches import Batch
 from bench.verify.equivalence import Subject
 from bench.worker.augment import epoch_batches
 from bench.worker.feed import load_arrays
-from bench.worker.quality import DEVICE_BATCH, HOST_BATCH, measures, predicted
+from bench.worker.quality import measures, predicted
 from bench.worker.timing import IN_FLIGHT
 
 STEPS_PER_BLOCK = 16
@@ -95,7 +96,7 @@ class FullTraining:
     def build(self) -> Trainer:
         """The trainer, and once a predictor, compiled, so that a compiler's work is over when the clock starts."""
         self.trainer = Subject(self.backend, self.device, self.workload, self.settings).trainer()
-        self.predict(self.trainer.weights(), self.data.parts[TRAIN][:1])
+        self.predict(self.trainer.weights(), self.data.parts[TRAIN][:1], views=1)
         return self.trainer
 
     @property
@@ -130,7 +131,7 @@ class FullTraining:
 
     def predict(self, weights: Weights, chosen: NDArray[np.int64], views: int | None = None) -> Predictions:
         """Probabilities (n, classes) that these weights give the images ``chosen`` (n,)."""
-        settings = replace(self.settings, batch_size=HOST_BATCH if self.on_host else DEVICE_BATCH)
+        settings = replace(self.settings, batch_size=evaluation_batch(self.on_host))
         predictor = Subject(self.backend, self.device, self.workload, settings).predictor(weights)
         views = views or self.workload.recipe.views
         return predicted(predictor, self.data.images, chosen, settings.batch_size, views, self.alive)

@@ -123,7 +123,6 @@ class Train(OnCase, frozen=True, kw_only=True, tag="train"):
 
     prepared: str
     seed: int
-    views: int = 0  # of each image in evaluations; 0: as the workload's recipe says
 
 
 class MakeGolden(Common, frozen=True, kw_only=True, tag="golden"):

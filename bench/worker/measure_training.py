@@ -12,6 +12,7 @@ from bench.verify.sharp import sharp_training
 from bench.verify.timed import check_timed_losses, first_steps
 from bench.verify.witness import asked_for_weights, witness_training
 from bench.worker.answers import RankResult
+from bench.worker.augment import seconds_per_batch
 from bench.worker.feed import Batches, Feed, FileFeed
 from bench.worker.jobs import Blocks
 from bench.worker.pilot import course, settle
@@ -54,6 +55,9 @@ def measure_training(bench: Workbench) -> RankResult:
         note_samples(measured, blocks, timed.samples, case.batch_size)
     note_made(measured, trainer)
     bench.timed()
+    if blocks is not None and isinstance(feed, Feed):
+        # Whole trainings change every image; the timed steps take images as they are.
+        bench.stages["augment"] = seconds_per_batch(feed.everything(), case.batch_size, workload.recipe, bench.job.seed)
     with bench.stage("check"):
         with channel.busy():
             measured.checks = [start.check(losses, case.precision)]

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from bench.contract import TEST, VALIDATION, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
+from bench.recipes import views_of
 from bench.record.schema import DataFacts, WorkloadFacts, like
 from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
@@ -100,6 +101,7 @@ def workload_facts(workload: Workload) -> WorkloadFacts:
         digest=workload_digest(workload),
         height=workload.network.height,
         width=workload.network.width,
+        views=views_of(workload.recipe.views, workload.network.height, workload.network.width),
         parameters=parameter_count(workload.network),
         forward_flops=forward_flops(workload.network),
         training_flops=training_flops(workload.network),

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from bench.contract import Pending, Predictor
 from bench.in_flight import in_flight
+from bench.recipes import views_of
 from bench.worker.timing import IN_FLIGHT
 
 Images = NDArray[np.uint8]
-HOST_BATCH, DEVICE_BATCH = 64, 256
-"""Images per batch of an evaluation. What it costs to build a predictor for new weights goes with the batch on a host, where
-larger ones gain nothing."""
 
 _SAME, _BACKWARDS = slice(None), slice(None, None, -1)
 MIRRORED = ((_SAME, _SAME), (_SAME, _BACKWARDS), (_BACKWARDS, _SAME), (_BACKWARDS, _BACKWARDS))
@@ -40,8 +38,7 @@ def predicted(
     are in flight. ``alive`` is called for each batch."""
     parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
     total: list[NDArray[np.float64]] = []
-    square = images.shape[1] == images.shape[2]
-    for number in range(views if square else min(views, len(MIRRORED))):
+    for number in range(views_of(views, images.shape[1], images.shape[2])):
         answers = list(in_flight(_launched(predictor, images, parts, number, batch_size, alive), predictor.wait, IN_FLIGHT))
         total.append(np.concatenate(answers)[: len(chosen)].astype(np.float64))
     return np.asarray(sum(total) / len(total))

@@ -25,8 +25,7 @@ def train(job: Train, channel: Channel) -> Trained:
     channel.stage("data")
     with channel.busy():
         data = load_images(Path(job.prepared), workload, (TEST,))
-    recipe = replace(workload.recipe, views=job.views) if job.views else workload.recipe
-    workload = scheduled(replace(workload, seed=job.seed, recipe=recipe), case.epochs, len(data.parts[TRAIN]))
+    workload = scheduled(replace(workload, seed=job.seed), case.epochs, len(data.parts[TRAIN]))
 
     def tell(point: Evaluation) -> None:
         channel.beat(point.epoch, case.epochs, say(point))
@@ -38,8 +37,9 @@ def train(job: Train, channel: Channel) -> Trained:
     training.build()
     channel.stage("train")
     training.run(case.epochs)
-    elapsed = time.monotonic() - job.spawned
     channel.stage("evaluate")
+    test = training.judge(TEST)
+    elapsed = time.monotonic() - job.spawned
     return Trained(
         seed=job.seed,
         epochs=case.epochs,
@@ -48,7 +48,7 @@ def train(job: Train, channel: Channel) -> Trained:
         test_images=len(data.parts[TEST]),
         elapsed=elapsed,
         curve=training.curve,
-        test=training.judge(TEST),
+        test=test,
     )
 
 

@@ -9,6 +9,9 @@ from bench.analysis.build import build
 from bench.datasets import DATASETS
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
+from bench.projection.counted import Batches
+from bench.report.document import assumption_lines
+from bench.report.notes import row_notes
 from tests.support import records as fake
 
 
@@ -169,3 +172,37 @@ def test_selection_by_workload_and_size():
     assert {case.key.size for case in build([record], Assumptions(size="tiny")).measured} == {"tiny"}
     with pytest.raises(UsageError, match="no 'huge'; there is: melanoma small, melanoma tiny"):
         build([record], Assumptions(size="huge"))
+
+
+def of_views(views):
+    return [msgspec.structs.replace(fake.SMALL, views=views), fake.TINY]
+
+
+@pytest.mark.parametrize(
+    ("views", "counted", "known"), [([8], 8, True), ([0], 4, False), ([0, 8], 8, True), ([8, 0], 8, True)]
+)
+def test_views_are_the_workloads_and_the_usual_number_where_no_record_says(views, counted, known):
+    records = [fake.record(f"r{place}", workloads=of_views(one), seed=place) for place, one in enumerate(views)]
+    report = build(records)
+    (group,) = report.groups
+    assert (group.views, group.views_known) == (counted, known)
+    assert {setting.measured.batches.views for row in group.rows for setting in row.settings} == {counted}
+    said = next(line for line in assumption_lines(report) if line.startswith("Views"))
+    assert f"melanoma small {counted}." in said
+    assert ("the usual number is assumed" in said) == (not known)
+
+
+def test_batches_are_the_settings_own_and_an_evaluations_those_of_its_device():
+    cpu, gpu = (named([fake.record()], device).best.measured for device in ("cpu", "cuda:0"))
+    assert (cpu.batches, gpu.batches) == (Batches(32, 64, 4), Batches(256, 256, 4))
+    assert cpu.augment == pytest.approx(fake.AUGMENT)
+
+
+def test_a_record_that_does_not_say_what_augmentation_costs_is_named():
+    old = {"stages": {"import": 2.0, "build": 0.3, "first_step": 0.2, "steady": 9.0}}
+    wanted = [replace(script, change=old if script.case.backend == "cuda" else {}) for script in fake.scripts()]
+    (group,) = build([fake.record(wanted=wanted)]).groups
+    notes = [note for note in row_notes(group, Assumptions()) if "change images at random" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("NVIDIA H200 (cuda:0): its record does not say")
+    assert named([fake.record(wanted=wanted)], "cuda:0").best.best.left_out == ("augmentation",)

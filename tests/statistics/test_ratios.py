@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bench.projection.assumptions import Assumptions
-from bench.projection.model import Decoding, MeasuredRates, speed_up
+from bench.projection.counted import Decoding, MeasuredRates
+from bench.projection.model import speed_up
 from bench.statistics.rates import LogRate, log_rate, pooled_rate
 from bench.statistics.ratios import around, ratio, shared_units
 

@@ -28,6 +28,7 @@ from bench.record.schema import (
     WorkloadFacts,
 )
 
+AUGMENT = 37e-6  # seconds an image
 CREATED = "2026-01-05T10:00:00Z"
 PASSED = (
     Check(name="first losses", passed=True, found=2.1e-6, allowed=1e-4),
@@ -38,7 +39,7 @@ FAILED = (Check(name="first losses", passed=False, found=0.31, allowed=1e-4, det
 SMALL = WorkloadFacts(
     name="melanoma", size="small", digest="5f2c" * 16, height=64, width=64, classes=("other", "melanoma"), batch_size=32,
     epochs=24, parameters=11_177_538, forward_flops=297_795_584, training_flops=880_000_000, forward_elements=1_000_000,
-    training_elements=3_000_000,
+    training_elements=3_000_000, views=4,
 )  # fmt: skip
 TINY = WorkloadFacts(
     name="melanoma", size="tiny", digest="77aa" * 16, height=28, width=28, classes=("other", "melanoma"), batch_size=64,
@@ -193,6 +194,7 @@ def _trial(index: int, number: int, role: Any, order: int, script: Script, rng: 
         "stages": {
             "import": 2.1, "data": 0.4, "build": 0.3, "first_step": 0.2, "warmup": 1.0, "steady": float(samples.sum()),
             **({} if script.cold is None else {"compile": 0.5 if compile_cached else script.cold}),
+            **({"augment": AUGMENT * case.batch_size} if case.phase == "train" and role == "trial" else {}),
         },
         "compile": "" if script.cold is None else "cached" if compile_cached else "cold",
         "images_per_sample": 40 if preprocessing else int(items), "steps_per_sample": 1 if single else 20,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.contract import Recipe
-from bench.worker.augment import epoch_batches, shifted
+from bench.worker.augment import epoch_batches, seconds_per_batch, shifted
 
 PLAIN = Recipe(flips=False)
 
@@ -61,3 +61,16 @@ def test_a_shift_moves_the_middle_and_mirrors_the_edge():
         windows = [padded[y : y + 6, x : x + 7] for y in range(5) for x in range(5)]
         assert any(np.array_equal(after, window) for window in windows)
     assert any(not np.array_equal(*pair) for pair in zip(images, moved, strict=True))
+
+
+def test_the_time_of_a_batch_is_the_median_over_batches(monkeypatch):
+    clock = iter([0.0, 1.0, 3.0, 3.5])
+    monkeypatch.setattr("bench.worker.augment.LONGEST", 100.0)
+    monkeypatch.setattr("bench.worker.augment.perf_counter", clock.__next__)
+    assert seconds_per_batch(data(24), 8, PLAIN, 0) == 1.0
+
+
+def test_no_further_batch_is_timed_when_the_time_is_up(monkeypatch):
+    clock = iter([0.0, 1.5])
+    monkeypatch.setattr("bench.worker.augment.perf_counter", clock.__next__)
+    assert seconds_per_batch(data(24), 8, PLAIN, 0) == 1.5

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import TEST, TRAIN, VALIDATION
-
-SHARES = (0.7, 0.1)  # training, validation; the rest tests
+from bench.contract import SHARES, TEST, TRAIN, VALIDATION
 
 
 def split_by(groups: Iterable[str]) -> NDArray[np.uint8]:
@@ -21,6 +19,6 @@ def split_by(groups: Iterable[str]) -> NDArray[np.uint8]:
 def _part(group: str) -> int:
     digest = hashlib.sha256(f"split:{group}".encode(errors="surrogatepass")).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
-    if place < SHARES[0]:
+    if place < SHARES[TRAIN]:
         return TRAIN
-    return VALIDATION if place < SHARES[0] + SHARES[1] else TEST
+    return VALIDATION if place < SHARES[TRAIN] + SHARES[VALIDATION] else TEST

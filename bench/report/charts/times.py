@@ -101,19 +101,22 @@ def stages(row: Row, group: Group, report: Report) -> list[tuple[str, float, flo
     projection, measured, data = found.projection, found.measured, report.assumptions.dataset
     whole = sum(projection.parts.values())
     together = 1 / (report.assumptions.devices * report.assumptions.parallel_efficiency)
-    train = group.epochs * data.training_images * math.exp(measured.train.mean) * together
-    decode = 0.0
-    if projection.decoded_per_second is not None:
-        decode = group.epochs * data.training_images / projection.decoded_per_second
+    images = group.epochs * measured.batches.trained(data.training_images)
+    train = images * math.exp(measured.train.mean) * together
+    decode = 0.0 if projection.decoded_per_second is None else images / projection.decoded_per_second
+    augment = images * (measured.augment or 0.0) * (together if measured.shares_cores else 1.0)
     at = measured.start_up
     rows = [("start-up", 0.0, at)]
     if decode:
         rows.append(("decode", at, at + decode))
-    begin = at + decode if measured.shares_cores else at
-    if copy := group.epochs * data.training_images / report.assumptions.devices * copying(row, report):
+    if augment:
+        rows.append(("augment", at + decode, at + decode + augment))
+    host = decode + augment
+    begin = at + host if measured.shares_cores else at
+    if copy := images / report.assumptions.devices * copying(row, report):
         rows.append(("copy, at the ceiling's rate, part of the step", begin, begin + copy))
     rows.append(("train step", begin, begin + train))
-    end = begin + train if measured.shares_cores else at + max(train, decode)
+    end = begin + train if measured.shares_cores else at + max(train, host)
     if whole > end * (1 + 1e-9):
         rows.append(("evaluate" + (", with its decoding" if decode else ""), end, whole))
     return [(name, start / whole, stop / whole, stop - start) for name, start, stop in rows]
@@ -135,7 +138,14 @@ def copying(row: Row, report: Report) -> float:
     return facts.height * facts.width * 3 / rate if rate > 0 else 0.0
 
 
-STAGE_COLOURS = {"start-up": SERIES[3], "decode": SERIES[1], "copy": SERIES[4], "train": SERIES[0], "evaluate": SERIES[2]}
+STAGE_COLOURS = {
+    "start-up": SERIES[3],
+    "decode": SERIES[1],
+    "copy": SERIES[4],
+    "train": SERIES[0],
+    "evaluate": SERIES[2],
+    "augment": SERIES[5],
+}
 
 
 def _waterfall(devices: Sequence[tuple[str, Sequence[tuple[str, float, float, float]]]], alt: str) -> Spec:

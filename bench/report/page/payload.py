@@ -14,11 +14,13 @@ from bench.analysis.model import Group, Report, Row, Setting
 from bench.analysis.rows import X86, is_default, reference_name, reference_names
 from bench.datasets import DATASETS
 from bench.projection.assumptions import Assumptions
+from bench.projection.counted import MeasuredRates
 from bench.projection.draws import STRATA, seed_of, strata
-from bench.projection.model import MeasuredRates
+from bench.recipes import SHARES
 from bench.report import cells
 from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, network
 from bench.report.costs import price_source
+from bench.report.document import views_line
 from bench.report.headline import setting_cell
 from bench.report.notes import interval_line, missing, row_labels, row_suffixes
 from bench.statistics.rates import CONFIDENCE, LogRate, Place, t_quantile
@@ -38,6 +40,8 @@ def payload(report: Report) -> Fields:
     return {
         "rounds": rounds,
         "units": units,
+        "shares": SHARES,
+        "viewsLine": views_line(report),
         "assumptions": _assumptions(report.assumptions, report.groups),
         "datasets": [
             {
@@ -152,6 +156,7 @@ def _setting(setting: Setting, row: Row, suffix: str) -> Fields:
     train = setting.train
     return {
         "text": setting_cell(setting),
+        "setting": cells.setting(train),
         "decode": cells.decoding(setting.decode),
         "precision": train.key.precision,
         "batch": train.key.batch_size,
@@ -172,6 +177,10 @@ def _measured(found: MeasuredRates) -> Fields:
         "startUp": found.start_up,
         "inferStartUp": found.infer_start_up,
         "inferReady": found.infer_ready,
+        "augment": found.augment,
+        "batch": found.batches.training,
+        "evaluationBatch": found.batches.evaluation,
+        "views": found.batches.views,
         "sharesCores": found.shares_cores,
         "watts": None if found.watts is None else {**_log(found.watts), "units": (), "values": ()},
     }

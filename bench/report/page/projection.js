@@ -209,36 +209,57 @@ const accelbench = (() => {
 
   // ---- the projection -----------------------------------------------------------------------------------------------------
 
-  const validationImages = (given) => Math.min(Math.round(given.images * 0.2), given.images - 1);
-  const trainingImages = (given) => given.images - validationImages(given);
+  const VALIDATION = 1, TEST = 2;
+  const shareOf = (data, given, part) => Math.floor(given.images * data.shares[part] + 0.5);
+  const validationImages = (data, given) => shareOf(data, given, VALIDATION);
+  const trainingImages = (data, given) => given.images - shareOf(data, given, VALIDATION) - shareOf(data, given, TEST);
+
+  /* Images that one training handles, and predictors that it builds. */
+  function countsOf(data, measured, given, epochs) {
+    const validation = validationImages(data, given), test = shareOf(data, given, TEST);
+    const predicted = (images) => Math.ceil(images / measured.evaluationBatch) * measured.evaluationBatch * measured.views;
+    return {
+      trained: epochs * Math.max(1, Math.floor(trainingImages(data, given) / measured.batch)) * measured.batch,
+      predicted: epochs * predicted(validation) + predicted(test),
+      evaluated: epochs * validation + test,
+      built: 1 + (validation > 0 ? epochs : 0) + (test > 0 ? 1 : 0),
+    };
+  }
 
   function paceOf(measured, given) {
     const together = 1 / (given.devices * (given.devices === 1 ? 1 : given.efficiency));
-    if (measured.sharesCores) return { compute: together, decode: together };
+    if (measured.sharesCores) return { compute: together, decode: together, augment: together };
     const extrapolated = given.decodeCores !== null && measured.decode !== null;
-    return { compute: together, decode: extrapolated ? measured.decode.cores / given.decodeCores : 1 };
+    return { compute: together, decode: extrapolated ? measured.decode.cores / given.decodeCores : 1, augment: 1 };
   }
 
   const spreadKnown = (...logs) => logs.every((log) => log === null || log.error !== null);
   const decodeSeconds = (measured, given, pace) =>
     measured.decode === null ? null : Math.exp(measured.decode.mean) * given.megapixels * pace.decode;
 
-  function partsOf(measured, given, epochs) {
-    const pace = paceOf(measured, given), decode = decodeSeconds(measured, given, pace);
-    const parts = { train: 0, decode: 0, evaluate: 0, "start-up": measured.startUp };
-    const phases = [["train", Math.exp(measured.train.mean) * pace.compute, trainingImages(given)]];
+  function partsOf(data, measured, given, epochs) {
+    const pace = paceOf(measured, given), counts = countsOf(data, measured, given, epochs), shared = measured.sharesCores;
+    const decode = decodeSeconds(measured, given, pace) || 0, augment = (measured.augment || 0) * pace.augment;
+    const parts = { train: 0, decode: 0, augment: 0, evaluate: 0, "start-up": measured.startUp };
+    const compute = Math.exp(measured.train.mean) * pace.compute;
+    if (shared || compute >= decode + augment) parts.train += counts.trained * compute;
+    if (shared || compute < decode + augment) {
+      parts.decode += counts.trained * decode;
+      parts.augment += counts.trained * augment;
+    }
     if (measured.infer !== null) {
-      phases.push(["evaluate", Math.exp(measured.infer.mean) * pace.compute, validationImages(given)]);
+      const computing = counts.predicted * Math.exp(measured.infer.mean) * pace.compute, decoding = counts.evaluated * decode;
+      if (shared || computing >= decoding) parts.evaluate += computing;
+      if (shared || computing < decoding) parts.decode += decoding;
+      parts.evaluate += makingReady(data, measured, given, epochs);
     }
-    for (const [name, seconds, images] of phases) {
-      if (decode === null || (!measured.sharesCores && seconds >= decode)) parts[name] += epochs * images * seconds;
-      else if (measured.sharesCores) {
-        parts[name] += epochs * images * seconds;
-        parts.decode += epochs * images * decode;
-      } else parts.decode += epochs * images * decode;
-    }
-    if (measured.infer !== null) parts.evaluate += epochs * measured.inferReady;
     return parts;
+  }
+
+  /* Seconds to build the predictors of one training, and of the batch that is predicted before its first step. */
+  function makingReady(data, measured, given, epochs) {
+    const first = measured.evaluationBatch * Math.exp(measured.infer.mean) * paceOf(measured, given).compute;
+    return countsOf(data, measured, given, epochs).built * measured.inferReady + first;
   }
 
   const sum = (parts) => Object.values(parts).reduce((total, part) => total + part, 0);
@@ -256,13 +277,19 @@ const accelbench = (() => {
 
   function trainingDraws(data, measured, given, epochs) {
     if (!spreadKnown(measured.train, measured.infer, measured.decode)) return null;
-    const pace = paceOf(measured, given), count = trainingImages(given);
-    let images = paced(data, measured.train, measured, given, pace).map((value) => value * count);
-    if (measured.infer !== null) {
-      const other = paced(data, measured.infer, measured, given, pace), validation = validationImages(given);
-      images = images.map((value, place) => value + other[place] * validation + measured.inferReady);
-    }
-    return images.map((value) => measured.startUp + epochs * value);
+    const pace = paceOf(measured, given), counts = countsOf(data, measured, given, epochs), augment = (measured.augment || 0) * pace.augment;
+    const decode = measured.decode === null ? null : drawn(data, measured.decode).map((value) => value * given.megapixels * pace.decode);
+    const together = (one, other) => (measured.sharesCores ? one + other : Math.max(one, other));
+    const decoding = (place) => (decode === null ? 0 : decode[place]);
+    const total = drawn(data, measured.train).map((value, place) =>
+      measured.startUp + counts.trained * together(value * pace.compute, decoding(place) + augment));
+    if (measured.infer === null) return total;
+    const infer = drawn(data, measured.infer);
+    return total.map((value, place) => {
+      const each = infer[place] * pace.compute;
+      return value + together(counts.predicted * each, counts.evaluated * decoding(place))
+        + counts.built * measured.inferReady + measured.evaluationBatch * each;
+    });
   }
 
   /* Joules of one training: its time times the draw of every device, both uncertain; watts are kept as seconds per joule. */
@@ -274,9 +301,12 @@ const accelbench = (() => {
     return estimate(value, times.map((seconds, place) => (seconds / each[place]) * given.devices));
   }
 
+  const trainingOf = (data, measured, given, epochs) =>
+    estimate(sum(partsOf(data, measured, given, epochs)), trainingDraws(data, measured, given, epochs));
+
   function project(data, measured, given, epochs) {
-    const pace = paceOf(measured, given), parts = partsOf(measured, given, epochs), decode = decodeSeconds(measured, given, pace);
-    const training = estimate(sum(parts), trainingDraws(data, measured, given, epochs));
+    const pace = paceOf(measured, given), parts = partsOf(data, measured, given, epochs), decode = decodeSeconds(measured, given, pace);
+    const training = trainingOf(data, measured, given, epochs);
     let feed = null;
     if (measured.decode !== null && !measured.sharesCores) {
       const unscaled = Math.exp(measured.decode.mean) * given.megapixels;
@@ -290,6 +320,7 @@ const accelbench = (() => {
       members: changed(inverse(training, given.budgetHours * 3600), Math.floor),
       screening: screening(data, measured, given),
       energy: energyOf(data, measured, training, given, epochs),
+      fromArrays: measured.decode === null ? null : trainingOf(data, { ...measured, decode: null }, given, epochs),
     };
   }
 
@@ -308,8 +339,11 @@ const accelbench = (() => {
   function alike(reference, candidate) {
     const infer = reference.infer === null || candidate.infer === null;
     const decode = reference.decode === null || candidate.decode === null;
-    const without = (side) => ({ ...side, infer: infer ? null : side.infer, decode: decode ? null : side.decode });
-    const leftOut = [...(infer ? ["evaluation"] : []), ...(decode ? ["decoding"] : [])];
+    const augment = (reference.augment === null) !== (candidate.augment === null);
+    const without = (side) => ({
+      ...side, infer: infer ? null : side.infer, decode: decode ? null : side.decode, augment: augment ? null : side.augment,
+    });
+    const leftOut = [...(infer ? ["evaluation"] : []), ...(decode ? ["decoding"] : []), ...(augment ? ["augmentation"] : [])];
     return { sides: [without(reference), without(candidate)], leftOut };
   }
 
@@ -345,7 +379,7 @@ const accelbench = (() => {
 
   function speedUp(data, reference, candidate, given, epochs) {
     const { sides, leftOut } = alike(reference, candidate);
-    const seconds = (side) => sum(partsOf(side, given, epochs)), rounds = roundsOf(data, sides), [slow, quick] = rounds.over.map(seconds);
+    const seconds = (side) => sum(partsOf(data, side, given, epochs)), rounds = roundsOf(data, sides), [slow, quick] = rounds.over.map(seconds);
     if (rounds.each.length) {
       return { factor: around(data, slow / quick, rounds.each.map(([one, other]) => Math.log(seconds(one) / seconds(other)))), leftOut };
     }
@@ -354,10 +388,10 @@ const accelbench = (() => {
     return { factor: estimate(slow / quick, draws), leftOut };
   }
 
-  function breakEven(reference, candidate, given, epochs) {
+  function breakEven(data, reference, candidate, given, epochs) {
     const lines = alike(reference, candidate).sides.map((side) => {
-      const fixedTime = side.startUp + (side.infer === null ? 0 : epochs * side.inferReady);
-      return [fixedTime, (sum(partsOf(side, given, epochs)) - fixedTime) / given.images];
+      const fixedTime = side.startUp + (side.infer === null ? 0 : makingReady(data, side, given, epochs));
+      return [fixedTime, (sum(partsOf(data, side, given, epochs)) - fixedTime) / given.images];
     });
     const later = lines[1][0] - lines[0][0], steeper = lines[1][1] - lines[0][1];
     if ((later >= 0 && steeper >= 0) || (later <= 0 && steeper <= 0)) return null;
@@ -450,7 +484,7 @@ const accelbench = (() => {
         fastest = factorText(factor);
         sides = sidesOf(
           shared === null ? "" : versus(shared.setting, shared.twin, alikeFactor), versus(best, base.settings[0], factor));
-        overtakes = breakEven(base.settings[0].measured, best.measured, given, epochs);
+        overtakes = breakEven(data, base.settings[0].measured, best.measured, given, epochs);
       }
       const price = prices[place] === undefined ? row.price : prices[place];
       return { place, row, best, found, factor, overtakes, price, isReference, same, fastest, sides };
@@ -477,6 +511,9 @@ const accelbench = (() => {
         ...(base === null ? [NO_REFERENCE] : base.x86 ? [] : [`The reference is no x86 processor but ${base.architecture}.`]),
         ...rows.flatMap(({ row }) => row.missing[given.decodeCores !== null && !row.host ? "extrapolated" : "asMeasured"]),
         ...rows.flatMap(({ sides }) => sides),
+        ...rows.filter(({ found }) => found.fromArrays !== null).map(({ row, best, found }) =>
+          `As bench train has it, on images decoded before: ${row.label}, ${best.setting}: ` +
+          `${estimated(found.fromArrays, duration)}.`),
         ...rows.filter(({ found }) => found.screening !== null).map(({ row, best, found }) =>
           `Screening every image once, by inference: ${row.label}, ${best.infer}: ${estimated(found.screening, duration)}.`),
         ...rows.filter(({ overtakes }) => overtakes !== null).map(({ row, overtakes, factor }) =>
@@ -497,16 +534,19 @@ const accelbench = (() => {
   /* Per device its stages: name, from and to as shares of one training, seconds. */
   function pipelineOf(data, rows, given, epochs) {
     const most = data.mostPipelines, shown = rows.length <= most ? rows : [rows[0], ...rows.slice(1 - most)];
-    return shown.map(({ row, best, found }) => ({ label: row.label, stages: stagesOf(row, best.measured, found, given, epochs) }));
+    return shown.map(({ row, best, found }) => ({ label: row.label, stages: stagesOf(data, row, best.measured, found, given, epochs) }));
   }
 
-  function stagesOf(row, measured, found, given, epochs) {
-    const total = sum(found.parts), count = epochs * trainingImages(given), apart = !measured.sharesCores;
-    const train = count * Math.exp(measured.train.mean) * paceOf(measured, given).compute;
+  function stagesOf(data, row, measured, found, given, epochs) {
+    const total = sum(found.parts), count = countsOf(data, measured, given, epochs).trained, apart = !measured.sharesCores;
+    const pace = paceOf(measured, given), train = count * Math.exp(measured.train.mean) * pace.compute;
+    const augment = count * (measured.augment || 0) * pace.augment;
     const decode = found.decode === null ? 0 : count * found.decode, copy = (count / given.devices) * row.copySeconds;
-    const at = measured.startUp, begin = apart ? at : at + decode, end = apart ? at + Math.max(train, decode) : begin + train;
+    const host = decode + augment;
+    const at = measured.startUp, begin = apart ? at : at + host, end = apart ? at + Math.max(train, host) : begin + train;
     const stages = [["start-up", 0, at]];
     if (decode) stages.push(["decode", at, at + decode]);
+    if (augment) stages.push(["augment", at + decode, at + decode + augment]);
     if (copy) stages.push(["copy, at the ceiling's rate, part of the step", begin, begin + copy]);
     stages.push(["train step", begin, begin + train]);
     if (total > end * (1 + 1e-9)) stages.push([`evaluate${decode ? ", with its decoding" : ""}`, end, total]);
@@ -557,7 +597,7 @@ const accelbench = (() => {
   function subjectOf(data, group, given, epochs) {
     const parts = group.network === "" ? [] : [group.network];
     parts.push(
-      `${datasetTitle(data, given)}, ${integer(trainingImages(given))} images to train on and ${integer(validationImages(given))} to evaluate, ` +
+      `${datasetTitle(data, given)}, ${integer(trainingImages(data, given))} images to train on and ${integer(validationImages(data, given))} to evaluate, ` +
       `${plural(epochs, "epoch")}`);
     if (given.devices > 1) {
       parts.push(`${integer(given.devices)} devices of each kind together at a parallel efficiency of ${general(given.efficiency)}`);
@@ -602,6 +642,7 @@ const accelbench = (() => {
         `its fastest setting. 'in ${general(given.budgetHours)} h' counts the trainings of an ensemble.`,
       ...sentences(data, given),
       `Epochs: ${epochs.join(", ")}, ${given.epochs === null ? "as the workload specifies" : "as given"}.`,
+      data.viewsLine,
     ];
   }
 
@@ -624,8 +665,9 @@ const accelbench = (() => {
       ...several,
       `Data: ${datasetTitle(data, given)}, ${integer(given.images)} images of ${general(given.megapixels, 3)} megapixels. ` +
         `Source: ${source}.${assumed}`,
-      `Split: ${integer(trainingImages(given))} images train and ${integer(validationImages(given))} (20 %) are evaluated after ` +
-        "every epoch.",
+      `Split, as bench train has it: ${integer(trainingImages(data, given))} images train, ${integer(validationImages(data, given))} ` +
+        `(${general(100 * data.shares[VALIDATION])} %) are evaluated after every epoch, and ` +
+        `${integer(shareOf(data, given, TEST))} (${general(100 * data.shares[TEST])} %) once at the end.`,
       `The tuning loop is ${integer(given.tuningRuns)} full trainings, one after the other on ` +
         `${given.devices === 1 ? "one device" : "all of them"}; a week has 168 h.`,
       `A new training every ${general(given.retrainDays)} days; a year has 365.25.`,
