@@ -20,6 +20,7 @@ from bench.analysis.model import (
     STILL_MOVING,
     TRIALS_FAILED,
     UNCHECKED,
+    UNJUDGED,
     UNPROVEN,
     CaseKey,
     MeasuredCase,
@@ -28,6 +29,7 @@ from bench.analysis.model import (
 from bench.analysis.pool import Figure, Pool, Tally
 from bench.errors import NoFigure
 from bench.precisions import OPERAND_BYTES
+from bench.record.checks import sharper_precision
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.statistics.rates import PERCENTILES, LogRate, Percentile, percentile, pooled_rate
@@ -62,6 +64,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     compiled = tally.cold or tally.stages.get("compile", [])
     marks = {
         UNPROVEN: log is not None and not proven,
+        UNJUDGED: log is not None and proven and bool(tally.unjudged),
         ABOVE_CEILING: max(of_ceiling or 0.0, of_copying or 0.0) > PLAUSIBLE,
         IMPOSSIBLE: bool(tally.impossible),
         STEADY_ASSUMED: log is not None and tally.steady_assumed,
@@ -75,6 +78,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         TRIALS_FAILED: bool(tally.failed),
     }
     compile_seconds = _mean(compiled) if compiled else None
+    passed = tuple(sorted(name for name, good in tally.checks.items() if good and name not in tally.unjudged))
     return MeasuredCase(
         key=tally.key,
         facts=tally.facts,
@@ -96,7 +100,9 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         cold_extra=max(0.0, (compile_seconds or 0.0) - _mean(tally.stages.get("compile", []))),
         host_memory=tally.host_memory,
         device_memory=tally.device_memory,
-        passed=tuple(sorted(name for name, passed in tally.checks.items() if passed)),
+        passed=passed,
+        unjudged=tuple(sorted(tally.unjudged - tally.broken.keys())),
+        proven_in=next(filter(None, map(sharper_precision, passed)), tally.key.precision),
         broken=tuple(f"{name}: {found}" if found else name for name, found in sorted(tally.broken.items())),
         lowering=", ".join(sorted(name for name in tally.lowerings if name)),
         marks=tuple(mark for mark, deserved in marks.items() if deserved),

@@ -16,6 +16,7 @@ from bench.record.schema import Ceiling, DeviceFacts, Evaluation, Forecast, Mach
 from bench.statistics.rates import Estimate, LogRate, Percentile, Place
 
 UNPROVEN = "unproven"
+UNJUDGED = "checks not judged"
 ABOVE_CEILING = "above ceiling"
 STEADY_ASSUMED = "steady state assumed"
 STILL_MOVING = "still warming up"
@@ -30,6 +31,11 @@ TRIALS_FAILED = "trials failed"
 
 MARKS = {  # mark: its sign, and what it means
     UNPROVEN: ("‡", "unproven: no check passed, or one failed; not used in any projection or speed-up"),
+    UNJUDGED: (
+        "◇",
+        "checks not judged: rounding in this precision would let a wrong answer pass some checks; the figure stands on the others, or on the same lowering in "
+        "a sharper precision, as its checks say",
+    ),
     ABOVE_CEILING: ("▲", "above ceiling: more than 1.1 times the measured ceiling; not used in any projection or speed-up"),
     IMPOSSIBLE: (
         "⊗",
@@ -133,13 +139,15 @@ class MeasuredCase:
     cold_extra: float  # what compiling takes longer before the cache is filled
     host_memory: int
     device_memory: int
-    passed: tuple[str, ...]  # names of checks that passed in every trial
+    passed: tuple[str, ...]  # names of checks that were judged and passed in every trial
     broken: tuple[str, ...]  # names of checks that failed in some trial, with what was found
     lowering: str
     marks: tuple[str, ...]
     records: int
     targets: dict[str, float]  # of trainings to their target
     courses: tuple[TargetTraining, ...]
+    unjudged: tuple[str, ...] = ()  # names of checks that some trial could not judge: a wrong answer might have passed
+    proven_in: str = ""  # the case's own precision, or the sharper one in which its lowering was proven
     latency_curve: tuple[tuple[float, float], ...] = ()  # (share of queries, seconds), pooled over trials
     power: Power | None = None  # None where it was not measured
     trace: SampleTrace | None = None  # of the first trial that the rate is of

@@ -73,6 +73,7 @@ class Tally:
     stages: dict[str, list[float]] = field(default_factory=dict)
     cold: list[float] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
+    unjudged: set[str] = field(default_factory=set)  # checks that some trial could not judge
     broken: dict[str, str] = field(default_factory=dict)
     lowerings: set[str] = field(default_factory=set)
     steady_assumed: bool = False
@@ -314,6 +315,8 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial, record: str) -> None:
     tally.moving += trial.steady == "moving" or found.drift == "faster"
     for check in trial.checks:
         tally.checks[check.name] = tally.checks.get(check.name, True) and check.passed
+        if not check.judged:
+            tally.unjudged.add(check.name)
         if not check.passed:
             tally.broken.setdefault(check.name, _found(check.found, check.allowed, check.detail))
     for name, seconds in stages(trial).items():

@@ -15,7 +15,8 @@ Standing = Literal["failed", "refuted", "unchecked", "proven"]
 
 
 def standing(trial: Trial) -> Standing:
-    """Return what a trial is good for: a figure counts where it is ``proven``, by checks of which every one passed.
+    """Return what a trial is good for: a figure counts where it is ``proven``, by checks of which every one passed. Checks that
+    could not be judged prove nothing.
 
     A disturbed trial is as good as a failed one: it is left out, and speaks against no other.
     """
@@ -23,7 +24,7 @@ def standing(trial: Trial) -> Standing:
         return "failed"
     if trial.status == "invalid" or any(not check.passed for check in trial.checks):
         return "refuted"
-    return "proven" if trial.checks else "unchecked"
+    return "proven" if any(check.judged for check in trial.checks) else "unchecked"
 
 
 def settled(trials: Sequence[Trial]) -> list[Trial]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, pairwise
 
+from bench.record.checks import plain_name
 from bench.record.schema import Case, Check, Energy, Evaluation, Machine, Rank, Trial
 from bench.text.words import clean
 
@@ -223,7 +224,7 @@ def _of_check(check: Check) -> Iterator[str]:
     if not check.passed or found is None or allowed is None:
         return
     name = clean(check.name, 40)
-    if check.name.partition(", in ")[0] in AT_LEAST:  # what follows is a sharper precision
+    if plain_name(check.name) in AT_LEAST:
         if not found >= allowed:
             yield f"a passed check ({name}) that found {found:.3g}, below the {allowed:.3g} asked for"
     elif not found <= allowed:

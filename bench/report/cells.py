@@ -183,13 +183,6 @@ def marked(text: str, *cases: MeasuredCase) -> str:
     return f"{text} {found}" if found else text
 
 
-def checks(case: MeasuredCase) -> str:
-    """How many passed, or which failed with what was found."""
-    if case.broken:
-        return f"failed: {'; '.join(clean(name, 80) for name in case.broken)}"
-    return f"{len(case.passed)} passed" if case.passed else "none"
-
-
 def group_name(group: Group, groups: tuple[Group, ...]) -> str:
     """``melanoma small``; with a piece of its digest where two computations go by one name."""
     name = f"{clean(group.workload, 40)} {clean(group.size, 40)}"

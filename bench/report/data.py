@@ -17,6 +17,7 @@ from bench.record.scenarios import IMAGES, MEGAPIXELS
 from bench.report.ceilings import bound_by
 from bench.report.costs import break_even_price, cost
 from bench.report.notes import width_lines
+from bench.report.proofs import proof
 from bench.report.quality import seconds
 from bench.statistics.rates import Estimate
 from bench.text.words import spreadsheet
@@ -181,7 +182,9 @@ def _to_quality(case: MeasuredCase) -> Fields:
         "seconds": _estimate(seconds(case)),
         "no_figure": case.no_figure,
         "failed_trials": case.failed,
+        "proof": proof(case),
         "checks_passed": list(case.passed),
+        "checks_not_judged": list(case.unjudged),
         "checks_failed": list(case.broken),
         "disturbed_trials": case.disturbed,
         "disturbances": list(case.disturbances),
@@ -226,7 +229,9 @@ def _measured(case: MeasuredCase) -> Fields:
         "idle_watts": None if case.power is None else case.power.idle_watts,
         "host_memory_bytes": case.host_memory,
         "device_memory_bytes": case.device_memory,
+        "proof": proof(case),
         "checks_passed": list(case.passed),
+        "checks_not_judged": list(case.unjudged),
         "checks_failed": list(case.broken),
         "lowering": case.lowering,
         "slowing_trials": case.slowing,

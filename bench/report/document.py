@@ -17,6 +17,7 @@ from bench.report.machines import ceiling_lines, disturbance_lines, finding_line
 from bench.report.measured import input_taxes, measured
 from bench.report.nodes import node_sections
 from bench.report.notes import not_projected, width_lines
+from bench.report.proofs import proof_section
 from bench.report.quality import time_to_quality
 from bench.report.versus import versus_section
 from bench.text.sections import Section, cut
@@ -52,6 +53,7 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
     sections.append(("evidence", Section(ASSUMPTIONS, None, tuple(assumption_lines(report)))))
     sections.append(("belief", forecast_section(report)))
+    sections.append(("belief", proof_section(report)))
     sections.append(("belief", Section("Impossible", None, tuple(_remarks(report.impossible)))))
     sections.append(("belief", Section("Failed trials", None, tuple(_remarks(report.failures)))))
     sections.append(("belief", Section("Skipped", None, tuple(_remarks(report.skips)))))

@@ -10,6 +10,7 @@ from bench.durations import UNKNOWN, duration, number, size
 from bench.record.scenarios import MEGAPIXELS
 from bench.report import cells
 from bench.report.ceilings import nearest, percent
+from bench.report.proofs import checks
 from bench.statistics.rates import PERCENTILES
 from bench.statistics.ratios import ratio
 from bench.text.sections import LONGEST_LIST, Section, Table
@@ -58,7 +59,7 @@ def _case(case: MeasuredCase) -> tuple[str, ...]:
         cells.whole(duration(case.start_up)) if case.start_up else UNKNOWN,
         UNKNOWN if case.compile_seconds is None else cells.whole(duration(case.compile_seconds)),
         ", ".join(memory),
-        cells.checks(case),
+        checks(case),
     )
 
 

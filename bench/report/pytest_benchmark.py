@@ -16,6 +16,7 @@ from bench.analysis.model import MeasuredCase, Report
 from bench.errors import UsageError
 from bench.record.schema import Machine
 from bench.report import cells
+from bench.report.proofs import proof
 from bench.text.words import clean, plural
 
 VERSION = "5.0.0"
@@ -82,7 +83,7 @@ def _benchmark(case: MeasuredCase) -> dict[str, Any]:
         "fullname": f"accelbench::{name}",
         "params": None,
         "param": None,
-        "extra_info": {"marks": list(case.marks), "valid": case.valid, "unit": f"s/{case.key.how.unit.name}"},
+        "extra_info": {"marks": list(case.marks), "valid": case.valid, "proof": proof(case), "unit": f"s/{case.key.how.unit.name}"},
         "options": {
             "disable_gc": False, "timer": "perf_counter", "min_rounds": len(case.log_times), "max_time": 0.0, "min_time": 0.0,
             "warmup": False,

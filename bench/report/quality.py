@@ -10,6 +10,7 @@ from bench.durations import UNKNOWN, duration
 from bench.projection.model import inverse
 from bench.record.quality import measure_name, target_text
 from bench.report import cells
+from bench.report.proofs import checks
 from bench.statistics.proportions import proportion
 from bench.statistics.rates import Estimate
 from bench.text.sections import Section, Table, cut
@@ -43,7 +44,7 @@ def _table(cases: Sequence[MeasuredCase], report: Report) -> Table:
             _time(case),
             _range([len(course.curve) for course in case.courses]),
             *(_mean([course.test[name] for course in case.courses if name in course.test]) for name in tests),
-            cells.checks(case),
+            checks(case),
         )
         for case in cases
     )

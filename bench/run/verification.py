@@ -70,7 +70,12 @@ def _verify(
         return Verification(label, False, f"{outcome.status}: {outcome.reason}")
     checks = msgspec.json.decode(outcome.value, type=list[Check])
     failed = [check.name for check in checks if not check.passed]
-    summary = f"{len(checks)} checks" if not failed else f"failed: {', '.join(failed)}"
+    unjudged = sum(not check.judged for check in checks)
+    summary = (
+        f"{len(checks) - unjudged} checks" + (f", {unjudged} not judged," if unjudged else "")
+        if not failed
+        else f"failed: {', '.join(failed)}"
+    )
     return Verification(label, not failed, f"{summary} in {outcome.wall:.1f} s", checks)
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from msgspec.structs import replace as changed
 
+from bench.record.checks import named_in
 from bench.record.schema import Check
 from bench.spec import Weights
 from bench.spec.tensors import tensor_shapes
@@ -114,4 +115,4 @@ def _proven(
         lacking = f"rounding in {own} hides too much of this network, and device {subject.device} computes neither fp32 nor float64"
         return [Check(name="a sharper precision", passed=False, detail=lacking)]
     sharper = replace(subject, settings=replace(subject.settings, precision=precision))
-    return [changed(check, name=f"{check.name}, in {precision}") for check in prove(sharper)]
+    return [changed(check, name=named_in(check.name, precision)) for check in prove(sharper)]

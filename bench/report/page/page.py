@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from bench.analysis.model import ABOVE_CEILING, MARKS, SLOWING, UNPROVEN, MeasuredCase, Report
+from bench.analysis.model import ABOVE_CEILING, MARKS, SLOWING, UNJUDGED, UNPROVEN, MeasuredCase, Report
 from bench.errors import UsageError
 from bench.record.files import sealed
 from bench.record.forecasts import FEWEST, account
@@ -244,7 +244,10 @@ def _computation(report: Report) -> Belief:
     networks = [case for case in _rated(report) if not case.key.how.on_host]
     broken = [case for case in networks if case.broken]
     proven = [case for case in networks if not case.broken and UNPROVEN not in case.marks]
-    answer = f"{len(proven):,} of {plural(len(networks), 'rate')} of training and inference passed every check inside their trials against a float64 reference"
+    answer = f"{len(proven):,} of {plural(len(networks), 'rate')} of training and inference passed every check that could be judged inside their trials against a float64 reference"
+    unsure = sum(UNJUDGED in case.marks for case in proven)
+    if unsure:
+        answer += f"; {unsure:,} of them, marked ◇, had checks that could not be judged, and stand on what is named below"
     if broken:
         answer += f"; {plural(len(broken), 'case')} failed one, marked ‡ where it stands, and counts in no projection"
     return "Same computation?", len(proven) == len(networks) if networks else None, answer
