@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -63,41 +62,35 @@ def test_no_two_comparisons_have_one_name():
     assert len(set(names)) == len(names)
 
 
-def test_rates_of_a_report():
-    from bench.analysis.build import build
-    from bench.report.formats import render
-    from tests.support import records as fake
-
-    wanted = [
-        fake.Script(fake.preprocess(), 41.0),
-        fake.Script(fake.train(), 75.0),
-        fake.Script(fake.infer(), 280.0, checks=fake.FAILED),
-    ]
-    rates = quick_runs.rates_of(json.loads(render(build([fake.record(wanted=wanted)]), "json")))
-    assert list(rates) == ["host cpu melanoma-small preprocess 2 cores", "cpu cpu melanoma-small train fp32 batch 32"]
-    assert rates["cpu cpu melanoma-small train fp32 batch 32"] == pytest.approx(75.0, rel=0.05)
-
-
 NOISE = (0.999, 1.0, 1.001, 1.0, 0.9995, 1.0005, 1.0, 1.0)
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (0.9, "regressed"), (1.2, "improved")])
-def test_runs_are_judged_in_pairs(factor, verdict):
-    before = [{"a": 100.0 * pace, "b": 7.0} for pace in (1.0, 0.5, 2.0, 1.0, 1.0, 3.0, 1.0, 1.0)]
-    after = [{"a": rates["a"] * factor * noise, "b": 7.0} for rates, noise in zip(before, NOISE, strict=True)]
-    one, other = quick_runs.judged(before, after)
-    assert (one.verdict, one.pairs, other.verdict) == (verdict, 8, "pass")
-    assert one.effect is not None
-    assert one.effect.log_ratio == pytest.approx(-math.log(factor), abs=0.002)
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1.1, "regressed"), (0.8, "improved")])
+def test_trials_are_judged_in_pairs(factor, verdict):
+    paces = (1.0, 0.5, 2.0, 1.0, 1.0, 3.0, 1.0, 1.0)
+    before = {f"{number} a": [0.1 * pace] * 4 for number, pace in enumerate(paces)}
+    after = {
+        f"{number} a": [0.1 * pace * factor * noise] * 5
+        for number, (pace, noise) in enumerate(zip(paces, NOISE, strict=True))
+    }
+    (one,) = quick_runs.judged(before, after)
+    assert (one.verdict(0.01), len(one.differences), one.seconds) == (verdict, 8, 0.1)
+    assert one.differences[0] == pytest.approx(math.log(factor), abs=0.002)
 
 
-def test_a_case_of_one_side_has_no_pair():
-    found = quick_runs.judged([{"a": 1.0}] * 3, [{"b": 1.0}, {"a": 1.0, "b": 1.0}, {"b": 1.0}])
-    assert [(one.case, one.pairs, one.verdict) for one in found] == [("a", 1, "inconclusive"), ("b", 0, "inconclusive")]
+def test_a_trial_of_one_side_is_no_pair():
+    found = quick_runs.judged({"0 a": [1.0], "1 a": [1.0]}, {"0 b": [1.0], "1 a": [1.0], "2 a": [1.0], "0 a": []})
+    assert [(one.case, len(one.differences), one.verdict(0.01)) for one in found] == [
+        ("a", 1, "inconclusive"),
+        ("b", 0, "inconclusive"),
+    ]
     assert "inconclusive" in quick_runs.table(found)
 
 
-def test_either_side_comes_first_as_often_and_the_error_is_shared():
-    firsts = [order[0] for order in quick_runs.orders(4)]
-    assert firsts == ["before", "after", "before", "after"]
+def test_both_sides_cut_alike_and_the_error_is_shared():
+    cuts = [
+        {"steps": 4, "warmup": 3, "samples": 9, "detected": True},
+        {"steps": 3, "warmup": 2, "samples": 11, "detected": False},
+    ]
+    assert quick_runs.alike(cuts) == {"steps": 3, "warmup": 4, "samples": 12, "detected": False}
     assert quick_runs.level_of(8) == ERROR_LEVEL / 8
