@@ -1,9 +1,9 @@
 """How the oracle rounds: float64 exactly as written, or a model of what a lower precision does to every value.
 
 The models exist to learn how far an *honest* implementation of a precision strays from the float64 truth. They round the
-operands and results of convolutions and dense layers, where all the arithmetic is; accumulation stays in float64, for precisions
-coarser than fp32 in float32, and a seeded relative perturbation of operands and results stands for the rounding errors of accumulation
-and for every implementation's own order of summation.
+operands and results of convolutions and dense layers, where all the arithmetic is. All between is computed in float32, as devices do,
+and a seeded relative perturbation of operands and results stands for the rounding errors of accumulation and for every implementation's
+own order of summation.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def rounded(precision: str, draw: int) -> Arithmetic:
     def statistic(x: Array, terms: int) -> Array:
         return disturbed(x, min(max(math.sqrt(terms), terms / LONG_SUM), MOST_OF_STATISTICS) * UNIT)
 
-    return Arithmetic(operand, result, statistic, np.float64 if precision == "fp32" else np.float32)
+    return Arithmetic(operand, result, statistic, np.float32)
 
 
 def _drawn_like(x: Array, rng: np.random.Generator) -> Array:
@@ -92,5 +92,7 @@ def _drawn_like(x: Array, rng: np.random.Generator) -> Array:
 def round_to_bits(x: Array, bits: int) -> Array:
     """Round float64 or float32 to ``bits`` significant bits, to nearest (Dekker's splitting; magnitudes below 2**900, or 2**100)."""
     digits = np.finfo(x.dtype).nmant + 1
+    if digits <= bits:
+        return x
     scaled = x * (2.0 ** (digits - bits) + 1.0)
     return np.asarray(scaled - (scaled - x))

@@ -35,8 +35,9 @@ from bench.verify.walk import Walk
 
 LOSSES, MOVES, STATISTICS = "later losses", "updates of a block", "running statistics of a block"
 
-DRAWS, MOST_DRAWS = 3, 9
-"""Of the rounding model: what is outside the first few draws is held against more before it is judged."""
+DRAWS, MOST_DRAWS = 2, 8
+"""Of the rounding model: what is outside the first few draws is held against more before it is judged. Two at a time, since two run at once
+on any machine with two cores."""
 
 MOST_OF_LOSS = 0.25
 """Where honest rounding may move a loss by more, a loss that was made up would pass."""
@@ -114,7 +115,11 @@ class Replay:
         }
         if not (spec.momentum and spec.nesterov):
             return moves
-        gradient = gradients(workload.network, workload.loss, before, *walk.singles[1], arithmetic)
+        gradient = (
+            walk.gradient(workload, 1)
+            if arithmetic is exact
+            else gradients(workload.network, workload.loss, before, *walk.singles[1], arithmetic)
+        )
         for name in decayed_tensors(workload.network, spec):
             gradient[name] = gradient[name] + spec.weight_decay * before[name]
         return {name: (move - gradient[name]) / spec.momentum for name, move in moves.items()}

@@ -120,14 +120,14 @@ def _enough(name: str, agreements: Mapping[str, float], wanted: Mapping[str, flo
 def _expected(workload: Workload, walk: Walk, arithmetic: Arithmetic = exact) -> dict[str, Array]:
     """What the second step adds to the optimizer's memory, up to a positive factor per element."""
     spec = workload.optimizer
-    passes = [
-        partial(gradients, workload.network, workload.loss, weights, *batch, arithmetic)
-        for weights, batch in zip(walk.weights, walk.singles, strict=False)
-    ]
     if arithmetic is exact:
+        passes = [partial(walk.gradient, workload, single) for single in range(2)]
         before, at = in_parallel(passes, workload.network, len(walk.singles[0][0]))
     else:  # a draw's disturbances come one after the other
-        before, at = (one() for one in passes)
+        before, at = (
+            gradients(workload.network, workload.loss, weights, *batch, arithmetic)
+            for weights, batch in zip(walk.weights, walk.singles, strict=False)
+        )
     if not isinstance(spec, SGD):
         return at
     decayed = decayed_tensors(workload.network, spec)

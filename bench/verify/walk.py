@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.contract import Progress, Trainer, Workload
+from bench.oracle.arithmetic import Array
+from bench.oracle.model import gradients
 from bench.spec import Weights
 from bench.verify.batches import Batch
 from bench.verify.unforeseen import Unforeseen, unforeseen_batch
@@ -23,6 +25,14 @@ class Walk:
     block: Sequence[Batch]  # of both blocks together
     losses: Sequence[float]  # of the blocks' steps
     first: int  # optimizer steps made before the walk
+    _known: dict[int, dict[str, Array]] = field(default_factory=dict, init=False, repr=False)
+
+    def gradient(self, workload: Workload, single: int) -> dict[str, Array]:
+        """The exact gradient of each tensor at a single step, 0 or 1; computed once, since two checks ask for it."""
+        if single not in self._known:
+            arguments = workload.network, workload.loss, self.weights[single]
+            self._known[single] = gradients(*arguments, *self.singles[single])
+        return dict(self._known[single])
 
 
 @dataclass
