@@ -9,7 +9,7 @@ from itertools import groupby
 from bench.analysis.model import Group, MeasuredCase, Row, Setting, SpeedUp
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
-from bench.projection.counted import Batches, Decoding, MeasuredRates
+from bench.projection.counted import Batches, Decoding, MeasuredRates, Room
 from bench.projection.model import break_even, project, speed_up
 from bench.projection.prices import find_price
 from bench.recipes import VIEWS, evaluation_batch, views_of
@@ -73,7 +73,8 @@ def _rows(
                 continue  # whether it shares the host's cores is unknown
             infer = _infer(train, infers.get((*_device_key(train), train.key.digest), ()))
             decode = _decode(train, decodes.get(train.key.machine, ()), synthetic)
-            settings.append(_setting(train, infer, decode, assumptions, epochs, views))
+            room = _room(train, machines[train.key.machine])
+            settings.append(_setting(train, infer, decode, assumptions, epochs, views, room))
         if settings:
             settings.sort(key=lambda setting: _speed(setting.train), reverse=True)
             row = Row(machines[settings[0].train.key.machine], tuple(settings), None, False)
@@ -105,6 +106,12 @@ def _decode(train: MeasuredCase, decodes: Iterable[MeasuredCase], synthetic: set
     return max(decodes, key=preference, default=None)
 
 
+def _room(train: MeasuredCase, machine: Machine) -> Room:
+    """Where the machine could keep decoded images of the network's size."""
+    image = 0 if train.facts is None else train.facts.height * train.facts.width * 3
+    return Room(machine.memory_usable, machine.disk_free, image)
+
+
 def _setting(
     train: MeasuredCase,
     infer: MeasuredCase | None,
@@ -112,6 +119,7 @@ def _setting(
     assumptions: Assumptions,
     epochs: int,
     views: int,
+    room: Room,
 ) -> Setting:
     assert train.log is not None
     measured = MeasuredRates(
@@ -124,6 +132,7 @@ def _setting(
         infer_ready=0.0 if infer is None else infer.ready,
         watts=None if train.power is None else train.power.draw,
         augment=train.augment,
+        room=room,
         batches=Batches(max(train.key.batch_size, 1), evaluation_batch(train.shares_cores), views),
     )
     return Setting(train, infer, decode, measured, project(measured, assumptions, epochs))

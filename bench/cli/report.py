@@ -47,6 +47,11 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 @click.option("--budget-hours", type=float, default=4.0, show_default=True, help="Hours that an ensemble has to fit into.")
 @click.option("--retrain-days", type=float, default=7.0, show_default=True, help="Days from one retraining to the next.")
 @click.option("--decode-cores", type=int, help="Host cores that decode for an accelerator.  [default: as measured]")
+@click.option(
+    "--decode",
+    type=click.Choice(["once", "every-epoch"]),
+    help="When images are decoded.  [default: once where all of them fit, decoded, into the host's memory or disk]",
+)
 @click.option("--devices", type=int, default=1, show_default=True, help="Devices of each kind that train together.")
 @click.option("--efficiency", type=float, help="Their speed over so many times that of one, as 0.9; never assumed.")
 @options.many("--price", "prices", "DEVICE=AMOUNT", "Of a device-hour: cuda:0=2.90, or 'cuda:0=2.90 EUR' (repeatable).")

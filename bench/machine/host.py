@@ -56,6 +56,19 @@ def cgroup_folders(root: Path = ROOT, controller: str = "cpu") -> list[Path]:
     return folders or [tree]
 
 
+def usable_memory(root: Path = ROOT) -> int:
+    """Bytes of memory that this process and its children may use: the machine's, or the limit of a cgroup (version 2 or 1)."""
+    import psutil
+
+    limits = [int(psutil.virtual_memory().total)]
+    for folder in cgroup_folders(root, "memory"):
+        for limit in ("memory.max", "memory.limit_in_bytes"):
+            word = file_text(folder / limit)
+            if word.isdecimal():
+                limits.append(int(word))
+    return min(limits)
+
+
 def available_memory(root: Path = ROOT) -> int:
     """Bytes of memory that can still be used: the machine's, or what a cgroup (version 2 or 1) still allows."""
     import psutil

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.machine.gpu import describe_gpus
 from bench.machine.health import findings
-from bench.machine.host import facts, hashed, usable_cores
+from bench.machine.host import facts, hashed, usable_cores, usable_memory
 from bench.record.schema import Machine
 
 
@@ -44,6 +44,7 @@ def describe_machine(keep_host_name: bool = False) -> Machine:
         cores=usable_cores(),
         cores_online=os.cpu_count() or 1,
         memory=memory,
+        memory_usable=usable_memory(),
         facts=system | {"hardware": _digest(hardware)},  # the fingerprint but for the driver
         findings=findings(),
         gpus=gpus,

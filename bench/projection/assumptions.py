@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.datasets import DEFAULT, Dataset
 from bench.errors import UsageError
+from bench.projection.counted import DISK_SHARE, MEMORY_SHARE, Decode
 from bench.projection.prices import Price
 from bench.recipes import SHARES
 
@@ -26,6 +27,7 @@ class Assumptions:
     size: str | None = None  # only this one
     retrain_days: float = 7.0  # from one retraining to the next
     decode_cores: int | None = None  # of an accelerator's host; None: as many as were measured
+    decode: Decode | None = None  # when images are decoded; None: once where they fit
     devices: int = 1  # alike, training one network together
     efficiency: float | None = None  # their speed over so many times that of one; must be stated where there are several
     prices: tuple[Price, ...] = ()
@@ -76,6 +78,7 @@ class Assumptions:
             )
         return [
             *several,
+            DECODED[self.decode],
             f"Data: {data.title}, {data.images:,} images of {data.megapixels:.3g} megapixels. Source: {data.source}."
             + (f" Assumed: {data.assumed}." if data.assumed else ""),
             f"Split, as bench train has it: {data.training_images:,} images train, {data.validation_images:,} ({_percent(SHARES[1])}) are "
@@ -86,12 +89,22 @@ class Assumptions:
         ]
 
 
+DECODED: dict[Decode | None, str] = {
+    None: "Images are decoded once, before training, where all of them fit, decoded, into "
+    f"{100 * MEMORY_SHARE:g} % of the host's memory or {100 * DISK_SHARE:g} % of its free disk; else, and where a record does not say what "
+    "its host has, in every epoch. Reading them back is not counted. A tuning loop decodes once for all of its trainings.",
+    "once": "Images are decoded once, before training, as asked for; a tuning loop decodes once for all of its trainings. Reading them back "
+    "is not counted.",
+    "every-epoch": "Every image is decoded in every epoch, as asked for.",
+}
+"""When images are decoded, by what was asked for."""
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
 MODEL = (
-    "Every image is decoded in every epoch; bench train decodes each once, before it starts, and its own time stands beneath the table. "
     "Training images are changed at random by the host in every epoch. Apart from the host, the slower of the host's work and computing "
     "sets the pace, as if they overlapped perfectly; on shared cores their times add up.",
     "Training takes full batches and leaves the rest of an epoch out; the last batch of an evaluation is filled up.",

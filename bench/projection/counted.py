@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
 
 from bench.datasets import Dataset
 from bench.statistics.rates import LogRate, Place
 from bench.statistics.ratios import of_units
+
+MEMORY_SHARE, DISK_SHARE = 0.5, 0.9
+"""Of the host's memory, and of what is free on its disk: so much may hold decoded images. What trains needs memory too; both shares are
+choices and were not measured."""
+
+Decode = Literal["once", "every-epoch"]
+"""When a training decodes its images."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,24 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class Room:
+    """Where a host could keep decoded images, in bytes; 0 where its record does not say."""
+
+    memory: int = 0  # that a process may use
+    disk: int = 0  # free where caches lie
+    image: int = 0  # one decoded image, at the size that the network takes
+
+    def keeps(self, images: int) -> Literal["memory", "disk", ""]:
+        """Return where so many decoded images fit; empty where they do not, or nobody knows."""
+        wanted = images * self.image
+        if not wanted:
+            return ""
+        if wanted <= MEMORY_SHARE * self.memory:
+            return "memory"
+        return "disk" if wanted <= DISK_SHARE * self.disk else ""
+
+
+@dataclass(frozen=True)
 class MeasuredRates:
     """The rates one projection stands on, all of one device and one size of a workload."""
 
@@ -49,6 +77,20 @@ class MeasuredRates:
     augment: float | None = None  # seconds that the host takes to change one image at random; None: left out
     batches: Batches = Batches()
     watts: LogRate | None = None  # draw of the device while it trained, joules a second; None where it was not measured
+    once: Decoding | None = None  # decoding that is done once, before training; ``decode`` is then None
+    room: Room = Room()
+
+    @property
+    def decoding(self) -> Decoding | None:
+        """How images are decoded, whenever that is."""
+        return self.decode or self.once
+
+    def settled(self, images: int, wanted: Decode | None) -> MeasuredRates:
+        """The same with decoding moved to where it belongs: before training where it is ``wanted`` once, or nothing is wanted and so
+        many decoded images fit."""
+        if self.decode is None or wanted == "every-epoch" or (wanted is None and not self.room.keeps(images)):
+            return self
+        return replace(self, decode=None, once=self.decode)
 
     def of_one_process(self) -> MeasuredRates:
         """The same with intervals that hold for a single process, not for the mean over many: prediction instead of confidence.
@@ -57,20 +99,22 @@ class MeasuredRates:
         all s sqrt(1 + 1/n).
         """
         infer = None if self.infer is None else _one(self.infer)
-        decode = None if self.decode is None else replace(self.decode, log=_one(self.decode.log))
-        return replace(self, train=_one(self.train), infer=infer, decode=decode)
+        return replace(self._decoding_by(_one), train=_one(self.train), infer=infer)
 
     def of_units(self, units: tuple[Place, ...]) -> MeasuredRates:
         """The same as these of their units measured it, which all of its rates have."""
         infer = None if self.infer is None else of_units(self.infer, units)
-        decode = None if self.decode is None else replace(self.decode, log=of_units(self.decode.log, units))
-        return replace(self, train=of_units(self.train, units), infer=infer, decode=decode)
+        decoding = self._decoding_by(partial(of_units, units=units))
+        return replace(decoding, train=of_units(self.train, units), infer=infer)
 
     def of_unit(self, place: int) -> MeasuredRates:
         """The same as one of their units measured it, a round or a record; for rates that are of the same ones."""
         infer = None if self.infer is None else _alone(self.infer, place)
-        decode = None if self.decode is None else replace(self.decode, log=_alone(self.decode.log, place))
-        return replace(self, train=_alone(self.train, place), infer=infer, decode=decode)
+        return replace(self._decoding_by(partial(_alone, place=place)), train=_alone(self.train, place), infer=infer)
+
+    def _decoding_by(self, change: Callable[[LogRate], LogRate]) -> MeasuredRates:
+        decode, once = (None if one is None else replace(one, log=change(one.log)) for one in (self.decode, self.once))
+        return replace(self, decode=decode, once=once)
 
     def without(self, *, infer: bool, decode: bool, augment: bool) -> MeasuredRates:
         """The same with what another device lacks left out."""
@@ -78,6 +122,7 @@ class MeasuredRates:
             self,
             infer=None if infer else self.infer,
             decode=None if decode else self.decode,
+            once=None if decode else self.once,
             augment=None if augment else self.augment,
         )
 

@@ -199,6 +199,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores: Whole  # given to this process by affinity and cgroup
     cores_online: Whole
     memory: Whole
+    memory_usable: Whole = 0  # by this process, bytes: the machine's, or what a cgroup allows; 0: not recorded
+    disk_free: Whole = 0  # bytes, where caches lie; 0: not recorded
     facts: dict[str, str] = {}  # governor, cgroup quota, huge pages, load, libc, python, …
     findings: list[Finding] = []  # what ``bench doctor`` says, just before the run
     gpus: list[dict[str, str]] = []  # name, uuid (hashed), driver, memory, power limit, …

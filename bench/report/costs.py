@@ -35,11 +35,12 @@ def cost(row: Row, group: Group, assumptions: Assumptions) -> Cost | None:
     if row.price is None:
         return None
     projection = row.best.projection
-    training = projection.training.scaled(row.price.per_hour * assumptions.devices / _HOUR)
+    hourly = row.price.per_hour * assumptions.devices / _HOUR
+    training = projection.training.scaled(hourly)
     return Cost(
         row.price,
         training,
-        training.scaled(assumptions.tuning_runs),
+        projection.tuning_loop.scaled(hourly),
         training.scaled(projection.trainings_per_year),
         break_even_price(row, group),
     )

@@ -148,6 +148,7 @@ def _setting(setting: Setting) -> Fields:
     return {
         "one_training_seconds": _estimate(projection.training),
         "one_training_from_arrays_seconds": _estimate(projection.from_arrays),
+        "decoded_once_seconds": _estimate(projection.decoding),
         "tuning_loop_seconds": _estimate(projection.tuning_loop),
         "trainings_per_week": _estimate(projection.trainings_per_week),
         "trainings_per_retraining_interval": _estimate(projection.trainings_per_interval),

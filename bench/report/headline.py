@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bench.analysis.model import Group, Report, Row, Setting, SpeedUp
 from bench.durations import UNKNOWN, duration
 from bench.report import cells
-from bench.report.notes import interval_line, labelled, row_notes
+from bench.report.notes import decoded_lines, interval_line, labelled, row_notes
 from bench.text.sections import Section, Table, cut
 from bench.text.words import plural
 
@@ -31,7 +31,16 @@ def headline(group: Group, report: Report) -> Section:
     )
     rows = tuple(_row(row, label, group) for row, label in labelled(group))
     spread = [line for line in [interval_line(group)] if line]
-    lines = cut([*spread, *row_notes(group, assumptions), *_from_arrays(group), *_screening(group), *_overtaking(group)])
+    lines = cut(
+        [
+            *spread,
+            *row_notes(group, assumptions),
+            *decoded_lines(group, assumptions),
+            *_from_arrays(group),
+            *_screening(group),
+            *_overtaking(group),
+        ]
+    )
     return Section(title, Table(columns, rows, frozenset({5, 6})), lines)
 
 
@@ -89,7 +98,7 @@ def _times(speed_up: SpeedUp) -> str:
 def _from_arrays(group: Group) -> Iterable[str]:
     """Say how long ``bench train`` itself takes, which decodes each image once, before it starts."""
     for row, label in labelled(group):
-        if row.best.projection.from_arrays is not None:
+        if row.best.projection.from_arrays is not None and row.best.projection.decoding is None:
             time = cells.estimated(row.best.projection.from_arrays, duration)
             yield f"As bench train has it, on images decoded before: {label}, {cells.setting(row.best.train)}: {time}."
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.analysis.model import ABOVE_CEILING, UNPROVEN, Group, MeasuredCase, Report, Row, Setting, SpeedUp, Stack
 from bench.analysis.rows import X86
-from bench.durations import duration, number
+from bench.durations import duration, number, size
 from bench.projection.assumptions import Assumptions
 from bench.report import cells
 from bench.statistics.stopping import MOST_FORETOLD, half_width, trials_needed
@@ -150,6 +150,24 @@ def _named(case: MeasuredCase, report: Report) -> str:
 def _listed(names: Sequence[str]) -> str:
     rest = [f"{len(names) - _MOST_NAMED:,} more"] if len(names) > _MOST_NAMED else []
     return "; ".join([*names[:_MOST_NAMED], *rest])
+
+
+def decoded_lines(group: Group, assumptions: Assumptions) -> Iterable[str]:
+    """Which devices have their images decoded once, where they are kept and how long that takes."""
+    images = assumptions.dataset.images
+    for row, label in labelled(group):
+        decoding, room = row.best.projection.decoding, row.best.measured.room
+        if decoding is not None:
+            takes = size(images * room.image) if room.image else "their size is not known either"
+            yield f"Decoded once, before training: {label}: {cells.estimated(decoding, duration)}{KEPT[room.keeps(images)]} {takes}."
+
+
+KEPT = {
+    "memory": "; kept in memory:",
+    "disk": "; kept on disk, and reading them back is not counted:",
+    "": "; it is not known whether its host has room for them:",
+}
+"""Where decoded images are kept, before their size."""
 
 
 def not_projected(report: Report) -> list[str]:

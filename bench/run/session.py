@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -99,6 +100,7 @@ def new_plan(
 ) -> Plan:
     """Return the plan of a run that begins now and measures ``cases`` on these backends' devices."""
     identity, created = new_identity()
+    machine = msgspec.structs.replace(machine, disk_free=shutil.disk_usage(cache_folder()).free)
     return Plan(
         id=identity,
         created=created,

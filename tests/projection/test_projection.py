@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bench.datasets import DATASETS, Dataset, adapted
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
-from bench.projection.counted import Batches, Decoding, MeasuredRates
-from bench.projection.model import project, speed_up
+from bench.projection.counted import Batches, Decoding, MeasuredRates, Room
+from bench.projection.model import Members, project, speed_up
 from bench.statistics.rates import LogRate, log_rate
 
 HAM = Assumptions()
@@ -280,3 +280,57 @@ def test_every_assumption_is_a_sentence():
     text = " ".join(sentences)
     for word in ("Rotemberg", "Assumed: a mean of 12 megapixels", "50 full trainings", "cold compilation", "fixed seed"):
         assert word in text
+
+
+ROOM = Room(memory=16 * 2**30, disk=10**12, image=64 * 64 * 3)
+
+
+def test_images_that_fit_decoded_are_decoded_once_before_training_and_once_for_a_tuning_loop():
+    each, budget = 0.27 / 41, HAM.budget_hours * 3600
+    found, arrays = (
+        project(replace(measured(megapixels=megapixels), room=ROOM), HAM, EPOCHS) for megapixels in (41.0, None)
+    )
+    decoding, training = 10_015 * each, arrays.training.value
+    assert found.decoding.value == pytest.approx(decoding)
+    assert found.training.value == pytest.approx(training + decoding)
+    assert sum(found.parts.values()) == pytest.approx(found.training.value)
+    assert found.tuning_loop.value == pytest.approx(HAM.tuning_runs * training + decoding)
+    assert found.ensemble.value == int((budget - decoding) / training)
+    assert found.ensemble.low <= found.ensemble.value <= found.ensemble.high
+    assert found.trainings_per_week.value == pytest.approx((168 * 3600 - decoding) / training)
+    assert found.from_arrays == arrays.training
+    assert (found.cores_to_feed, found.screening) == (None, project(measured(), HAM, EPOCHS).screening)
+
+
+def test_a_budget_that_decoding_alone_fills_holds_no_training():
+    given = Assumptions(dataset=HAM.dataset, budget_hours=0.001, decode="once")
+    assert project(measured(), given, EPOCHS).ensemble == Members(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("room", "wanted", "once"),
+    [
+        (ROOM, None, True),
+        (ROOM, "every-epoch", False),
+        (Room(), None, False),  # its record does not say
+        (Room(), "once", True),
+        (replace(ROOM, memory=10_015 * ROOM.image, disk=0), None, False),  # half of it must be left
+        (replace(ROOM, memory=2 * 10_015 * ROOM.image, disk=0), None, True),
+        (replace(ROOM, memory=0), None, True),
+        (replace(ROOM, image=0), None, False),
+    ],
+)
+def test_when_images_are_decoded(room, wanted, once):
+    given = Assumptions(dataset=HAM.dataset, decode=wanted)
+    found, every = (project(replace(measured(), room=one), given, EPOCHS) for one in (room, Room()))
+    assert (found.decoding is not None) is once
+    assert (found.training != every.training) is (once and wanted is None)
+
+
+def test_speed_ups_hold_what_each_side_does():
+    slow = measured(train=75.0)
+    quick = replace(measured(train=7_500.0, infer=28_000.0, shares_cores=False), room=ROOM)
+    factor, left_out = speed_up(slow, quick, HAM, EPOCHS)
+    times = [project(side, HAM, EPOCHS).training.value for side in (slow, quick)]
+    assert factor.value == pytest.approx(times[0] / times[1])
+    assert left_out == ()

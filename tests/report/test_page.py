@@ -60,7 +60,10 @@ def two_machines() -> list[Record]:
     first = fake.record(wanted=counting)
     trials = [fake.changed(trial, energy=drawing(energy_of(trial), trial.number)) for trial in first.trials]
     first = msgspec.structs.replace(first, trials=trials)
-    return [first, fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8), seed=3)]
+    return [
+        first,
+        fake.record("r1", plain, on=fake.machine("b", gpus=[], cores=8, memory_usable=2**31, disk_free=2**40), seed=3),
+    ]
 
 
 def page_of(records: list[Record], assumptions: Assumptions | None = None) -> str:
@@ -222,7 +225,7 @@ def given(assumptions: Assumptions) -> dict[str, Any]:
         "dataset": assumptions.dataset.name, "images": assumptions.dataset.images, "megapixels": assumptions.dataset.megapixels,
         "epochs": assumptions.epochs, "tuningRuns": assumptions.tuning_runs, "budgetHours": assumptions.budget_hours,
         "retrainDays": assumptions.retrain_days, "decodeCores": assumptions.decode_cores, "devices": assumptions.devices,
-        "efficiency": assumptions.efficiency, "reference": assumptions.reference,
+        "efficiency": assumptions.efficiency, "reference": assumptions.reference, "decode": assumptions.decode,
     }  # fmt: skip
 
 
@@ -242,6 +245,8 @@ def table_of_cases() -> list[Assumptions]:
         Assumptions(reference="cuda:0"),
         Assumptions(dataset=adapted(DATASETS["ham10000"], 1)),
         Assumptions(budget_hours=1e-6),
+        Assumptions(decode="once", budget_hours=1e-6),
+        Assumptions(decode="every-epoch"),
     ]
     cases += [Assumptions(dataset=dataset) for dataset in DATASETS.values()]
     for _ in range(75):
@@ -257,6 +262,7 @@ def table_of_cases() -> list[Assumptions]:
                 budget_hours=rng.choice([4.0, round(10 ** rng.uniform(-3, 6), 3)]),
                 retrain_days=rng.choice([7.0, 1.0, 0.5, round(10 ** rng.uniform(-2, 4), 3)]),
                 decode_cores=rng.choice([None, 1, 16, 512]),
+                decode=rng.choice([None, None, "once", "every-epoch"]),
                 devices=devices,
                 efficiency=None if devices == 1 else round(rng.uniform(0.05, 1), 3),
                 reference=rng.choice([None, None, "cpu", "cuda:0"]),
@@ -411,6 +417,7 @@ CONTROLS = {  # control: its value, and the same for the command line
     "retrainDays": ("1", ["--retrain-days", "1"]),
     "budgetHours": ("24", ["--budget-hours", "24"]),
     "decodeCores": ("64", ["--decode-cores", "64"]),
+    "decode": ("every-epoch", ["--decode", "every-epoch"]),
     "reference": ("cuda:0", ["--reference", "cuda:0"]),
     "devices": ("8", ["--devices", "8", "--efficiency", "0.9"]),
     "efficiency": ("0.7", ["--devices", "8", "--efficiency", "0.7"]),

@@ -103,10 +103,15 @@ def stages(row: Row, group: Group, report: Report) -> list[tuple[str, float, flo
     together = 1 / (report.assumptions.devices * report.assumptions.parallel_efficiency)
     images = group.epochs * measured.batches.trained(data.training_images)
     train = images * math.exp(measured.train.mean) * together
-    decode = 0.0 if projection.decoded_per_second is None else images / projection.decoded_per_second
+    once = 0.0 if projection.decoding is None else projection.decoding.value
+    every = None if once else projection.decoded_per_second
+    decode = 0.0 if every is None else images / every
     augment = images * (measured.augment or 0.0) * (together if measured.shares_cores else 1.0)
     at = measured.start_up
     rows = [("start-up", 0.0, at)]
+    if once:
+        rows.append(("decode, once", at, at + once))
+        at += once
     if decode:
         rows.append(("decode", at, at + decode))
     if augment:

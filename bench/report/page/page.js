@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const whatIf = data.whatIf, form = document.getElementById("controls"), own = whatIf.assumptions;
   const NUMBERS = ["images", "megapixels", "epochs", "tuningRuns", "retrainDays", "budgetHours", "decodeCores", "devices", "efficiency"];
-  const EMPTY = ["epochs", "decodeCores", "efficiency"];
+  const EMPTY = ["epochs", "decodeCores", "efficiency"], CHOICES = ["reference", "decode"];
 
   const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
 
@@ -86,12 +86,13 @@
   function initial() {
     form.elements.dataset.value = own.dataset;
     NUMBERS.forEach((name) => { form.elements[name].value = String(own[name] ?? ""); });
-    reference.value = own.reference ?? "";
+    CHOICES.forEach((name) => { form.elements[name].value = own[name] ?? ""; });
     priceInputs.forEach((input) => { input.value = ""; });
   }
 
   function readForm() {
-    const given = { dataset: form.elements.dataset.value, reference: reference.value || null };
+    const given = { dataset: form.elements.dataset.value };
+    CHOICES.forEach((name) => { given[name] = form.elements[name].value || null; });
     for (const name of NUMBERS) {
       const input = form.elements[name], text = input.value.trim();
       given[name] = text === "" && !input.validity.badInput && EMPTY.includes(name) ? null : text === "" ? NaN : Number(text);
@@ -243,7 +244,7 @@
       const text = form.elements[name].value.trim(), before = String(own[name] ?? "");
       if (text !== before) found.set(name, text);
     });
-    if ((given.reference || "") !== (own.reference || "")) found.set("reference", given.reference || "");
+    CHOICES.filter((name) => (given[name] || "") !== (own[name] || "")).forEach((name) => found.set(name, given[name] || ""));
     priceInputs.forEach((input) => { if (input.value.trim() !== "") found.set(input.name, input.value.trim()); });
     return found;
   }
@@ -258,7 +259,7 @@
       const input = NUMBERS.includes(name) || name.startsWith("price.") ? form.elements[name] : null;
       const sensible = /^[-+\d.eE]*$/.test(value) && Number.isFinite(Number(value)); // anything else, a browser would complain about
       if (input && sensible) input.value = value;
-      else if (name === "reference" && (value === "" || names.has(value))) reference.value = value;
+      else if (CHOICES.includes(name) && [...form.elements[name].options].some((option) => option.value === value)) form.elements[name].value = value;
       else if (name !== "dataset" || !preset(value)) unread.push(name.slice(0, 20));
     }
   }

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.analysis.model import Group, Report, Row, Setting
 from bench.analysis.rows import X86, is_default, reference_name, reference_names
 from bench.datasets import DATASETS
-from bench.projection.assumptions import Assumptions
-from bench.projection.counted import MeasuredRates
+from bench.projection.assumptions import DECODED, Assumptions
+from bench.projection.counted import DISK_SHARE, MEMORY_SHARE, MeasuredRates
 from bench.projection.draws import STRATA, seed_of, strata
 from bench.recipes import SHARES
 from bench.report import cells
@@ -22,7 +23,7 @@ from bench.report.charts.times import MOST_PIPELINES, STAGE_COLOURS, copying, ne
 from bench.report.costs import price_source
 from bench.report.document import views_line
 from bench.report.headline import setting_cell
-from bench.report.notes import interval_line, missing, row_labels, row_suffixes
+from bench.report.notes import KEPT, interval_line, missing, row_labels, row_suffixes
 from bench.statistics.rates import CONFIDENCE, LogRate, Place, t_quantile
 from bench.text.words import clean
 
@@ -41,6 +42,9 @@ def payload(report: Report) -> Fields:
         "rounds": rounds,
         "units": units,
         "shares": SHARES,
+        "kept": KEPT,
+        "room": {"memory": MEMORY_SHARE, "disk": DISK_SHARE},
+        "decoded": {choice or "": text for choice, text in DECODED.items()},
         "viewsLine": views_line(report),
         "assumptions": _assumptions(report.assumptions, report.groups),
         "datasets": [
@@ -76,6 +80,7 @@ def _assumptions(given: Assumptions, groups: Sequence[Group]) -> Fields:
         "budgetHours": given.budget_hours,
         "retrainDays": given.retrain_days,
         "decodeCores": given.decode_cores,
+        "decode": given.decode,
         "devices": given.devices,
         "efficiency": given.efficiency,
         "reference": reference,
@@ -174,6 +179,8 @@ def _measured(found: MeasuredRates) -> Fields:
         "train": _log(found.train),
         "infer": None if found.infer is None else _log(found.infer),
         "decode": decode,
+        "once": None,
+        "room": asdict(found.room),
         "startUp": found.start_up,
         "inferStartUp": found.infer_start_up,
         "inferReady": found.infer_ready,

@@ -137,6 +137,12 @@ const accelbench = (() => {
   const money = (amount, currency) => whole(`${number(amount)} ${currency}`.trimEnd());
   const plural = (count, noun) => `${integer(count)} ${noun}${count === 1 ? "" : "s"}`;
 
+  function size(count) {
+    if (count <= 0) return UNKNOWN;
+    const power = Math.min(Math.floor((BigInt(count).toString(2).length - 1) / 10), 6);
+    return `${number(count / 1024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"][power]}`;
+  }
+
   function energy(joules) {
     for (const [unit, size] of [["MWh", 3.6e9], ["kWh", 3.6e6], ["Wh", 3.6e3]]) {
       if (joules >= size) return `${number(joules / size)} ${unit}`;
@@ -226,21 +232,39 @@ const accelbench = (() => {
     };
   }
 
+  /* Where so many decoded images fit; empty where they do not, or nobody knows. */
+  function keeps(data, { memory, disk, image }, images) {
+    const wanted = images * image;
+    if (!wanted) return "";
+    if (wanted <= data.room.memory * memory) return "memory";
+    return wanted <= data.room.disk * disk ? "disk" : "";
+  }
+
+  const decodingOf = (measured) => measured.decode || measured.once;
+
+  /* The same rates with decoding where it belongs: before training, or in every epoch. */
+  function settled(data, measured, given) {
+    const once = given.decode === "once" || (given.decode === null && keeps(data, measured.room, given.images) !== "");
+    return measured.decode === null || !once ? measured : { ...measured, decode: null, once: measured.decode };
+  }
+
+  const fromArrays = (measured) => ({ ...measured, decode: null, once: null });
+
   function paceOf(measured, given) {
     const together = 1 / (given.devices * (given.devices === 1 ? 1 : given.efficiency));
     if (measured.sharesCores) return { compute: together, decode: together, augment: together };
-    const extrapolated = given.decodeCores !== null && measured.decode !== null;
-    return { compute: together, decode: extrapolated ? measured.decode.cores / given.decodeCores : 1, augment: 1 };
+    const decoding = decodingOf(measured), extrapolated = given.decodeCores !== null && decoding !== null;
+    return { compute: together, decode: extrapolated ? decoding.cores / given.decodeCores : 1, augment: 1 };
   }
 
   const spreadKnown = (...logs) => logs.every((log) => log === null || log.error !== null);
-  const decodeSeconds = (measured, given, pace) =>
-    measured.decode === null ? null : Math.exp(measured.decode.mean) * given.megapixels * pace.decode;
+  const decodeSeconds = (decoding, given, pace) => (decoding === null ? null : Math.exp(decoding.mean) * given.megapixels * pace.decode);
 
   function partsOf(data, measured, given, epochs) {
     const pace = paceOf(measured, given), counts = countsOf(data, measured, given, epochs), shared = measured.sharesCores;
-    const decode = decodeSeconds(measured, given, pace) || 0, augment = (measured.augment || 0) * pace.augment;
-    const parts = { train: 0, decode: 0, augment: 0, evaluate: 0, "start-up": measured.startUp };
+    const decode = decodeSeconds(measured.decode, given, pace) || 0, augment = (measured.augment || 0) * pace.augment;
+    const once = given.images * (decodeSeconds(measured.once, given, pace) || 0);
+    const parts = { train: 0, decode: once, augment: 0, evaluate: 0, "start-up": measured.startUp };
     const compute = Math.exp(measured.train.mean) * pace.compute;
     if (shared || compute >= decode + augment) parts.train += counts.trained * compute;
     if (shared || compute < decode + augment) {
@@ -267,8 +291,9 @@ const accelbench = (() => {
   /* Draws of seconds per image once decoding is counted. */
   function paced(data, compute, measured, given, pace) {
     const seconds = drawn(data, compute).map((value) => value * pace.compute);
-    if (measured.decode === null) return seconds;
-    const decode = drawn(data, measured.decode);
+    const decoding = decodingOf(measured);
+    if (decoding === null) return seconds;
+    const decode = drawn(data, decoding);
     return seconds.map((value, place) => {
       const file = decode[place] * given.megapixels * pace.decode;
       return measured.sharesCores ? value + file : Math.max(value, file);
@@ -276,19 +301,21 @@ const accelbench = (() => {
   }
 
   function trainingDraws(data, measured, given, epochs) {
-    if (!spreadKnown(measured.train, measured.infer, measured.decode)) return null;
+    if (!spreadKnown(measured.train, measured.infer, decodingOf(measured))) return null;
     const pace = paceOf(measured, given), counts = countsOf(data, measured, given, epochs), augment = (measured.augment || 0) * pace.augment;
-    const decode = measured.decode === null ? null : drawn(data, measured.decode).map((value) => value * given.megapixels * pace.decode);
+    const draws = (one) => (one === null ? null : drawn(data, one).map((value) => value * given.megapixels * pace.decode));
+    const decode = draws(measured.decode), once = draws(measured.once);
+    const before = (place) => (once === null ? 0 : given.images * once[place]);
     const together = (one, other) => (measured.sharesCores ? one + other : Math.max(one, other));
     const decoding = (place) => (decode === null ? 0 : decode[place]);
     const total = drawn(data, measured.train).map((value, place) =>
       measured.startUp + counts.trained * together(value * pace.compute, decoding(place) + augment));
-    if (measured.infer === null) return total;
+    if (measured.infer === null) return total.map((value, place) => value + before(place));
     const infer = drawn(data, measured.infer);
     return total.map((value, place) => {
       const each = infer[place] * pace.compute;
       return value + together(counts.predicted * each, counts.evaluated * decoding(place))
-        + counts.built * measured.inferReady + measured.evaluationBatch * each;
+        + counts.built * measured.inferReady + measured.evaluationBatch * each + before(place);
     });
   }
 
@@ -304,8 +331,30 @@ const accelbench = (() => {
   const trainingOf = (data, measured, given, epochs) =>
     estimate(sum(partsOf(data, measured, given, epochs)), trainingDraws(data, measured, given, epochs));
 
-  function project(data, measured, given, epochs) {
-    const pace = paceOf(measured, given), parts = partsOf(data, measured, given, epochs), decode = decodeSeconds(measured, given, pace);
+  /* One training that decodes before it starts, and one on images decoded before, as a function of both. */
+  function combined(data, measured, given, epochs, combine) {
+    const times = [measured, fromArrays(measured)].map((side) => [
+      sum(partsOf(data, side, given, epochs)), trainingDraws(data, side, given, epochs)]);
+    const [[first, firsts], [other, others]] = times;
+    const draws = firsts === null || others === null ? null : firsts.map((value, place) => combine(value, others[place]));
+    return estimate(combine(first, other), draws);
+  }
+
+  /* Seconds of so many trainings in a row, which decode once for all of them where images are decoded once. */
+  function several(data, measured, given, epochs, count) {
+    if (measured.once === null) return scaled(trainingOf(data, measured, given, epochs), count);
+    return combined(data, measured, given, epochs, (one, each) => one + (count - 1) * each);
+  }
+
+  /* How many trainings fit into so many seconds, their decoding once included. */
+  function fitting(data, measured, given, epochs, budget) {
+    if (measured.once === null) return inverse(trainingOf(data, measured, given, epochs), budget);
+    return combined(data, measured, given, epochs, (one, each) => Math.max(budget - (one - each), 0) / each);
+  }
+
+  function project(data, raw, given, epochs) {
+    const measured = settled(data, raw, given), decoding = decodingOf(measured);
+    const pace = paceOf(measured, given), parts = partsOf(data, measured, given, epochs), decode = decodeSeconds(decoding, given, pace);
     const training = trainingOf(data, measured, given, epochs);
     let feed = null;
     if (measured.decode !== null && !measured.sharesCores) {
@@ -314,23 +363,24 @@ const accelbench = (() => {
     }
     const binds = Object.keys(parts).reduce((most, name) => (parts[name] > parts[most] ? name : most));
     return {
-      training, parts, binds, feed, decode,
-      tuningLoop: scaled(training, given.tuningRuns),
-      perInterval: inverse(training, given.retrainDays * 86400),
-      members: changed(inverse(training, given.budgetHours * 3600), Math.floor),
+      training, parts, binds, feed, decode, measured,
+      tuningLoop: several(data, measured, given, epochs, given.tuningRuns),
+      perInterval: fitting(data, measured, given, epochs, given.retrainDays * 86400),
+      members: changed(fitting(data, measured, given, epochs, given.budgetHours * 3600), Math.floor),
       screening: screening(data, measured, given),
       energy: energyOf(data, measured, training, given, epochs),
-      fromArrays: measured.decode === null ? null : trainingOf(data, { ...measured, decode: null }, given, epochs),
+      fromArrays: decoding === null ? null : trainingOf(data, fromArrays(measured), given, epochs),
+      decodedOnce: measured.once === null ? null : several(data, measured, given, epochs, 0),
     };
   }
 
   function screening(data, measured, given) {
     if (measured.infer === null) return null;
-    const pace = paceOf(measured, given), decode = decodeSeconds(measured, given, pace);
+    const pace = paceOf(measured, given), decode = decodeSeconds(decodingOf(measured), given, pace);
     const compute = Math.exp(measured.infer.mean) * pace.compute;
     const each = decode === null ? compute : measured.sharesCores ? compute + decode : Math.max(compute, decode);
     const value = measured.inferStartUp + given.images * each;
-    if (!spreadKnown(measured.infer, measured.decode)) return { value, low: null, high: null };
+    if (!spreadKnown(measured.infer, decodingOf(measured))) return { value, low: null, high: null };
     const draws = paced(data, measured.infer, measured, given, pace);
     return estimate(value, draws.map((seconds) => measured.inferStartUp + given.images * seconds));
   }
@@ -338,10 +388,10 @@ const accelbench = (() => {
   /* Both sides without what one of them lacks. */
   function alike(reference, candidate) {
     const infer = reference.infer === null || candidate.infer === null;
-    const decode = reference.decode === null || candidate.decode === null;
+    const decode = decodingOf(reference) === null || decodingOf(candidate) === null;
     const augment = (reference.augment === null) !== (candidate.augment === null);
     const without = (side) => ({
-      ...side, infer: infer ? null : side.infer, decode: decode ? null : side.decode, augment: augment ? null : side.augment,
+      ...side, infer: infer ? null : side.infer, decode: decode ? null : side.decode, once: decode ? null : side.once, augment: augment ? null : side.augment,
     });
     const leftOut = [...(infer ? ["evaluation"] : []), ...(decode ? ["decoding"] : []), ...(augment ? ["augmentation"] : [])];
     return { sides: [without(reference), without(candidate)], leftOut };
@@ -357,13 +407,13 @@ const accelbench = (() => {
 
   /* Both sides in the rounds that they have in common: over all of these, and as each of them measured it. */
   function roundsOf(data, sides) {
-    const logs = sides.flatMap((side) => [side.train, side.infer, side.decode]).filter((log) => log !== null);
+    const logs = sides.flatMap((side) => [side.train, side.infer, side.decode, side.once]).filter((log) => log !== null);
     const units = sharedUnits(data, logs);
     const known = (log, unit) => data.rounds[log.values][data.units[log.units].indexOf(unit)];
     const mean = (log) => (units.length === data.units[log.units].length ? log.mean : sum(units.map((unit) => known(log, unit))) / units.length);
     const as = (side, value) => {
       const one = (log) => (log === null ? null : { ...log, mean: value(log) });
-      return { ...side, train: one(side.train), infer: one(side.infer), decode: one(side.decode) };
+      return { ...side, train: one(side.train), infer: one(side.infer), decode: one(side.decode), once: one(side.once) };
     };
     return { over: units.length ? sides.map((side) => as(side, mean)) : sides,
       each: units.map((unit) => sides.map((side) => as(side, (log) => known(log, unit)))) };
@@ -378,7 +428,7 @@ const accelbench = (() => {
   }
 
   function speedUp(data, reference, candidate, given, epochs) {
-    const { sides, leftOut } = alike(reference, candidate);
+    const { sides, leftOut } = alike(settled(data, reference, given), settled(data, candidate, given));
     const seconds = (side) => sum(partsOf(data, side, given, epochs)), rounds = roundsOf(data, sides), [slow, quick] = rounds.over.map(seconds);
     if (rounds.each.length) {
       return { factor: around(data, slow / quick, rounds.each.map(([one, other]) => Math.log(seconds(one) / seconds(other)))), leftOut };
@@ -389,7 +439,7 @@ const accelbench = (() => {
   }
 
   function breakEven(data, reference, candidate, given, epochs) {
-    const lines = alike(reference, candidate).sides.map((side) => {
+    const lines = alike(settled(data, reference, given), settled(data, candidate, given)).sides.map((side) => {
       const fixedTime = side.startUp + (side.infer === null ? 0 : makingReady(data, side, given, epochs));
       return [fixedTime, (sum(partsOf(data, side, given, epochs)) - fixedTime) / given.images];
     });
@@ -511,7 +561,8 @@ const accelbench = (() => {
         ...(base === null ? [NO_REFERENCE] : base.x86 ? [] : [`The reference is no x86 processor but ${base.architecture}.`]),
         ...rows.flatMap(({ row }) => row.missing[given.decodeCores !== null && !row.host ? "extrapolated" : "asMeasured"]),
         ...rows.flatMap(({ sides }) => sides),
-        ...rows.filter(({ found }) => found.fromArrays !== null).map(({ row, best, found }) =>
+        ...rows.filter(({ found }) => found.decodedOnce !== null).map(({ row, found }) => decodedLine(data, row, found, given)),
+        ...rows.filter(({ found }) => found.fromArrays !== null && found.decodedOnce === null).map(({ row, best, found }) =>
           `As bench train has it, on images decoded before: ${row.label}, ${best.setting}: ` +
           `${estimated(found.fromArrays, duration)}.`),
         ...rows.filter(({ found }) => found.screening !== null).map(({ row, best, found }) =>
@@ -531,20 +582,28 @@ const accelbench = (() => {
     };
   }
 
+  function decodedLine(data, row, found, given) {
+    const { room } = found.measured, takes = room.image ? size(given.images * room.image) : "their size is not known either";
+    return `Decoded once, before training: ${row.label}: ${estimated(found.decodedOnce, duration)}` +
+      `${data.kept[keeps(data, room, given.images)]} ${takes}.`;
+  }
+
   /* Per device its stages: name, from and to as shares of one training, seconds. */
   function pipelineOf(data, rows, given, epochs) {
     const most = data.mostPipelines, shown = rows.length <= most ? rows : [rows[0], ...rows.slice(1 - most)];
-    return shown.map(({ row, best, found }) => ({ label: row.label, stages: stagesOf(data, row, best.measured, found, given, epochs) }));
+    return shown.map(({ row, best, found }) => ({ label: row.label, stages: stagesOf(data, row, found, given, epochs) }));
   }
 
-  function stagesOf(data, row, measured, found, given, epochs) {
+  function stagesOf(data, row, found, given, epochs) {
+    const { measured } = found, once = found.decodedOnce === null ? 0 : found.decodedOnce.value;
     const total = sum(found.parts), count = countsOf(data, measured, given, epochs).trained, apart = !measured.sharesCores;
     const pace = paceOf(measured, given), train = count * Math.exp(measured.train.mean) * pace.compute;
     const augment = count * (measured.augment || 0) * pace.augment;
-    const decode = found.decode === null ? 0 : count * found.decode, copy = (count / given.devices) * row.copySeconds;
+    const decode = measured.decode === null ? 0 : count * found.decode, copy = (count / given.devices) * row.copySeconds;
     const host = decode + augment;
-    const at = measured.startUp, begin = apart ? at : at + host, end = apart ? at + Math.max(train, host) : begin + train;
-    const stages = [["start-up", 0, at]];
+    const at = measured.startUp + once, begin = apart ? at : at + host, end = apart ? at + Math.max(train, host) : begin + train;
+    const stages = [["start-up", 0, measured.startUp]];
+    if (once) stages.push(["decode, once", measured.startUp, at]);
     if (decode) stages.push(["decode", at, at + decode]);
     if (augment) stages.push(["augment", at + decode, at + decode + augment]);
     if (copy) stages.push(["copy, at the ceiling's rate, part of the step", begin, begin + copy]);
@@ -564,7 +623,7 @@ const accelbench = (() => {
       const one = costOf(found, price, given);
       const paid = (amount) => estimated(amount, (value) => money(value, price.currency));
       return [
-        row.label, money(price.perHour, price.currency), paid(one), paid(scaled(one, given.tuningRuns)),
+        row.label, money(price.perHour, price.currency), paid(one), paid(scaled(found.tuningLoop, (price.perHour * given.devices) / 3600)),
         paid(scaled(one, YEAR_DAYS / given.retrainDays)), isReference ? "reference" : at,
       ];
     });
@@ -663,6 +722,7 @@ const accelbench = (() => {
     }
     return [
       ...several,
+      data.decoded[given.decode || ""],
       `Data: ${datasetTitle(data, given)}, ${integer(given.images)} images of ${general(given.megapixels, 3)} megapixels. ` +
         `Source: ${source}.${assumed}`,
       `Split, as bench train has it: ${integer(trainingImages(data, given))} images train, ${integer(validationImages(data, given))} ` +
