@@ -16,7 +16,7 @@ from bench.cli import options
 def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
     from bench.run.discovery import Discovery, discover
-    from bench.run.plan import checked_stall
+    from bench.run.limits import checked_stall
     from bench.text.formats import FORMATS
 
     found: Discovery = discover(None, options.interpreters(interpreter_words), stall=checked_stall(stall_timeout))

@@ -160,6 +160,8 @@ def progress(quiet: bool) -> Callable[[str], None]:
 def existing(path: str, option: str) -> str:
     """The absolute path, if something is there. Raises UsageError."""
 
+    if not path:
+        raise UsageError(f"{option} is empty; expected a file or a folder")
     if not Path(path).exists():
         raise UsageError(f"{option} {path} does not exist; expected a file or a folder")
     return str(Path(path).resolve())
@@ -194,12 +196,13 @@ def parse_duration(text: str, option: str) -> float:
 def pairs(words: Sequence[str], option: str) -> dict[str, str]:
     """``NAME=VALUE`` words as a dictionary."""
 
-    result = {}
+    result: dict[str, str] = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not (name and sign):
             raise UsageError(f"{option} {word} is not understood; expected NAME=VALUE")
-        result[name] = value
+        if result.setdefault(name, value) != value:
+            raise UsageError(f"{option} {name} is given twice: {result[name]} and {value}")
     return result
 
 

@@ -89,10 +89,24 @@ def command(
     from bench.projection.prices import parse_price, read_prices
     from bench.report.charts.pictures import find_chart, picture
     from bench.report.formats import render
+    from bench.run.limits import checked_stall
 
+    checked_stall(stall_timeout)
+    for option, words in (
+        ("--reference", assumed["reference"]),
+        ("--group-by", group_by if options.given("group_by") else None),
+    ):
+        if words == "":
+            raise UsageError(f"{option} is empty; expected a name")
+    if assumed["efficiency"] is not None and assumed["devices"] == 1:
+        raise UsageError("--efficiency is that of several devices together; say how many with --devices")
     dataset = adapted(find_dataset(assumed.pop("dataset")), assumed.pop("images"), assumed.pop("megapixels"))
     filed = () if price_file is None else read_prices(price_file)
-    prices = *filed, *(parse_price(text) for text in assumed.pop("prices"))
+    own = [parse_price(text) for text in assumed.pop("prices")]
+    twice = [price.device for place, price in enumerate(own) if price.device in [one.device for one in own[:place]]]
+    if twice:
+        raise UsageError(f"--price {twice[0]} is given twice")
+    prices = *filed, *own
     assumptions = Assumptions(dataset=dataset, prices=prices, **assumed)
     suffix = "" if output is None else output.suffix.lower()
     if format_name is None and suffix not in {"", ".txt", *_BY_SUFFIX}:
@@ -128,7 +142,7 @@ def command(
 def _reporter(name: str, stall: float) -> Callable[[str], str]:
     """Return what turns a JSON report into the text of a plugin's reporter. Raises UsageError where none has that name."""
     from bench.run.discovery import discover
-    from bench.run.plan import checked_stall
+    from bench.run.limits import checked_stall
     from bench.run.rendering import render_with
 
     found = discover(probe=(), stall=checked_stall(stall)).reporter(name)

@@ -12,8 +12,8 @@ from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
 from bench.record.schema import Case, Machine, Record, Skip
 from bench.run.discovery import Discovery, discover
-from bench.run.limits import STALL_SECONDS
-from bench.run.plan import Plan, PlannedCase, Wishes, checked_stall, planned_case
+from bench.run.limits import STALL_SECONDS, checked_stall
+from bench.run.plan import Plan, PlannedCase, Wishes, planned_case
 from bench.run.session import ask_worker, new_plan
 from bench.worker.jobs import DataSpec, Identify
 

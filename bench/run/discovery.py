@@ -33,6 +33,7 @@ SLOW_SECONDS = 10.0
 
 
 Info = TypeVar("Info")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,9 @@ def discover(
     interpreters = interpreters or {}
     wanted = None if probe is None else tuple(probe)
     plugins = find_plugins() if python == sys.executable else survey(python, stall).plugins
+    for name in interpreters:
+        if name not in {plugin.name for plugin in plugins}:
+            raise UsageError(unknown("plugin", name, [plugin.name for plugin in plugins]))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         launches = [
             Launch(
@@ -179,13 +183,23 @@ def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
     if outcome.status != "ok":
         last = outcome.log_tail.splitlines()[-1:] or [outcome.reason]
         raise UsageError(f"{python} cannot measure: {last[0]}; install accelbench and the plugins for that interpreter too")
-    found = msgspec.json.decode(outcome.value, type=Surveyed)
+    found = decoded(outcome, Surveyed, python)
     if found.protocol != PROTOCOL:
         raise NotComparableError(
             f"accelbench {found.version} of {python} speaks protocol {found.protocol}, this one {PROTOCOL}: its trials cannot be "
             "steered from here; compare records of separate runs with 'bench compare'"
         )
     return found
+
+
+def decoded(outcome: Outcome, answer: type[Answer], python: str) -> Answer:
+    """Return what a worker of the interpreter ``python`` answered. Raises NotComparableError where it is no such answer."""
+    try:
+        return msgspec.json.decode(outcome.value, type=answer)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise NotComparableError(
+            f"what {python} answers is not understood here ({error}); it has another release of accelbench, or none"
+        ) from None
 
 
 def why(plugin: PluginRef, outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -30,7 +31,14 @@ def checked(plan: Plan) -> Plan:
         raise ValueError(f"{len(plan.cases)} cases of {plan.trials} trials")
     if not (0 <= plan.begins <= plan.trials and 0 <= plan.within <= WIDEST):
         raise ValueError(f"rounds {plan.begins} to {plan.trials}, within {plan.within} %")
+    if "" not in plan.machines:
+        raise ValueError("no machine of this host's")
+    if datetime.fromisoformat(plan.created) > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError(f"created at {plan.created}, which is to come")
     for planned in plan.cases:
+        for name, value in planned.case.environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise ValueError(f"a variable {name!r} that no process can have")
         if not Path(planned.interpreter).is_file():
             raise ValueError(f"interpreter {planned.interpreter} is not there")
     return plan
@@ -161,6 +169,16 @@ class Journal:
                 raise ValueError(f"the pilot of case {case} is there twice")
             case Pilot() | Chosen() if any(isinstance(e, Done) and e.trial.case == case for e in self.entries):
                 raise ValueError(f"the pilot of case {case} comes after its trials")
+        if isinstance(entry, Pilot | Done):
+            trial, places = entry.trial, len(plan.cases[case].case.places)
+            if (trial.role == "pilot") != isinstance(entry, Pilot):
+                raise ValueError(f"a {trial.role} of case {case} that stands for another kind")
+            if self.trials and trial.order <= self.trials[-1].order:
+                raise ValueError(
+                    f"a {trial.role} of case {case} at place {trial.order}, after place {self.trials[-1].order}"
+                )
+            if trial.status == "ok" and len(trial.ranks) != places:
+                raise ValueError(f"a {trial.role} of case {case} with {len(trial.ranks)} ranks for {places} places")
 
     def add(self, entry: Entry) -> None:
         """Write one entry and wait for the disk. Raises UsageError where the disk refuses; what is there stays whole."""

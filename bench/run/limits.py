@@ -1,7 +1,18 @@
-"""Limits that the command line names too: this module imports nothing, for help must cost next to nothing."""
+"""Limits that the command line names too: this module imports next to nothing, for help must cost as little."""
+
+from __future__ import annotations
+
+from bench.errors import UsageError
 
 WIDEST = 100.0
 """Percent: the widest interval that a run can be asked to narrow its rates to."""
 
 STALL_SECONDS = 600.0
 """How long any worker may be silent. Frameworks on a cold network disk take minutes to import."""
+
+
+def checked_stall(seconds: float) -> float:
+    """Return ``seconds``. Raises UsageError for a time of silence that ends every worker, or none."""
+    if not 1 <= seconds <= 86400:
+        raise UsageError(f"a stall timeout of {seconds:g} s is not possible; expected 1 second to a day")
+    return seconds

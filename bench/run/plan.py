@@ -16,7 +16,7 @@ from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
 from bench.record.schema import Case, DeviceFacts, Extended, Machine, Place, Skip, like
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, unknown
-from bench.run.limits import STALL_SECONDS
+from bench.run.limits import STALL_SECONDS, checked_stall
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec
 
@@ -128,13 +128,6 @@ def check_wishes(wishes: Wishes) -> None:
         for name in given:
             if name not in known:
                 raise UsageError(unknown(what, name, known))
-
-
-def checked_stall(seconds: float) -> float:
-    """Return ``seconds``. Raises UsageError for a time of silence that ends every worker, or none."""
-    if not 1 <= seconds <= 86400:
-        raise UsageError(f"a stall timeout of {seconds:g} s is not possible; expected 1 second to a day")
-    return seconds
 
 
 def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend], list[Skip]]:

@@ -10,6 +10,7 @@ import msgspec
 
 from bench.record.redact import retold
 from bench.record.schema import Rank, Record, Skip
+from bench.text.words import sayable
 from bench.worker.jobs import DataSpec
 
 CUT = "…"
@@ -27,9 +28,10 @@ _PRIVATE_OPTIONS = (
     "--json",
     "--junit",
 )
-_PATH = re.compile(r"""~?[^\s"'()\[\]<>:,;=]*/[^\s"'()\[\]<>:,;=]*""")
+_WORD = re.compile(r"""[^\s"'()\[\]<>:,;=]+""")
 _CODE = re.compile(r"[\w.-]+\.(?:py|pyx|so|c|cc|cpp|cu|h|hpp)\Z")
-_DATA = re.compile(r"""[^\s"'()\[\]<>:,;=/\\]+\.(?:jpe?g|png|npz|npy|csv|tsv|dcm|tiff?|bmp|webp)\b""", re.IGNORECASE)
+_NAME = re.compile(r"""[^\s"'()\[\]<>:,;=/\\]+""")
+_ENDING = re.compile(r"\.(?:jpe?g|png|npz|npy|csv|tsv|dcm|tiff?|bmp|webp)\b", re.IGNORECASE)
 
 
 def private_command(command: Sequence[str]) -> list[str]:
@@ -58,9 +60,10 @@ class Scrub:
 
     def text(self, text: str) -> str:
         """The text without the data's places, other folders, and names of data files; of code files the name is kept."""
+        text = sayable(text)
         for word in self._words:
             text = text.replace(word, CUT)
-        return _DATA.sub(CUT, _PATH.sub(_last_part, text))
+        return _NAME.sub(_without_data, _WORD.sub(_last_part, text))
 
     def record(self, record: Record) -> Record:
         """The record with every free text scrubbed."""
@@ -78,7 +81,15 @@ class Scrub:
         return msgspec.structs.replace(rank, log_tail=self.text(rank.log_tail))
 
 
+def _without_data(found: re.Match[str]) -> str:
+    """A name without what is a data file's."""
+    ends = [ending.end() for ending in _ENDING.finditer(found[0]) if ending.start()]
+    return CUT + found[0][ends[-1] :] if ends else found[0]
+
+
 def _last_part(found: re.Match[str]) -> str:
+    if "/" not in found[0]:
+        return found[0]
     last = found[0].rsplit("/", 1)[-1]
     if not re.search(r"\w", found[0]) or re.fullmatch(r"[\w.%]+/(?:s|[\w.%]+)", found[0]):
         return found[0]  # "images/s", "and/or": no path

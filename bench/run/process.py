@@ -24,6 +24,7 @@ from bench.machine.other_work import OtherWork, family_seconds
 from bench.record.schema import Status
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
+from bench.text.words import sayable
 from bench.worker.channel import AGAIN, Beat, Event, Failure, Ready, Result, Stage
 from bench.worker.jobs import Job
 
@@ -112,13 +113,14 @@ class Worker:
                     env=inherited_environment() | dict(launch.environment),
                     start_new_session=True,
                 )
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: a variable that no process can have
                 what = (
                     f"{launch.host.prefix[0]} cannot be run"
                     if away
                     else f"{launch.interpreter} cannot be run as a Python interpreter"
                 )
-                raise UsageError(f"{what}: {error.strerror}") from None
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise UsageError(f"{what}: {reason}") from None
             finally:
                 os.close(writing)
             self._resources = stack.pop_all()
@@ -225,7 +227,7 @@ class Worker:
 def _decode(line: bytes) -> Event | None:
     try:
         event: Event = msgspec.json.decode(line, type=Event)
-        return event
+        return msgspec.structs.replace(event, message=sayable(event.message)) if isinstance(event, Failure) else event
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None  # something else wrote to the descriptor; the exit code will tell
 

@@ -19,11 +19,11 @@ from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
 from bench.record.schema import Extended, Finding, Machine, Record, Skip
 from bench.run.crew import run_worker
-from bench.run.discovery import FoundBackend, discover
+from bench.run.discovery import FoundBackend, decoded, discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.interruption import Interrupted, TimeIsUpError, interruptible, uninterrupted
 from bench.run.journal import Ceilings, Journal, read_plan
-from bench.run.limits import STALL_SECONDS
+from bench.run.limits import STALL_SECONDS, checked_stall
 from bench.run.lock import locked
 from bench.run.plan import (
     MOST_TRIALS,
@@ -32,7 +32,6 @@ from bench.run.plan import (
     Wishes,
     check_options,
     check_wishes,
-    checked_stall,
     choose_backends,
     device_facts,
     plan_cases,
@@ -65,7 +64,7 @@ def ask_worker(
     log = fresh_log(type(job).__name__.lower())
     outcome = run_worker(Launch(job, log, interpreter=python, stall=stall), listen)
     if outcome.status == "ok":
-        return msgspec.json.decode(outcome.value, type=answer)
+        return decoded(outcome, answer, python)
     if outcome.status == "stalled":
         raise UsageError(f"a worker has {outcome.reason}; if this machine is only slow, give --stall-timeout more")
     if outcome.failure is not None and outcome.failure.kind == "usage":
@@ -251,6 +250,8 @@ def _extended(plan: Plan, journal: Journal, more: More, judge: Judge) -> Plan:
     """The plan of a run that goes on where a complete one ended. Raises UsageError where it would add nothing, or too much."""
     within = more.within if more.within is not None else plan.within if more.rounds is None else 0.0
     rounds = more.rounds if more.rounds is not None else 0 if within else plan.trials - plan.begins
+    if not journal.trials:
+        raise UsageError(f"the run in {journal.folder} measured nothing, so there is nothing to extend; start a new run")
     begins = 1 + max(trial.number for trial in journal.trials)
     if begins + rounds > MOST_TRIALS:
         raise UsageError(f"{begins} rounds and {rounds} more are not possible; expected {MOST_TRIALS:,} at most")

@@ -28,6 +28,16 @@ def clean(text: str, longest: int = 200) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
+MOST_SAID = 2000
+"""Characters of what others say, such as an exception, that are kept."""
+
+
+def sayable(text: str) -> str:
+    """The beginning of what others say, of characters that UTF-8 has: half of a surrogate pair, as from a file's name, is a question mark."""
+    cut = text if len(text) <= MOST_SAID else text[: MOST_SAID - 1] + "…"
+    return cut.encode("utf-8", "replace").decode()
+
+
 def first_line(text: str, longest: int = 160) -> str:
     """The first line that says something, cleaned."""
     for line in text[: 20 * longest].splitlines():

@@ -15,6 +15,7 @@ import msgspec
 
 from bench.errors import BenchError
 from bench.machine.host import usable_cores
+from bench.text.words import sayable
 from bench.worker.channel import AGAIN, Channel, Failure, out_of_memory
 from bench.worker.jobs import Job
 
@@ -65,12 +66,13 @@ def _apart(descriptor: int) -> int:
 
 def explain(error: BaseException) -> Failure:
     """The failure an exception means."""
-    lines = str(error).strip().splitlines()
+    words = sayable(str(error))
+    lines = words.strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     if isinstance(error, BenchError):
-        return Failure("usage", str(error), int(error.exit_code))
+        return Failure("usage", words, int(error.exit_code))
     if type(error).__name__ == "UnsupportedLayer":
-        return Failure("unsupported", str(error))
+        return Failure("unsupported", words)
     if out_of_memory(error):
         return Failure("out of memory", text)
     return Failure("failed", text)

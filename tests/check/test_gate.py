@@ -67,6 +67,16 @@ def test_an_environment_that_lacks_the_package_is_refused(tmp_path, site):
     assert not (tmp_path / "bench-results").exists()
 
 
+def test_an_interpreter_that_answers_something_else_is_not_comparable(tmp_path, site):
+    fake = tmp_path / "python"
+    answer = b'{"type":"result","value":{}}\n'
+    fake.write_text(f"#!{sys.executable}\nimport os, sys\ninput()\nos.write(int(sys.argv[4]), {answer!r})\n")
+    fake.chmod(0o755)
+    done = bench([*CHECK, "--against", str(fake)], tmp_path, site)
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.startswith(f"bench: what {fake} answers is not understood here (Object missing required field")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

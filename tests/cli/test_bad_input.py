@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -45,6 +46,13 @@ def one_sentence(done, code=2):
         ),
         ([*RUN, "--option", "fault"], "--option fault is not understood; expected NAME=VALUE"),
         ([*RUN, "--data", "nowhere"], "--data nowhere does not exist"),
+        ([*RUN, "--data", ""], "--data is empty"),
+        ([*RUN, "--label", "a=1", "--label", "a=2"], "--label a is given twice: 1 and 2"),
+        ([*RUN, "--interpreter", f"nobody={sys.executable}"], "unknown plugin 'nobody'; there are: misbehaving"),
+        (["report", "--stall-timeout", "nan"], "a stall timeout of nan s is not possible"),
+        (["report", "--efficiency", "0.5"], "say how many with --devices"),
+        (["report", "--reference", ""], "--reference is empty"),
+        (["report", "--price", "cpu=1", "--price", "cpu=2"], "--price cpu is given twice"),
         ([*RUN, "--labels", "table.csv"], "say where they are with --data PATH"),
         ([*RUN, "--images", "0"], "--images 0 is not possible"),
         ([*RUN, "--interpreter", "misbehaving=/no/python"], "there is no such interpreter"),

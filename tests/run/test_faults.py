@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -55,6 +56,7 @@ def the_record(folder: Path) -> Record:
         ("sigkill", "killed", "SIGKILL"),
         ("memory", "out of memory", "allocate"),
         ("raise", "failed", "RuntimeError: the kernel launch failed"),
+        ("surrogate", "failed", "RuntimeError: half ? of a pair, and xxxxxx"),
         ("exit", "crashed", "code 7"),
     ],
 )
@@ -140,6 +142,12 @@ def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
     assert sum(trial.role == "trial" for trial in read_record(run).trials) == 4
 
 
+def without_ranks(line: bytes) -> bytes:
+    entry = json.loads(line)
+    entry["trial"]["ranks"] = []
+    return json.dumps(entry).encode() + b"\n"
+
+
 def test_a_journal_that_does_not_follow_from_its_plan_is_refused(tmp_path, site):
     assert bench([*TRAIN, "--trials", "1"], tmp_path, site).returncode == 0
     run = the_run(tmp_path)
@@ -152,11 +160,35 @@ def test_a_journal_that_does_not_follow_from_its_plan_is_refused(tmp_path, site)
         "line of case 9, but": [chosen % 9],
         "the pilot of case 0 is there": [pilot, chosen % 0],
         "trial 9 of case 0, but": [pilot, trial.replace(b'"number":0', b'"number":9')],
+        "at place 0, after place 0": [pilot, trial.replace(b'"order":1', b'"order":0')],
+        "a pilot of case 0 that stands for another kind": [pilot, trial.replace(b'"role":"trial"', b'"role":"pilot"')],
+        "0 ranks for 1 places": [pilot, without_ranks(trial)],
     }
     for complaint, lines in changed.items():
         (run / "journal.jsonl").write_bytes(b"".join(lines))
         with pytest.raises(RecordError, match=rf"line {len(lines)} is damaged: .*{complaint}"):
             Journal.open(run)
+    plan = (run / "plan.json").read_text()
+    spoilt = {
+        "no machine of this host's": re.sub(r'"machines": \{\s*"": ', '"machines": {"x": ', plan),
+        "which is to come": re.sub(r'"created": "\d{4}', '"created": "2999', plan),
+        "that no process can have": re.sub(r'"environment": \{', '"environment": {"A=B": "b", ', plan, count=1),
+    }
+    for complaint, text in spoilt.items():
+        (run / "plan.json").write_text(text)
+        with pytest.raises(RecordError, match=rf"plan.json is damaged, or of another release: .*{complaint}"):
+            Journal.open(run)
+
+
+def test_a_run_in_which_nothing_could_be_measured_is_not_extended(tmp_path, site):
+    assert bench([*TRAIN, "--trials", "1"], tmp_path, site).returncode == 0
+    run = the_run(tmp_path)
+    (run / "record.json").unlink()
+    (run / "journal.jsonl").write_text('{"type":"skip","skip":{"what":"a","reason":"b"},"case":0}\n')
+    assert bench(["run", "--resume", str(run), "--quiet"], tmp_path, site).returncode == 4
+    done = bench(["run", "--resume", str(run), "--trials", "1", "--quiet"], tmp_path, site)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "measured nothing, so there is nothing to extend" in done.stderr
 
 
 def test_a_worker_that_dies_takes_its_own_children_along(tmp_path, site):

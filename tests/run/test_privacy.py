@@ -38,6 +38,9 @@ def test_a_command_keeps_no_place(command, kept):
         ("loss 0.3 on an unforeseen batch, the oracle says 0.7", "loss 0.3 on an unforeseen batch, the oracle says 0.7"),
         ("12 images/s and/or more", "12 images/s and/or more"),
         (f"cannot write {Path.home()}/x", "cannot write …"),
+        ("x" * 5_000_000, "x" * 1999 + "…"),  # a stranger's exception: its beginning, at once
+        ("a.png.b.jpg.old and .csv", "….old and .csv"),
+        ("half a pair: \ud800", "half a pair: ?"),
     ],
 )
 def test_free_text_keeps_no_place_and_no_file(text, kept):

@@ -127,6 +127,10 @@ def _print_megabytes():
     os._exit(3)
 
 
+def _raise_what_nobody_can_write():
+    raise RuntimeError("half \ud800 of a pair, and " + 5_000_000 * "x")
+
+
 def _raise():
     raise RuntimeError("the kernel launch failed\nsecond line")
 
@@ -150,6 +154,7 @@ FAULTS = {
     "hang": lambda: time.sleep(600),
     "print": _print_megabytes,
     "raise": _raise,
+    "surrogate": _raise_what_nobody_can_write,
     "exit": lambda: os._exit(7),
     "child": _leave_child,
 }
