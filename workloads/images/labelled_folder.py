@@ -13,9 +13,9 @@ from bench.contract import DataRequest, ImageSet
 from bench.errors import DataError
 from workloads.images.file_set import class_counts, image_set
 from workloads.images.folder import ImageFile, find_images
-from workloads.images.labels import ClassRules, plain
+from workloads.images.labels import ClassRules, contradicts, plain, shown
 from workloads.images.matching import Matches, match
-from workloads.images.table import Table, describes_images, read_table
+from workloads.images.table import NUMBERED_COLUMNS, Table, describes_images, read_table
 
 _TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 # Beginnings and ends of folder names that say nothing about the images inside, as in HAM10000_images_part_1.
@@ -58,13 +58,27 @@ def _table_in(folder: Path) -> Path | None:
 def _with_table(
     folder: Path, files: Sequence[ImageFile], file: Path, request: DataRequest, rules: ClassRules, size: tuple[int, int]
 ) -> ImageSet:
-    table = read_table(file, request)
+    table = read_table(file, request, rules.classes)
     matches = match(files, table, file.name)
     values = Counter(row.label for row in matches.rows)
-    classes = rules.assign(values, request.positive, f"column {table.label_column} of {file.name}")
+    classes = _classes(table, file.name, values, request, rules)
     labels = np.array([classes[row.label] for row in matches.rows], np.int32)
     groups = [row.group or image.stem for row, image in zip(matches.rows, matches.files, strict=True)]
     return image_set(folder, matches.files, labels, groups, size, _description(table, matches, labels, rules))
+
+
+def _classes(table: Table, name: str, values: Counter[str], request: DataRequest, rules: ClassRules) -> dict[str, int]:
+    """The class index of every label value in a table called ``name``. Raises DataError."""
+    column = table.label_column
+    where = f"{'columns' if table.one_hot else 'column'} {column} of {name}"
+    two, chosen = len(rules.classes) == 2, bool(request.positive)
+    if two and not chosen and rules.recognise(values) and contradicts(column, rules.classes[1]):
+        raise DataError(
+            f"{where} hold {shown(values)}, which say whether an image shows {column}: expected labels that say whether it "
+            f"shows {rules.classes[1]}; name another column with --label-column, or say with --positive which value means it"
+        )
+    says = request.label_column is not None or column.casefold() in NUMBERED_COLUMNS
+    return rules.assign(values, request.positive, where, numbered=says and not two)
 
 
 def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules) -> str:
@@ -94,7 +108,8 @@ def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: t
         return None
     if not positive and not rules.recognise(counts) and all(_is_container(name) for name in counts):
         return None
-    classes = rules.assign(counts, positive, "the folders' names")
+    numbered = len(rules.classes) != 2 and rules.recognise(counts)
+    classes = rules.assign(counts, positive, "the folders' names", numbered)
     return np.array([classes[name] for name in names], np.int32)
 
 

@@ -12,6 +12,25 @@ from bench.errors import DataError
 _TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 _NEGATED = re.compile(r"(non|not|no)[\W_]")
 _SHOWN = 8
+# Columns in which 1 means a diagnosis other than melanoma, or none that is bad.
+_OTHERS = frozenset(
+    (
+        "nv",
+        "nevus",
+        "bcc",
+        "akiec",
+        "ak",
+        "bkl",
+        "df",
+        "vasc",
+        "scc",
+        "unk",
+        "seborrheic_keratosis",
+        "benign",
+        "healthy",
+        "normal",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +46,12 @@ class ClassRules:
     ) -> dict[str, int]:
         """The class index of every label value in ``counts`` (value to number of images).
 
-        ``where`` says in a message what holds the labels; ``numbered`` allows MedMNIST's numbering. Raises DataError where a
-        value belongs to no class, where it is unclear which are positive, or where one of two classes has no image.
+        ``where`` says in a message what holds the labels; ``numbered`` says that numbers are class indices, MedMNIST's where
+        there are two classes. Raises DataError where a value belongs to no class, where it is unclear which are positive, or
+        where one of two classes has no image.
         """
         if len(self.classes) != 2:
-            return self._many(counts, positive, where)
+            return self._many(counts, positive, where, numbered)
         if positive:
             chosen = self._given(counts, positive, where)
         elif self.recognise(counts):
@@ -43,23 +63,44 @@ class ClassRules:
         return self._both(counts, chosen, where)
 
     def recognise(self, values: Iterable[str]) -> bool:
-        """Whether every value is a class by itself: 0 and 1, or true and false, of two; else a class's name or index."""
-        known = _TRUTH if len(self.classes) == 2 else self._indices()
-        return all(plain(value) in known for value in values)
+        """Whether every value is a class by itself: 0 and 1, or true and false, of two; else a class's name, or every index."""
+        found = {plain(value) for value in values}
+        if len(self.classes) == 2:
+            return found <= _TRUTH.keys()
+        return found <= self._names().keys() or found == self._indices().keys()
+
+    def _names(self) -> dict[str, int]:
+        return {plain(name): index for index, name in enumerate(self.classes)}
 
     def _indices(self) -> dict[str, int]:
-        known = {plain(name): index for index, name in enumerate(self.classes)}
-        return known | {str(index): index for index in range(len(self.classes))}
+        return {str(index): index for index in range(len(self.classes))}
 
-    def _many(self, counts: Mapping[str, int], positive: tuple[str, ...], where: str) -> dict[str, int]:
+    def _many(self, counts: Mapping[str, int], positive: tuple[str, ...], where: str, numbered: bool) -> dict[str, int]:
         if positive:
             raise DataError(f"--positive {positive[0]} chooses between two classes: this workload has {len(self.classes)}")
-        known = self._indices()
-        for value in counts:
-            if plain(value) not in known:
-                expected = f"{', '.join(self.classes)}, or 0 to {len(self.classes) - 1}"
-                raise DataError(f"{where} hold {shown(counts)}: expected {expected}; correct {value!r:.60}")
-        return {value: known[plain(value)] for value in counts}
+        found = {plain(value) for value in counts}
+        if found <= _TRUTH.keys():
+            # 0 and 1 say yes or no to a question; read as indices they would name the first two classes.
+            raise DataError(
+                f"{where} hold {shown(counts)}, which say yes or no: expected one of {len(self.classes)} classes for each "
+                f"image, {', '.join(self.classes)}; name the column of diagnoses with --label-column"
+            )
+        known = self._names() | (self._indices() if numbered else {})
+        unknown = [value for value in counts if plain(value) not in known]
+        if not unknown:
+            return {value: known[plain(value)] for value in counts}
+        if all(plain(value) in self._indices() for value in unknown):
+            raise DataError(
+                f"{where} hold {shown(counts)}: numbers alone do not say which classes they mean; expected "
+                f"{', '.join(self.classes)}, or numbers from 0 to {len(self.classes) - 1} in a column called label or class, or "
+                "named with --label-column"
+            )
+        expected = f"{', '.join(self.classes)}" + (f", or 0 to {len(self.classes) - 1}" if numbered else "")
+        names = ", ".join(f"{value!r:.60}" for value in unknown[:_SHOWN])
+        raise DataError(
+            f"{where} hold {shown(counts)}: expected {expected}; this workload has no class for {names}: correct them, or "
+            "leave those images out of the table"
+        )
 
     def _given(self, counts: Mapping[str, int], positive: tuple[str, ...], where: str) -> set[str]:
         wanted = {plain(name) for name in positive}
@@ -98,6 +139,11 @@ class ClassRules:
                 f"{where} hold {shown(counts)}, all of them {only}: expected images of both classes, {' and '.join(self.classes)}"
             )
         return {value: int(value in chosen) for value in counts}
+
+
+def contradicts(column: str, positive_class: str) -> bool:
+    """Whether 1 in a column of this name says that an image is something else than the positive class, as in a column ``NV``."""
+    return plain(column) in _OTHERS and plain(column) != plain(positive_class)
 
 
 def plain(value: str) -> str:

@@ -11,10 +11,13 @@ from typing import NamedTuple, Protocol, TextIO
 
 from bench.contract import DataRequest
 from bench.errors import DataError
+from workloads.images.one_hot import diagnosis_of, one_hot_columns, told
 
 # In order of preference; compared without case. A patient can have several lesions, so the patient decides first.
 IMAGE_COLUMNS = ("image_id", "image", "image_name", "isic_id", "filename", "file_name", "image_path", "file", "path")
 LABEL_COLUMNS = ("dx", "diagnosis", "target", "label", "melanoma", "mel", "benign_malignant", "malignant", "class")
+_YES_OR_NO_COLUMNS = ("melanoma", "mel", "benign_malignant", "malignant")  # may be one of several in a one-hot table
+NUMBERED_COLUMNS = ("label", "class")  # numbers in them are class indices
 GROUP_COLUMNS = ("patient_id", "lesion_id")
 
 _SEPARATORS = ",;\t"
@@ -46,22 +49,27 @@ class Table:
     """A table's rows, and the columns they came from."""
 
     rows: Sequence[Row]
-    label_column: str
+    label_column: str  # of a one-hot table all its columns, "MEL, NV, BCC"
     group_column: str | None
     ham10000: bool  # whether it has the columns of HAM10000's metadata
+    one_hot: bool = False
 
 
-def read_table(file: Path, request: DataRequest) -> Table:
-    """The table in ``file``: separated by comma, semicolon or tab, with or without a byte order mark. Raises DataError."""
+def read_table(file: Path, request: DataRequest, classes: Sequence[str] = ()) -> Table:
+    """The table in ``file``: separated by comma, semicolon or tab, with or without a byte order mark. Raises DataError.
+
+    ``classes`` are the workload's; columns named after them are a one-hot table's, unless another column holds the labels.
+    """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             reader, header = _begin(stream, file)
             image = _column(header, request.image_column, IMAGE_COLUMNS, "--image-column", file)
-            label = _column(header, request.label_column, LABEL_COLUMNS, "--label-column", file)
+            columns = _one_hot(header, request, classes)
+            label = None if columns else _column(header, request.label_column, LABEL_COLUMNS, "--label-column", file)
             group = _find(header, None, GROUP_COLUMNS)
             if request.group_column is not None:
                 group = _column(header, request.group_column, GROUP_COLUMNS, "--group-column", file)
-            rows = list(_rows(reader, image, label, group))
+            rows = list(_rows(reader, header, image, [label] if label is not None else columns, group, file))
     except UnicodeDecodeError as error:
         raise DataError(f"{file.name} is not text in UTF-8: expected a CSV file; save it as UTF-8") from error
     except OSError as error:
@@ -72,10 +80,19 @@ def read_table(file: Path, request: DataRequest) -> Table:
         raise DataError(f"{file.name} has a header but no rows: expected a row for each image")
     return Table(
         rows=rows,
-        label_column=header[label],
+        label_column=told(header, columns if label is None else [label]),
         group_column=None if group is None else header[group],
         ham10000={"lesion_id", "image_id", "dx"} <= {name.casefold() for name in header},
+        one_hot=bool(columns),
     )
+
+
+def _one_hot(header: list[str], request: DataRequest, classes: Sequence[str]) -> list[int]:
+    """The columns of a one-hot table; none where one column holds the labels, or the user names it."""
+    certain = [name for name in LABEL_COLUMNS if name not in _YES_OR_NO_COLUMNS]
+    if request.label_column is not None or _find(header, None, certain) is not None:
+        return []
+    return one_hot_columns(header, classes)
 
 
 def describes_images(file: Path) -> bool:
@@ -101,12 +118,20 @@ def _begin(stream: TextIO, file: Path) -> tuple[_Reader, list[str]]:
     return reader, [name.strip() for name in next(reader)]
 
 
-def _rows(reader: _Reader, image: int, label: int, group: int | None) -> Iterator[Row]:
-    """The rows that name an image; cells that are not there count as empty."""
+def _rows(
+    reader: _Reader, header: list[str], image: int, labels: Sequence[int], group: int | None, file: Path
+) -> Iterator[Row]:
+    """The rows that name an image; cells that are not there count as empty. Several columns of labels are one-hot."""
     for cells in reader:
-        name, value, owner = (cells[i].strip() if i is not None and i < len(cells) else "" for i in (image, label, group))
+        name, value, owner = (_cell(cells, place) for place in (image, labels[0], group))
         if name:
+            if len(labels) > 1:
+                value = diagnosis_of(cells, header, labels, f"line {reader.line_num} of {file.name}")
             yield Row(name, value, owner, reader.line_num)
+
+
+def _cell(cells: list[str], place: int | None) -> str:
+    return cells[place].strip() if place is not None and place < len(cells) else ""
 
 
 def _find(header: list[str], wanted: str | None, known: Sequence[str]) -> int | None:

@@ -149,6 +149,53 @@ def test_seven_classes(ham10000):
     assert set(images.labels.tolist()) == {1, 2, 4, 5}
 
 
+SEVEN = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+
+
+@pytest.fixture
+def one_hot(tmp_path, save):
+    """A folder in the layout of ISIC 2018, Task 3: 28 images, four of each diagnosis in the order of the table's columns."""
+    columns = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
+    lines = [",".join(["image", *columns])]
+    for i in range(28):
+        save(tmp_path / "isic2018" / "ISIC2018_Task3_Training_Input" / f"ISIC_{i:07d}.jpg")
+        lines.append(",".join([f"ISIC_{i:07d}", *("1.0" if k == i % 7 else "0.0" for k in range(7))]))
+    (tmp_path / "isic2018" / "ISIC2018_Task3_Training_GroundTruth.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "isic2018"
+
+
+def test_a_one_hot_table(reader, one_hot):
+    images = ImageReader(SEVEN, synthetic=None).open(DataRequest(path=one_hot), 20, 20)
+    assert [SEVEN[label] for label in images.labels[:7]] == ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
+    assert np.bincount(images.labels).tolist() == [4] * 7
+    assert reader.open(DataRequest(path=one_hot), 20, 20).labels.tolist() == [1, 0, 0, 0, 0, 0, 0] * 4
+
+
+def test_a_column_of_yes_and_no_is_no_diagnosis(reader, one_hot):
+    """1 in column MEL is melanoma, and neither class 1 of seven, nor is 1 in another column."""
+    seven = ImageReader(SEVEN, synthetic=None)
+    with pytest.raises(DataError, match=r"column MEL of .* say yes or no: expected one of 7 classes"):
+        seven.open(DataRequest(path=one_hot, label_column="MEL"), 20, 20)
+    with pytest.raises(DataError, match="which say whether an image shows NV"):
+        reader.open(DataRequest(path=one_hot, label_column="NV"), 20, 20)
+    assert reader.open(DataRequest(path=one_hot, label_column="NV", positive=("1",)), 20, 20).labels.sum() == 4
+    assert reader.open(DataRequest(path=one_hot, label_column="MEL"), 20, 20).labels.sum() == 4
+
+
+def test_numbers_need_a_column_that_says_they_are_classes(tmp_path, save):
+    seven = ImageReader(SEVEN, synthetic=None)
+    for i in range(7):
+        save(tmp_path / f"{i}.jpg")
+    table = tmp_path / "table.csv"
+    rows = "".join(f"{i},{i}\n" for i in range(7))
+    table.write_text(f"image,label\n{rows}")
+    assert seven.open(DataRequest(path=tmp_path), 20, 20).labels.tolist() == list(range(7))
+    table.write_text(f"image,target\n{rows}")
+    with pytest.raises(DataError, match="numbers alone do not say"):
+        seven.open(DataRequest(path=tmp_path), 20, 20)
+    assert seven.open(DataRequest(path=tmp_path, label_column="target"), 20, 20).labels.tolist() == list(range(7))
+
+
 def test_real_ham10000(reader, real_data):
     images = reader.open(DataRequest(path=real_data / "ham10000_200x150"), 64, 64)
     assert images.description == "HAM10000 folder, 3,000 images, 493 melanoma, split by lesion"

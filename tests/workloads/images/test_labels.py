@@ -71,11 +71,27 @@ def test_medmnist_numbers():
 
 def test_as_many_classes_as_labels():
     assert assign(["nv", "MEL"], rules=SEVEN) == {"nv": 5, "MEL": 4}
-    assert assign(["0", "6.0"], rules=SEVEN) == {"0": 0, "6.0": 6}
-    with pytest.raises(DataError, match="expected akiec, bcc, bkl, df, mel, nv, vasc, or 0 to 6; correct '7'"):
-        assign(["0", "7"], rules=SEVEN)
+    assert assign(["0", "6.0"], rules=SEVEN, numbered=True) == {"0": 0, "6.0": 6}
+    with pytest.raises(DataError, match=r"expected akiec, bcc, bkl, df, mel, nv, vasc, or 0 to 6; .* no class for '7'"):
+        assign(["0", "7"], rules=SEVEN, numbered=True)
+    with pytest.raises(DataError, match=r"expected akiec, bcc, bkl, df, mel, nv, vasc; .* no class for 'SCC', 'UNK'"):
+        assign(["MEL", "SCC", "UNK"], rules=SEVEN)
     with pytest.raises(DataError, match="this workload has 7"):
         assign(["nv"], ("nv",), rules=SEVEN)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("values", [["0", "1"], ["0.0", "1.0"], ["False", "True"], ["1"]])
+def test_yes_and_no_are_not_two_of_many_classes(values, numbered):
+    with pytest.raises(DataError, match="which say yes or no: expected one of 7 classes"):
+        assign(values, rules=SEVEN, numbered=numbered)
+
+
+def test_numbers_are_classes_only_where_something_says_so():
+    with pytest.raises(DataError, match="numbers alone do not say which classes they mean"):
+        assign(["0", "6"], rules=SEVEN)
+    assert SEVEN.recognise([str(index) for index in range(7)])
+    assert not SEVEN.recognise(["0", "1", "2"]), "folders of three numbers may be three patients"
 
 
 @given(

@@ -39,7 +39,9 @@ def test_dialects(tmp_path, separator, newline, encoding):
         ("isic_id,target,patient_id,lesion_id", "target", "patient_id"),
         ("filename,label", "label", None),
         ("Image,Melanoma", "Melanoma", None),
-        ("image,MEL,NV,BCC", "MEL", None),
+        ("image,MEL", "MEL", None),
+        ("image,dx,MEL,NV", "dx", None),
+        ("image,malignant,melanoma", "melanoma", None),
         ("image_id,dx,benign_malignant", "dx", None),
         (" image_id , dx ", "dx", None),
     ],
@@ -47,6 +49,45 @@ def test_dialects(tmp_path, separator, newline, encoding):
 def test_finds_usual_columns(tmp_path, header, label, group):
     table = read_table(write(tmp_path, f"{header}\n{'a,' * header.count(',')}a\n"), DataRequest())
     assert (table.label_column, table.group_column) == (label, group)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("image,MEL,NV,BCC\na,1.0,0.0,0.0\nb,0.0,0.0,1.0\n", ["MEL", "BCC"]),
+        ("image;MEL;NV;AK;UNK;score_weight\na;0;0;1;0;0.5\nb;0;0;0;1;0.5\n", ["AK", "UNK"]),
+        (
+            "image_id,melanoma,seborrheic_keratosis\na,0.0,0.0\nb,1.0,0.0\nc,0.0,1.0\n",
+            ["nevus", "melanoma", "seborrheic_keratosis"],
+        ),
+        ("image,benign,malignant\na,False,True\nb,True,False\n", ["malignant", "benign"]),
+    ],
+)
+def test_a_column_for_each_diagnosis(tmp_path, text, labels):
+    table = read_table(write(tmp_path, text), DataRequest())
+    assert table.one_hot
+    assert [row.label for row in table.rows] == labels
+
+
+def test_a_workloads_own_classes_are_columns_too(tmp_path):
+    file = write(tmp_path, "image,cat,dog\na,0,1\n")
+    assert read_table(file, DataRequest(), ("cat", "dog")).rows[0].label == "dog"
+    with pytest.raises(DataError, match="none of the columns dx"):
+        read_table(file, DataRequest())
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ("a,1,0,0\nb,0,0,0\n", "line 3 of table.csv has 1 in 0 of the columns MEL, NV, BCC: expected exactly one"),
+        ("a,1,1,0\n", "line 2 of table.csv has 1 in 2 of the columns"),
+        ("a,0.7,0.2,0.1\n", "line 2 of table.csv has '0.7' in column MEL: expected 0 or 1"),
+        ("a,1,0\n", "has '' in column BCC"),
+    ],
+)
+def test_a_table_of_diagnoses_that_does_not_name_one(tmp_path, rows, found):
+    with pytest.raises(DataError, match=found):
+        read_table(write(tmp_path, f"image,MEL,NV,BCC\n{rows}"), DataRequest())
 
 
 def test_named_columns(tmp_path):
