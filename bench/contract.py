@@ -228,6 +228,9 @@ class ImageSet:
     description: str  # for people; names no image and no path
     fingerprint: str  # changes when the images or their labels do
     read: Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # indices (n,) to images (n, height, width, 3)
+    understood: Sequence[str] = ()  # classes, split, groups and what was left out, for people and the record; names nothing
+    remarks: Sequence[str] = ()  # what else to tell the user, who may be told names of files; never recorded
+    unlabelled: str = ""  # why there are no labels, in one sentence, where the data seemed to hold some
 
 
 class DataReader(Protocol):

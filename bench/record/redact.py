@@ -98,7 +98,7 @@ def _hashed(value: str, known: Collection[str]) -> str:
 
 
 def _data(data: DataFacts) -> DataFacts:
-    return data if data.synthetic else msgspec.structs.replace(data, description=REDACTED)
+    return data if data.synthetic else msgspec.structs.replace(data, description=REDACTED, understood=[])
 
 
 def _machine(machine: Machine) -> Machine:

@@ -247,6 +247,7 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     count: Whole
     labelled: bool
     megapixels: float | None = None  # mean per original file, where files were decoded
+    understood: list[str] = []  # classes with counts, split, groups, what was left out and why; empty in older records
 
 
 class Ceiling(msgspec.Struct, frozen=True, kw_only=True):

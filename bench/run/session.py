@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -170,7 +170,19 @@ def prepare_plan(plan: Plan, listen: Listener = ignore, python: str = sys.execut
 def refuse_unlabelled(prepared: Prepared) -> None:
     """Raises UsageError where images have no labels to train by."""
     if not prepared.data.labelled:
-        raise UsageError(f"training needs labels; found {prepared.data.description}: give them with --labels CSV")
+        why = prepared.unlabelled or "give them with --labels CSV"
+        raise UsageError(f"training needs labels; found {prepared.data.description}: {why}")
+
+
+def tell_understood(prepared: Mapping[str, Prepared], say: Callable[[str], None]) -> None:
+    """Say what was understood of the user's own images, each line once; of synthetic ones there is nothing to misunderstand."""
+    said: dict[str, None] = {}
+    for facts in prepared.values():
+        if not facts.data.synthetic:
+            said |= dict.fromkeys([facts.data.description, *(f"  {line}" for line in facts.data.understood)])
+            said |= dict.fromkeys(f"  note: {line}" for line in facts.remarks)
+    for line in said:
+        say(line)
 
 
 def refuse_constant(targets: Mapping[str, float], prepared: Prepared) -> None:
@@ -212,6 +224,7 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | 
         progress = Progress(0, quiet)
         progress.say("preparing images …")
         plan, prepared = prepare_plan(plan, _told(progress))
+        tell_understood(prepared, progress.say)
         return _measure(plan, Journal.create(folder, plan), prepared, quiet, plan.machine.findings, judge)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -16,7 +16,7 @@ from bench.run.folders import fresh_log
 from bench.run.lock import locked
 from bench.run.plan import MOST_TRIALS, Wishes, device_case, wished_for
 from bench.run.process import Launch, Outcome
-from bench.run.session import prepare_data, refuse_untrainable
+from bench.run.session import prepare_data, refuse_untrainable, tell_understood
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import Train
@@ -32,6 +32,7 @@ class Training:
     seed: int
     trained: Trained | None
     trouble: str = ""
+    understood: Sequence[str] = ()  # of the images, as in a record
 
 
 def train_all(
@@ -43,12 +44,12 @@ def train_all(
     entrants, workload = entered(wishes, interpreters)
     with locked([entrant.device.physical for entrant in entrants], wait):
         say("preparing images …")
-        prepared = prepared_for(workload, wishes)
+        prepared = prepared_for(workload, wishes, say)
         with TemporaryDirectory(prefix="bench-compiled-") as cache:
             for seed in range(wishes.seed, wishes.seed + seeds):
                 for entrant in entrants:
                     launch = entrant.launch(wishes, workload, prepared, seed, cache)
-                    yield _train(entrant, launch, seed, say)
+                    yield replace(_train(entrant, launch, seed, say), understood=prepared.data.understood)
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,13 @@ def entered(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[list[Entra
     return entrants, workload
 
 
-def prepared_for(workload: FoundWorkload, wishes: Wishes) -> Prepared:
-    """The images, in the cache. Raises UsageError for data that cannot train."""
+def prepared_for(workload: FoundWorkload, wishes: Wishes, say: Callable[[str], None] | None = None) -> Prepared:
+    """The images, in the cache, of which ``say`` tells what was understood. Raises UsageError for data that cannot train."""
     triple = (workload.plugin, workload.info.name, workload.info.size)
     prepared = prepare_data([triple], wishes.data, False, stall=wishes.stall)
     images = prepared[f"{workload.info.name}-{workload.info.size}"]
+    if say is not None:
+        tell_understood(prepared, say)
     refuse_untrainable(images)
     return images
 

@@ -80,6 +80,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         str, float
     ]  # measures that the best constant answer reaches on the validation images; empty where nothing is labelled
     untrainable: str  # why these images are too few for a whole training; empty where they are enough
+    unlabelled: str = ""  # why there are no labels, where the data seemed to hold some
+    remarks: list[str] = []  # what else to tell the user; may name files, and is not recorded
 
 
 class RankResult(msgspec.Struct, kw_only=True):

@@ -56,6 +56,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         synthetic=job.data.path is None,
         labelled=images.labels is not None,
         megapixels=_megapixels(workload, files),
+        understood=list(images.understood),
     )
     with channel.busy():
         golden, _ = checked_golden(workload)
@@ -69,6 +70,8 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         golden_images=golden.images,
         constant=_constant(folder) if images.labels is not None else {},
         untrainable=untrainable,
+        unlabelled=images.unlabelled,
+        remarks=list(images.remarks),
     )
 
 

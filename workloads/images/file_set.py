@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,12 @@ def image_set(
     groups: Sequence[str],
     size: tuple[int, int],
     description: str,
+    **more: Any,
 ) -> ImageSet:
-    """The files below ``folder``, their labels (n,) and groups (n,), to be read at a size (height, width)."""
+    """The files below ``folder``, their labels (n,) and groups (n,), to be read at a size (height, width).
+
+    ``more``: what was understood, remarks, and why there are no labels, as an ImageSet has them.
+    """
     height, width = size
     split = split_by(groups)
 
@@ -48,6 +53,7 @@ def image_set(
         description=description,
         fingerprint=_fingerprint(files, labels, split),
         read=read,
+        **more,
     )
 
 

@@ -15,20 +15,39 @@ from workloads.images.file_set import class_counts, image_set
 from workloads.images.folder import ImageFile, find_images
 from workloads.images.labels import ClassRules, contradicts, plain, shown
 from workloads.images.matching import Matches, match
+from workloads.images.split import split_by
 from workloads.images.table import NUMBERED_COLUMNS, Table, describes_images, read_table
+from workloads.images.understood import counted, facts
 
 _TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+_LABEL_OPTIONS = ("labels", "image_column", "label_column", "group_column")
+_SHOWN = 8
 # Beginnings and ends of folder names that say nothing about the images inside, as in HAM10000_images_part_1.
 _CONTAINERS = ("image", "img", "part", "photo", "train", "test", "val", "data", "jpeg", "jpg", "png")
 
 
 def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tuple[int, int]) -> ImageSet:
-    """The images under ``folder``, to be read at a size (height, width). Raises DataError."""
+    """The images under ``folder``, to be read at a size (height, width). Raises DataError.
+
+    Where labels cannot be understood, and the user said nothing of them, the images have none and are good for speed.
+    """
     files = find_images(folder)
+    try:
+        return _labelled(folder, files, request, rules, size)
+    except DataError as error:
+        if request.positive or any(getattr(request, option) is not None for option in _LABEL_OPTIONS):
+            raise
+        return _unlabelled(folder, files, size, str(error))
+
+
+def _labelled(
+    folder: Path, files: Sequence[ImageFile], request: DataRequest, rules: ClassRules, size: tuple[int, int]
+) -> ImageSet:
+    """The images with the labels that a table or the folders' names give, or none where neither is there. Raises DataError."""
     table = request.labels or _table_in(folder)
     if table is not None:
         return _with_table(folder, files, table, request, rules, size)
-    for option in ("image_column", "label_column", "group_column"):
+    for option in _LABEL_OPTIONS[1:]:
         if getattr(request, option) is not None:
             dashed = option.replace("_", "-")
             raise DataError(f"--{dashed} names a column, but {folder} holds no table of labels; give one with --labels")
@@ -36,12 +55,27 @@ def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tup
     if labels is None and request.positive:
         given = f"--positive {request.positive[0]:.60}"
         raise DataError(f"{given} chooses a label, but {folder} holds none; give a table with --labels")
-    groups = [file.stem for file in files]
     if labels is None:
-        return image_set(folder, files, None, groups, size, f"folder without labels, {len(files):,} images")
-    counts = class_counts(labels, rules.classes)
+        return _unlabelled(folder, files, size)
+    groups = [file.stem for file in files]
+    description = f"folder per class, {len(files):,} images, {class_counts(labels, rules.classes)}, split by image"
+    understood = facts(labels, rules.classes, split_by(groups), "by the images' names")
+    return image_set(folder, files, labels, groups, size, description, understood=understood)
+
+
+def _unlabelled(folder: Path, files: Sequence[ImageFile], size: tuple[int, int], why: str = "") -> ImageSet:
+    """The images without labels; ``why`` says what was wrong with those that seemed to be there."""
+    understood = ("no labels: good for speed, not for training to the end",)
     return image_set(
-        folder, files, labels, groups, size, f"folder per class, {len(files):,} images, {counts}, split by image"
+        folder,
+        files,
+        None,
+        [file.stem for file in files],
+        size,
+        f"folder without labels, {len(files):,} images",
+        understood=understood,
+        remarks=(f"labels are not used: {why}",) if why else (),
+        unlabelled=why,
     )
 
 
@@ -64,7 +98,13 @@ def _with_table(
     classes = _classes(table, file.name, values, request, rules)
     labels = np.array([classes[row.label] for row in matches.rows], np.int32)
     groups = [row.group or image.stem for row, image in zip(matches.rows, matches.files, strict=True)]
-    return image_set(folder, matches.files, labels, groups, size, _description(table, matches, labels, rules))
+    understood = (
+        *facts(labels, rules.classes, split_by(groups), f"by {_group(table)}"),
+        *_left_out(matches),
+    )
+    remarks = (f"labels from column {table.label_column} of {file.name}{_meaning(classes, rules)}",)
+    description = _description(table, matches, labels, rules)
+    return image_set(folder, matches.files, labels, groups, size, description, understood=understood, remarks=remarks)
 
 
 def _classes(table: Table, name: str, values: Counter[str], request: DataRequest, rules: ClassRules) -> dict[str, int]:
@@ -82,22 +122,40 @@ def _classes(table: Table, name: str, values: Counter[str], request: DataRequest
 
 
 def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules) -> str:
-    group = "image" if table.group_column is None else table.group_column.casefold().removesuffix("_id")
     parts = [
         "HAM10000 folder" if table.ham10000 else "folder with a table",
         f"{len(matches.files):,} images",
         class_counts(labels, rules.classes),
-        f"split by {group}",
+        f"split by {_group(table)}",
+        *_left_out(matches),
     ]
-    if matches.rows_without_file:
-        parts.append(f"{_counted(matches.rows_without_file, 'row')} without a file left out")
-    if matches.files_without_row:
-        parts.append(f"{_counted(matches.files_without_row, 'file')} without a row left out")
     return ", ".join(parts)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _group(table: Table) -> str:
+    """What is never split between two parts."""
+    return "image" if table.group_column is None else table.group_column.casefold().removesuffix("_id")
+
+
+def _left_out(matches: Matches) -> list[str]:
+    """What has no partner, and how many."""
+    parts = []
+    if matches.rows_without_file:
+        parts.append(f"{counted(matches.rows_without_file, 'row')} without a file left out")
+    if matches.files_without_row:
+        parts.append(f"{counted(matches.files_without_row, 'file')} without a row left out")
+    return parts
+
+
+def _meaning(classes: dict[str, int], rules: ClassRules) -> str:
+    """Which label values mean the positive class of two, or which number each of many."""
+    if len(rules.classes) == 2:
+        positive = [f"{value:.40}" for value, index in classes.items() if index == 1]
+        return f": {', '.join(positive[:_SHOWN])} mean{'s' if len(positive) == 1 else ''} {rules.classes[1]}"
+    renamed = {
+        value: rules.classes[index] for value, index in classes.items() if plain(value) != plain(rules.classes[index])
+    }
+    return "".join(f", {value:.40} means {name}" for value, name in sorted(renamed.items())[:_SHOWN])
 
 
 def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> NDArray[np.int32] | None:

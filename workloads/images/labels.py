@@ -120,10 +120,10 @@ class ClassRules:
         chosen = {value for value in counts if plain(value) in self.positive_names}
         unclear = [value for value in counts if value not in chosen and self._resembles(value)]
         if not chosen or unclear:
-            name = unclear[0] if unclear else next(iter(counts), "")
+            # Only what sounds like it is suggested: another value may be a patient's name.
+            hint = f", as in --positive {unclear[0]!r:.60}" if unclear else ""
             raise DataError(
-                f"unclear which labels mean {self.classes[1]}: {where} hold {shown(counts)}; say so with --positive, "
-                f"as in --positive {name!r:.60}"
+                f"unclear which labels mean {self.classes[1]}: {where} hold {shown(counts)}; say so with --positive{hint}"
             )
         return chosen
 

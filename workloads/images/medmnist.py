@@ -18,6 +18,7 @@ from workloads.images.labels import ClassRules
 from workloads.images.npz import Arrays, Member, members
 from workloads.images.parallel import by_pieces
 from workloads.images.pillow import pillow
+from workloads.images.understood import facts
 
 _PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 
@@ -41,15 +42,17 @@ def open_npz(file: Path, request: DataRequest, rules: ClassRules, size: tuple[in
         raise DataError(f"--positive {request.positive[0]:.60} chooses a label, but {file.name} holds none; leave it out")
     else:
         counts = "without labels, split as given"
+    split = np.repeat(np.array([_PARTS[part] for part in parts], np.uint8), lengths)
     return ImageSet(
         count=sum(lengths),
         height=size[0],
         width=size[1],
         labels=labels,
-        split=np.repeat(np.array([_PARTS[part] for part in parts], np.uint8), lengths),
+        split=split,
         description=f"npz in MedMNIST's layout, {sum(lengths):,} images of {_size(images[0])}, {counts}",
         fingerprint=_fingerprint(images, labels),
         read=_Reader(arrays, images, size),
+        understood=() if labels is None else facts(labels, rules.classes, split, "as the file gives it"),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.contract import DataRequest
 from workloads.images.reader import ImageReader
 
 ROOT = Path(__file__).parents[3]
@@ -24,6 +25,19 @@ def real_data():
 @pytest.fixture
 def reader():
     return ImageReader(classes=("other", "melanoma"))
+
+
+@pytest.fixture
+def refusal():
+    """What a reader says of labels that it does not understand: the images have none, and can be measured all the same."""
+
+    def refusal(reader, folder):
+        images = reader.open(DataRequest(path=folder), 20, 20)
+        assert images.labels is None
+        assert images.remarks == (f"labels are not used: {images.unlabelled}",)
+        return images.unlabelled
+
+    return refusal
 
 
 @pytest.fixture

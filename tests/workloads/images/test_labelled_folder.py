@@ -88,12 +88,11 @@ def test_a_table_from_elsewhere(reader, tmp_path, save):
         reader.open(dataclasses.replace(request, label_column="verdikt"), 20, 20)
 
 
-def test_several_tables(reader, ham10000):
+def test_several_tables(reader, ham10000, refusal):
     (ham10000 / "hmnist_28_28_L.csv").write_text("pixel0000,label\n1,2\n")  # pixels, not names: no rival
     assert reader.open(DataRequest(path=ham10000), 20, 20).count == 60
     (ham10000 / "again.csv").write_text("image,label\nISIC_0000000,1\n")
-    with pytest.raises(DataError, match=r"2 tables of labels \(HAM10000_metadata.csv, again.csv\).*--labels"):
-        reader.open(DataRequest(path=ham10000), 20, 20)
+    assert "2 tables of labels (HAM10000_metadata.csv, again.csv)" in refusal(reader, ham10000)
     request = DataRequest(path=ham10000, labels=ham10000 / "HAM10000_metadata.csv")
     assert reader.open(request, 20, 20).count == 60
 
@@ -119,11 +118,10 @@ def test_folders_named_0_and_1(reader, tmp_path, save):
     assert reader.open(DataRequest(path=tmp_path), 20, 20).labels.tolist() == [0, 1]
 
 
-def test_folders_of_unknown_classes_need_positive(reader, tmp_path, save):
+def test_folders_of_unknown_classes_need_positive(reader, tmp_path, save, refusal):
     for name in ("lentigo", "angioma"):
         save(tmp_path / name / "a.jpg")
-    with pytest.raises(DataError, match=r"folders' names hold angioma \(1\), lentigo \(1\); say so with --positive"):
-        reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert "the folders' names hold angioma (1), lentigo (1); say so with --positive" in refusal(reader, tmp_path)
     assert reader.open(DataRequest(path=tmp_path, positive=("lentigo",)), 20, 20).labels.tolist() == [0, 1]
 
 
@@ -140,6 +138,29 @@ def test_images_without_labels(reader, tmp_path, save, places):
         reader.open(DataRequest(path=tmp_path, positive=("mel",)), 20, 20)
     with pytest.raises(DataError, match="--label-column names a column"):
         reader.open(DataRequest(path=tmp_path, label_column="dx"), 20, 20)
+
+
+def test_a_folder_per_patient_measures_and_no_patient_is_suggested(reader, tmp_path, save, refusal):
+    for i in range(12):
+        save(tmp_path / f"P{i // 4:03d}" / f"IMG_{i:04d}.jpg")
+    why = refusal(reader, tmp_path)
+    assert why.endswith("the folders' names hold P000 (4), P001 (4), P002 (4); say so with --positive")
+    assert reader.open(DataRequest(path=tmp_path), 20, 20).read(np.arange(12)).shape == (12, 20, 20, 3)
+    assert "no class for 'P000'" in refusal(ImageReader(SEVEN, synthetic=None), tmp_path)
+
+
+def test_what_was_understood_names_no_file_and_no_place(reader, ham10000, save):
+    save(ham10000 / "extra.jpg")
+    images = reader.open(DataRequest(path=ham10000), 20, 20)
+    parts = np.bincount(images.split, minlength=3).tolist()
+    melanomas = np.bincount(images.split, images.labels, minlength=3).astype(int).tolist()
+    assert images.understood == (
+        "classes: 45 other, 15 melanoma",
+        f"split by lesion: {parts[0]} training ({melanomas[0]} melanoma); {parts[1]} validation ({melanomas[1]} melanoma); "
+        f"{parts[2]} test ({melanomas[2]} melanoma)",
+        "1 file without a row left out",
+    )
+    assert images.remarks == ("labels from column dx of HAM10000_metadata.csv: mel means melanoma",)
 
 
 def test_seven_classes(ham10000):
@@ -182,7 +203,7 @@ def test_a_column_of_yes_and_no_is_no_diagnosis(reader, one_hot):
     assert reader.open(DataRequest(path=one_hot, label_column="MEL"), 20, 20).labels.sum() == 4
 
 
-def test_numbers_need_a_column_that_says_they_are_classes(tmp_path, save):
+def test_numbers_need_a_column_that_says_they_are_classes(tmp_path, save, refusal):
     seven = ImageReader(SEVEN, synthetic=None)
     for i in range(7):
         save(tmp_path / f"{i}.jpg")
@@ -191,8 +212,7 @@ def test_numbers_need_a_column_that_says_they_are_classes(tmp_path, save):
     table.write_text(f"image,label\n{rows}")
     assert seven.open(DataRequest(path=tmp_path), 20, 20).labels.tolist() == list(range(7))
     table.write_text(f"image,target\n{rows}")
-    with pytest.raises(DataError, match="numbers alone do not say"):
-        seven.open(DataRequest(path=tmp_path), 20, 20)
+    assert "numbers alone do not say" in refusal(seven, tmp_path)
     assert seven.open(DataRequest(path=tmp_path, label_column="target"), 20, 20).labels.tolist() == list(range(7))
 
 

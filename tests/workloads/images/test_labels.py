@@ -42,7 +42,7 @@ def test_positive_overrides():
     ("values", "positive", "found"),
     [
         (["nv", "bkl"], (), "column dx of table.csv hold bkl (3), nv (3); say so with --positive"),
-        (["1", "2"], (), "--positive '1'"),
+        (["1", "2"], (), "hold 1 (3), 2 (3); say so with --positive"),
         (["0", "1", "2"], (), "unclear which labels mean melanoma"),
         ([str(i) for i in range(7)], (), "unclear"),
         (["melanoma", "melanoma in situ", "nevus"], (), "--positive 'melanoma in situ'"),
