@@ -14,7 +14,6 @@ from bench.contract import ImageSet
 from workloads.images.decode import decode
 from workloads.images.folder import ImageFile
 from workloads.images.parallel import in_threads
-from workloads.images.split import split_by
 from workloads.images.turbo import decoder
 
 
@@ -22,17 +21,16 @@ def image_set(
     folder: Path,
     files: Sequence[ImageFile],
     labels: NDArray[np.int32] | None,
-    groups: Sequence[str],
+    split: NDArray[np.uint8],
     size: tuple[int, int],
     description: str,
     **more: Any,
 ) -> ImageSet:
-    """The files below ``folder``, their labels (n,) and groups (n,), to be read at a size (height, width).
+    """The files below ``folder``, their labels (n,) and parts (n,), to be read at a size (height, width).
 
     ``more``: what was understood, remarks, and why there are no labels, as an ImageSet has them.
     """
     height, width = size
-    split = split_by(groups)
 
     def read(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         images = np.empty((len(indices), height, width, 3), np.uint8)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.contract import DataRequest, ImageSet
 from bench.errors import DataError
+from workloads.images.division import divided
 from workloads.images.file_set import class_counts, image_set
 from workloads.images.folder import ImageFile, find_images
 from workloads.images.labels import ClassRules, contradicts, plain, shown
@@ -57,10 +58,12 @@ def _labelled(
         raise DataError(f"{given} chooses a label, but {folder} holds none; give a table with --labels")
     if labels is None:
         return _unlabelled(folder, files, size)
-    groups = [file.stem for file in files]
-    description = f"folder per class, {len(files):,} images, {class_counts(labels, rules.classes)}, split by image"
-    understood = facts(labels, rules.classes, split_by(groups), "by the images' names")
-    return image_set(folder, files, labels, groups, size, description, understood=understood)
+    division = divided(folder, files, labels, None, ())
+    description = f"folder per class, {len(files):,} images, {class_counts(labels, rules.classes)}, {division.by}"
+    understood = (*facts(labels, rules.classes, division.split, division.by), *division.understood)
+    return image_set(
+        folder, files, labels, division.split, size, description, understood=understood, remarks=division.remarks
+    )
 
 
 def _unlabelled(folder: Path, files: Sequence[ImageFile], size: tuple[int, int], why: str = "") -> ImageSet:
@@ -70,7 +73,7 @@ def _unlabelled(folder: Path, files: Sequence[ImageFile], size: tuple[int, int],
         folder,
         files,
         None,
-        [file.stem for file in files],
+        split_by(file.stem for file in files),
         size,
         f"folder without labels, {len(files):,} images",
         understood=understood,
@@ -97,14 +100,18 @@ def _with_table(
     values = Counter(row.label for row in matches.rows)
     classes = _classes(table, file.name, values, request, rules)
     labels = np.array([classes[row.label] for row in matches.rows], np.int32)
-    groups = [row.group or image.stem for row, image in zip(matches.rows, matches.files, strict=True)]
+    division = divided(folder, matches.files, labels, table, matches.rows)
     understood = (
-        *facts(labels, rules.classes, split_by(groups), f"by {_group(table)}"),
+        *facts(labels, rules.classes, division.split, division.by),
+        *division.understood,
         *_left_out(matches),
     )
-    remarks = (f"labels from column {table.label_column} of {file.name}{_meaning(classes, rules)}",)
-    description = _description(table, matches, labels, rules)
-    return image_set(folder, matches.files, labels, groups, size, description, understood=understood, remarks=remarks)
+    columns = "columns" if table.one_hot else "column"
+    remarks = (f"labels from {columns} {table.label_column} of {file.name}{_meaning(classes, rules)}", *division.remarks)
+    description = _description(table, matches, labels, rules, division.by)
+    return image_set(
+        folder, matches.files, labels, division.split, size, description, understood=understood, remarks=remarks
+    )
 
 
 def _classes(table: Table, name: str, values: Counter[str], request: DataRequest, rules: ClassRules) -> dict[str, int]:
@@ -121,20 +128,15 @@ def _classes(table: Table, name: str, values: Counter[str], request: DataRequest
     return rules.assign(values, request.positive, where, numbered=says and not two)
 
 
-def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules) -> str:
+def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules, by: str) -> str:
     parts = [
         "HAM10000 folder" if table.ham10000 else "folder with a table",
         f"{len(matches.files):,} images",
         class_counts(labels, rules.classes),
-        f"split by {_group(table)}",
+        by,
         *_left_out(matches),
     ]
     return ", ".join(parts)
-
-
-def _group(table: Table) -> str:
-    """What is never split between two parts."""
-    return "image" if table.group_column is None else table.group_column.casefold().removesuffix("_id")
 
 
 def _left_out(matches: Matches) -> list[str]:
@@ -159,8 +161,8 @@ def _meaning(classes: dict[str, int], rules: ClassRules) -> str:
 
 
 def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> NDArray[np.int32] | None:
-    """Labels (n,) by the folder right above each image; None where the folders are mere containers. Raises DataError."""
-    names = [file.parent.rpartition("/")[2] for file in files]
+    """Labels (n,) by the folder above each image; None where the folders are mere containers. Raises DataError."""
+    names = [_class_folder(file.parent) for file in files]
     counts = Counter(names)
     if len(counts) < 2 or "" in counts:
         return None
@@ -169,6 +171,12 @@ def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: t
     numbered = len(rules.classes) != 2 and rules.recognise(counts)
     classes = rules.assign(counts, positive, "the folders' names", numbered)
     return np.array([classes[name] for name in names], np.int32)
+
+
+def _class_folder(parent: str) -> str:
+    """The folder nearest to the image that is no mere container, else the nearest one: ``benign`` of ``benign/train``."""
+    names = parent.split("/")
+    return next((name for name in reversed(names) if name and not _is_container(name)), names[-1])
 
 
 def _is_container(name: str) -> bool:

@@ -69,10 +69,15 @@ def _same_end(one: str, other: str) -> bool:
 
 
 def _agree(first: Row, row: Row, file: ImageFile, column: str, name: str) -> None:
-    if (first.label.casefold(), first.group) != (row.label.casefold(), row.group):
+    if first.label.casefold() != row.label.casefold():
         raise DataError(
             f"{name} has {file.name} in lines {first.line} and {row.line} with different values: {column} is "
             f"{first.label!r:.40} and {row.label!r:.40}; keep one of them"
+        )
+    if (first.groups, first.part) != (row.groups, row.part):
+        raise DataError(
+            f"{name} has {file.name} in lines {first.line} and {row.line} with different patients, lesions or parts; keep one "
+            "of them"
         )
 
 

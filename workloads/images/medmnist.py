@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from workloads.images.labels import ClassRules
 from workloads.images.npz import Arrays, Member, members
 from workloads.images.parallel import by_pieces
 from workloads.images.pillow import pillow
-from workloads.images.understood import facts
+from workloads.images.understood import counted, facts
 
+_MOST_COMPARED = 2**31  # bytes of pixels
 _PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 
 
@@ -52,7 +55,9 @@ def open_npz(file: Path, request: DataRequest, rules: ClassRules, size: tuple[in
         description=f"npz in MedMNIST's layout, {sum(lengths):,} images of {_size(images[0])}, {counts}",
         fingerprint=_fingerprint(images, labels),
         read=_Reader(arrays, images, size),
-        understood=() if labels is None else facts(labels, rules.classes, split, "as the file gives it"),
+        understood=()
+        if labels is None
+        else (*facts(labels, rules.classes, split, "split as the file gives it"), *_copies(arrays, images)),
     )
 
 
@@ -106,6 +111,21 @@ def _fingerprint(images: Sequence[Member], labels: NDArray[np.int32] | None) -> 
         digest.update(f"{member.name}|{member.shape}|{member.checksum}|".encode())
     digest.update(b"none" if labels is None else labels.astype("<i4").tobytes())
     return digest.hexdigest()
+
+
+def _copies(arrays: Arrays, images: Sequence[Member]) -> list[str]:
+    """What to say of equal images in several parts; nothing of sets too large to look through on the way."""
+    if sum(prod(member.shape) for member in images) > _MOST_COMPARED:
+        return []
+    parts: defaultdict[bytes, set[int]] = defaultdict(set)
+    try:
+        for part, member in enumerate(images):
+            for pixels in arrays.get(member):
+                parts[hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()].add(part)
+    except DataError:  # whoever reads the images will say what is wrong
+        return []
+    shared = sum(len(found) > 1 for found in parts.values())
+    return [f"warning: {counted(shared, 'image')} in several parts with equal pixels"] if shared else []
 
 
 class _Reader:

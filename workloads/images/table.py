@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,13 +13,15 @@ from typing import NamedTuple, Protocol, TextIO
 from bench.contract import DataRequest
 from bench.errors import DataError
 from workloads.images.one_hot import diagnosis_of, one_hot_columns, told
+from workloads.images.parts import SPLIT_COLUMNS
 
 # In order of preference; compared without case. A patient can have several lesions, so the patient decides first.
 IMAGE_COLUMNS = ("image_id", "image", "image_name", "isic_id", "filename", "file_name", "image_path", "file", "path")
 LABEL_COLUMNS = ("dx", "diagnosis", "target", "label", "melanoma", "mel", "benign_malignant", "malignant", "class")
 _YES_OR_NO_COLUMNS = ("melanoma", "mel", "benign_malignant", "malignant")  # may be one of several in a one-hot table
 NUMBERED_COLUMNS = ("label", "class")  # numbers in them are class indices
-GROUP_COLUMNS = ("patient_id", "lesion_id")
+# All of these that a table has: images that share any of them stay in one part.
+GROUP_COLUMNS = ("patient_id", "patient", "subject_id", "person_id", "lesion_id", "case_id", "case_num")
 
 _SEPARATORS = ",;\t"
 _SHOWN = 12
@@ -40,8 +43,9 @@ class Row(NamedTuple):
 
     image: str
     label: str
-    group: str  # "" where there is none
+    groups: tuple[str, ...]  # a patient, a lesion: a cell for each of the table's group columns
     line: int
+    part: str = ""  # a cell of the column that tells the split
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,10 @@ class Table:
 
     rows: Sequence[Row]
     label_column: str  # of a one-hot table all its columns, "MEL, NV, BCC"
-    group_column: str | None
+    group_columns: tuple[str, ...]
     ham10000: bool  # whether it has the columns of HAM10000's metadata
     one_hot: bool = False
+    split_column: str | None = None
 
 
 def read_table(file: Path, request: DataRequest, classes: Sequence[str] = ()) -> Table:
@@ -66,10 +71,11 @@ def read_table(file: Path, request: DataRequest, classes: Sequence[str] = ()) ->
             image = _column(header, request.image_column, IMAGE_COLUMNS, "--image-column", file)
             columns = _one_hot(header, request, classes)
             label = None if columns else _column(header, request.label_column, LABEL_COLUMNS, "--label-column", file)
-            group = _find(header, None, GROUP_COLUMNS)
+            groups = [place for name in GROUP_COLUMNS if (place := _find(header, None, [name])) is not None]
             if request.group_column is not None:
-                group = _column(header, request.group_column, GROUP_COLUMNS, "--group-column", file)
-            rows = list(_rows(reader, header, image, [label] if label is not None else columns, group, file))
+                groups = [_column(header, request.group_column, GROUP_COLUMNS, "--group-column", file)]
+            part = _find(header, None, SPLIT_COLUMNS)
+            rows = list(_rows(reader, header, image, [label] if label is not None else columns, groups, part, file))
     except UnicodeDecodeError as error:
         raise DataError(f"{file.name} is not text in UTF-8: expected a CSV file; save it as UTF-8") from error
     except OSError as error:
@@ -81,9 +87,10 @@ def read_table(file: Path, request: DataRequest, classes: Sequence[str] = ()) ->
     return Table(
         rows=rows,
         label_column=told(header, columns if label is None else [label]),
-        group_column=None if group is None else header[group],
+        group_columns=tuple(header[place] for place in groups),
         ham10000={"lesion_id", "image_id", "dx"} <= {name.casefold() for name in header},
         one_hot=bool(columns),
+        split_column=None if part is None else header[part],
     )
 
 
@@ -119,15 +126,22 @@ def _begin(stream: TextIO, file: Path) -> tuple[_Reader, list[str]]:
 
 
 def _rows(
-    reader: _Reader, header: list[str], image: int, labels: Sequence[int], group: int | None, file: Path
+    reader: _Reader,
+    header: list[str],
+    image: int,
+    labels: Sequence[int],
+    groups: Sequence[int],
+    part: int | None,
+    file: Path,
 ) -> Iterator[Row]:
     """The rows that name an image; cells that are not there count as empty. Several columns of labels are one-hot."""
     for cells in reader:
-        name, value, owner = (_cell(cells, place) for place in (image, labels[0], group))
+        name, value = _cell(cells, image), _cell(cells, labels[0])
         if name:
             if len(labels) > 1:
                 value = diagnosis_of(cells, header, labels, f"line {reader.line_num} of {file.name}")
-            yield Row(name, value, owner, reader.line_num)
+            owners = tuple(_cell(cells, place) for place in groups)
+            yield Row(name, value, owners, reader.line_num, _cell(cells, part))
 
 
 def _cell(cells: list[str], place: int | None) -> str:
@@ -135,12 +149,17 @@ def _cell(cells: list[str], place: int | None) -> str:
 
 
 def _find(header: list[str], wanted: str | None, known: Sequence[str]) -> int | None:
-    """The place of the column wanted, else of the first one known; exact first, then without case."""
+    """The place of the column wanted, else of the first one known; exact first, then without case and punctuation."""
     if wanted in header:
         return header.index(wanted)
-    places = {name.casefold(): place for place, name in reversed(list(enumerate(header)))}
-    names = known if wanted is None else [wanted.casefold()]
-    return next((places[name] for name in names if name in places), None)
+    places = {_letters(name): place for place, name in reversed(list(enumerate(header)))}
+    names = known if wanted is None else [wanted]
+    return next((places[_letters(name)] for name in names if _letters(name) in places), None)
+
+
+def _letters(name: str) -> str:
+    """A column's name without what people vary: ``Image ID``, ``image-id`` and ``image_id`` are one."""
+    return re.sub(r"[\W_]+", "", name.casefold()) or name
 
 
 def _column(header: list[str], wanted: str | None, known: Sequence[str], option: str, file: Path) -> int:

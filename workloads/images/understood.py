@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import TEST, TRAIN, VALIDATION
-
-_PARTS = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
+from workloads.images.parts import NAMES
 
 
 def facts(labels: NDArray[np.int32], classes: tuple[str, ...], split: NDArray[np.uint8], how: str) -> tuple[str, ...]:
-    """One line on the classes of ``labels`` (n,), and one on the parts of ``split`` (n,), which were made as ``how`` says."""
-    parts = [f"{_share(labels[split == part], name, classes)}" for part, name in _PARTS.items()]
-    return f"classes: {_counts(labels, classes)}", f"split {how}: {'; '.join(parts)}"
+    """One line on the classes of ``labels`` (n,), and one on the parts of ``split`` (n,), made as ``how`` says."""
+    parts = [f"{_share(labels[split == part], name, classes)}" for part, name in NAMES.items()]
+    return f"classes: {_counts(labels, classes)}", f"{how}: {'; '.join(parts)}"
 
 
 def _share(labels: NDArray[np.int32], name: str, classes: tuple[str, ...]) -> str:

@@ -158,9 +158,134 @@ def test_what_was_understood_names_no_file_and_no_place(reader, ham10000, save):
         "classes: 45 other, 15 melanoma",
         f"split by lesion: {parts[0]} training ({melanomas[0]} melanoma); {parts[1]} validation ({melanomas[1]} melanoma); "
         f"{parts[2]} test ({melanomas[2]} melanoma)",
+        "groups by lesion: 40, the largest of 2 images",
         "1 file without a row left out",
     )
     assert images.remarks == ("labels from column dx of HAM10000_metadata.csv: mel means melanoma",)
+
+
+@pytest.fixture
+def kaggle(tmp_path, save):
+    """Folders train and test of two classes: two augmented images beside each of 30 for training, and 20 for testing."""
+    for i in range(50):
+        place = tmp_path / ("train" if i < 30 else "test") / ("malignant" if i % 2 else "benign")
+        save(place / f"ISIC_{i:07d}.jpg", width=24 + i)
+        for number in (1, 2) if i < 30 else ():
+            save(place / f"ISIC_{i:07d}_aug{number}.jpg", width=24 + i, height=20 + number)
+    return tmp_path
+
+
+def split_of(images, folder):
+    """The part of each image, by its place below the folder."""
+    files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.jpg"))
+    return dict(zip(files, images.split.tolist(), strict=True))
+
+
+def test_folders_called_train_and_test_stay_the_split(reader, kaggle):
+    images = reader.open(DataRequest(path=kaggle), 20, 20)
+    split = split_of(images, kaggle)
+    assert {part for place, part in split.items() if place.startswith("test/")} == {2}
+    assert {part for place, part in split.items() if place.startswith("train/")} == {0, 1}
+    for place, part in split.items():
+        assert split[place.partition("_aug")[0].removesuffix(".jpg") + ".jpg"] == part, "an original and what was made of it"
+    assert images.description.endswith("split as its folders give it, validation out of training by image")
+
+
+def test_three_folders_are_taken_as_they_are(reader, tmp_path, save):
+    for i in range(30):
+        save(tmp_path / ("valid", "train", "test")[i % 3] / ("nv", "mel")[i % 2] / f"{i}.jpg", width=24 + i)
+    images = reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert np.bincount(images.split).tolist() == [10, 10, 10]
+    assert images.description.endswith("split as its folders give it")
+
+
+def test_a_table_leaves_the_folders_split_as_it_is(reader, tmp_path, save):
+    lines = ["image,dx"]
+    for i in range(30):
+        save(tmp_path / f"ISIC2018_Task3_{'Test' if i < 10 else 'Training'}_Input" / f"{i}.jpg", width=24 + i)
+        lines.append(f"{i},{('nv', 'mel')[i % 2]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    split = split_of(reader.open(DataRequest(path=tmp_path), 20, 20), tmp_path)
+    assert all((part == 2) == ("Test" in place) for place, part in split.items())
+
+
+def test_a_column_can_give_the_split(reader, tmp_path, save):
+    lines = ["image,dx,split"]
+    for i in range(30):
+        save(tmp_path / f"{i:02d}.jpg", width=24 + i)
+        lines.append(f"{i:02d},{('nv', 'mel')[i % 2]},{('train', 'val', 'test')[i // 10]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    images = reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert images.split.tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    assert images.description.endswith("split as column split gives it")
+    (tmp_path / "labels.csv").write_text("\n".join(lines).replace(",val", ",fold 2"))
+    assert reader.open(DataRequest(path=tmp_path), 20, 20).description.endswith("split by image")
+
+
+def test_images_outside_of_the_folders_parts_are_refused(reader, kaggle, save, refusal):
+    save(kaggle / "more" / "benign" / "x.jpg")
+    assert "1 of 111 images lie in no folder called after a part" in refusal(reader, kaggle)
+
+
+def test_equal_images_in_several_parts_are_named(reader, kaggle):
+    (kaggle / "test" / "benign" / "ISIC_0000030.jpg").write_bytes(
+        (kaggle / "train" / "malignant" / "ISIC_0000001.jpg").read_bytes()
+    )
+    images = reader.open(DataRequest(path=kaggle), 20, 20)
+    names = "'test/benign/ISIC_0000030.jpg' = 'train/malignant/ISIC_0000001.jpg'"
+    assert images.remarks == (
+        f"equal images in several parts of the given split: {names}",
+        f"equal images with different labels: {names}",
+    )
+    assert "1 image with the content of another" in images.understood
+    assert "warning: 1 content in several parts of the given split" in images.understood
+    assert not any("ISIC" in line for line in images.understood)
+
+
+def test_equal_images_are_never_split(reader, tmp_path, save):
+    for i in range(60):
+        save(tmp_path / ("mel" if i % 3 else "nv") / f"{i:02d}.jpg", width=24 + i // 3 * 3)
+    for i in range(0, 60, 3):
+        (tmp_path / "mel" / f"{i + 1:02d}.jpg").write_bytes((tmp_path / "mel" / f"{i + 2:02d}.jpg").read_bytes())
+    split = split_of(reader.open(DataRequest(path=tmp_path), 20, 20), tmp_path)
+    assert all(split[f"mel/{i + 1:02d}.jpg"] == split[f"mel/{i + 2:02d}.jpg"] for i in range(0, 60, 3))
+
+
+@pytest.fixture
+def patients(tmp_path, save):
+    """300 images of 100 lesions and 50 patients, whose ids are missing in two rows of three."""
+
+    def patients(lesion=lambda i: f"L{i // 3}"):
+        lines = ["image,dx,patient_id,lesion_id"]
+        for i in range(300):
+            save(tmp_path / f"{i:03d}.jpg", width=8 + i % 30, height=8 + i // 30)
+            lines.append(f"{i:03d},{('nv', 'mel')[i // 3 % 2]},{f'P{i // 6}' if i % 3 == 0 else ''},{lesion(i)}")
+        (tmp_path / "labels.csv").write_text("\n".join(lines))
+        return tmp_path
+
+    return patients
+
+
+def test_a_blank_patient_leaves_the_lesion(reader, patients):
+    images = reader.open(DataRequest(path=patients()), 20, 20)
+    assert len({(i // 6, part) for i, part in enumerate(images.split.tolist())}) == 50, "no patient is in two parts"
+    assert images.description.endswith("split by patient and lesion")
+    assert "groups by patient and lesion: 50, the largest of 6 images" in images.understood
+
+
+def test_images_without_patient_and_lesion_are_said(reader, patients):
+    images = reader.open(DataRequest(path=patients(lambda i: "" if i % 30 == 1 else f"L{i // 3}")), 20, 20)
+    assert "10 images without patient or lesion: each a group of its own" in images.understood
+
+
+def test_lesions_that_are_numbered_anew_for_each_patient_join_no_patients(reader, tmp_path, save):
+    lines = ["image,dx,patient_id,lesion_id"]
+    for i in range(60):
+        save(tmp_path / f"{i:02d}.jpg", width=24 + i)
+        lines.append(f"{i:02d},{('nv', 'mel')[i % 2]},P{i // 6},{i % 6 // 2}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    images = reader.open(DataRequest(path=tmp_path), 20, 20)
+    assert "groups by patient and lesion: 10, the largest of 6 images" in images.understood
 
 
 def test_seven_classes(ham10000):

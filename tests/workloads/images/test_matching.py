@@ -11,8 +11,8 @@ from workloads.images.table import Row, Table
 def found(files, rows):
     """Places and labels that match, with the counts of what does not."""
     files = [ImageFile(*file) if isinstance(file, tuple) else ImageFile(file, 7) for file in files]
-    rows = [Row(*row, line) for line, row in enumerate(rows, 2)]
-    matches = match(sorted(files), Table(rows, "dx", "lesion_id", False), "table.csv")
+    rows = [Row(name, label, (group,), line) for line, (name, label, group) in enumerate(rows, 2)]
+    matches = match(sorted(files), Table(rows, "dx", ("lesion_id",), False), "table.csv")
     pairs = [(file.relative, row.label) for file, row in zip(matches.files, matches.rows, strict=True)]
     return pairs, matches.rows_without_file, matches.files_without_row
 

@@ -75,10 +75,9 @@ def test_stored_arrays_are_mapped_and_compressed_ones_loaded_once(store, monkeyp
     images.read(np.arange(29))
     assert not loads
     images = opened(store(arrays(), compressed=True))
-    assert len(loads) == 3  # the labels
-    images.read(np.arange(3))
+    assert len(loads) == 6  # labels and images, which are looked through for copies
     images.read(np.arange(14))
-    assert len(loads) == 4
+    assert len(loads) == 6
 
 
 def test_flat_labels_and_two_classes(store):
@@ -203,6 +202,18 @@ def test_any_damage_is_read_or_refused(store, compressed, changes):
     except DataError as error:
         message = str(error)
     assert "set.npz" in message
+
+
+def test_equal_images_in_several_parts_are_counted(reader, tmp_path):
+    pixels = np.arange(4 * 8 * 8 * 3, dtype=np.int64).reshape(4, 8, 8, 3).astype(np.uint8)
+    pixels[:, 0, 0, 0] = [1, 2, 3, 4]
+    labels = np.array([0, 1, 0, 1])
+    file = tmp_path / "set.npz"
+    np.savez(file, train_images=pixels, train_labels=labels, test_images=pixels[2:], test_labels=labels[2:])
+    said = reader.open(DataRequest(path=file), 8, 8).understood
+    assert said[0] == "classes: 3 other, 3 melanoma"
+    assert said[1].startswith("split as the file gives it: 4 training (2 melanoma); 0 validation")
+    assert said[2] == "warning: 2 images in several parts with equal pixels"
 
 
 def test_real(real_data):

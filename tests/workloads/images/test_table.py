@@ -19,7 +19,7 @@ def write(folder, text, encoding="utf-8"):
 
 
 def rows(file, **options):
-    return [(row.image, row.label, row.group) for row in read_table(file, DataRequest(**options)).rows]
+    return [(row.image, row.label, *row.groups) for row in read_table(file, DataRequest(**options)).rows]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -36,7 +36,8 @@ def test_dialects(tmp_path, separator, newline, encoding):
     ("header", "label", "group"),
     [
         ("image_name,patient_id,sex,diagnosis,benign_malignant,target", "diagnosis", "patient_id"),
-        ("isic_id,target,patient_id,lesion_id", "target", "patient_id"),
+        ("isic_id,target,patient_id,lesion_id", "target", "patient_id lesion_id"),
+        ("Image ID;PatientID;Diagnosis", "Diagnosis", "PatientID"),
         ("filename,label", "label", None),
         ("Image,Melanoma", "Melanoma", None),
         ("image,MEL", "MEL", None),
@@ -48,7 +49,7 @@ def test_dialects(tmp_path, separator, newline, encoding):
 )
 def test_finds_usual_columns(tmp_path, header, label, group):
     table = read_table(write(tmp_path, f"{header}\n{'a,' * header.count(',')}a\n"), DataRequest())
-    assert (table.label_column, table.group_column) == (label, group)
+    assert (table.label_column, " ".join(table.group_columns)) == (label, group or "")
 
 
 @pytest.mark.parametrize(
