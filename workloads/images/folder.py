@@ -37,8 +37,13 @@ class ImageFile(NamedTuple):
 
 def find_images(folder: Path) -> list[ImageFile]:
     """Every JPEG and PNG file under ``folder``, sorted by place; hidden files and folders are left alone. Raises DataError."""
+    return find_files(folder)[0]
+
+
+def find_files(folder: Path) -> tuple[list[ImageFile], list[ImageFile]]:
+    """The images as ``find_images`` gives them, and every other file, sorted by place. Raises DataError where there is no image."""
     found: list[ImageFile] = []
-    others: Counter[str] = Counter()
+    others: list[ImageFile] = []
     visited: set[tuple[int, int]] = set()
     waiting = [(str(folder), "")]
     while waiting:
@@ -49,10 +54,11 @@ def find_images(folder: Path) -> list[ImageFile]:
             elif entry.name.lower().endswith(IMAGE_SUFFIXES):
                 found.append(ImageFile(relative + entry.name, entry.stat().st_size))
             else:
-                others[Path(entry.name).suffix.lower() or "no suffix"] += 1
+                others.append(ImageFile(relative + entry.name, entry.stat().st_size))
     if not found:
-        raise DataError(f"{folder} holds no JPEG or PNG file{_instead(others)}")
-    return sorted(found)
+        kinds = Counter(Path(other.name).suffix.lower() or "no suffix" for other in others)
+        raise DataError(f"{folder} holds no JPEG or PNG file{_instead(kinds)}")
+    return sorted(found), sorted(others)
 
 
 def _entries(path: str, visited: set[tuple[int, int]]) -> list[tuple[os.DirEntry[str], bool]]:

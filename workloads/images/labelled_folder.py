@@ -13,14 +13,14 @@ from bench.contract import DataRequest, ImageSet
 from bench.errors import DataError
 from workloads.images.division import divided
 from workloads.images.file_set import class_counts, image_set
-from workloads.images.folder import ImageFile, find_images
+from workloads.images.folder import ImageFile, find_files
 from workloads.images.labels import ClassRules, contradicts, plain, shown
-from workloads.images.matching import Matches, match
+from workloads.images.matching import Matches
 from workloads.images.split import split_by
-from workloads.images.table import NUMBERED_COLUMNS, Table, describes_images, read_table
+from workloads.images.table import NUMBERED_COLUMNS, Table
+from workloads.images.tables import Labels, find_labels, read_labels
 from workloads.images.understood import counted, facts
 
-_TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _LABEL_OPTIONS = ("labels", "image_column", "label_column", "group_column")
 _SHOWN = 8
 # Beginnings and ends of folder names that say nothing about the images inside, as in HAM10000_images_part_1.
@@ -32,9 +32,9 @@ def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tup
 
     Where labels cannot be understood, and the user said nothing of them, the images have none and are good for speed.
     """
-    files = find_images(folder)
+    files, others = find_files(folder)
     try:
-        return _labelled(folder, files, request, rules, size)
+        return _labelled(folder, files, others, request, rules, size)
     except DataError as error:
         if request.positive or any(getattr(request, option) is not None for option in _LABEL_OPTIONS):
             raise
@@ -42,28 +42,39 @@ def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tup
 
 
 def _labelled(
-    folder: Path, files: Sequence[ImageFile], request: DataRequest, rules: ClassRules, size: tuple[int, int]
+    folder: Path,
+    files: Sequence[ImageFile],
+    others: Sequence[ImageFile],
+    request: DataRequest,
+    rules: ClassRules,
+    size: tuple[int, int],
 ) -> ImageSet:
     """The images with the labels that a table or the folders' names give, or none where neither is there. Raises DataError."""
-    table = request.labels or _table_in(folder)
-    if table is not None:
-        return _with_table(folder, files, table, request, rules, size)
+    if request.labels is not None:
+        return _with_table(folder, read_labels(request.labels, files, request, rules.classes), request, rules, size)
+    found = find_labels(folder, files, others, request, rules.classes)
+    if found.labels is not None:
+        return _with_table(folder, found.labels, request, rules, size)
+    why = "; ".join(found.unused[:_SHOWN])
     for option in _LABEL_OPTIONS[1:]:
         if getattr(request, option) is not None:
             dashed = option.replace("_", "-")
+            if why:
+                raise DataError(f"no table is as the options say: {why}")
             raise DataError(f"--{dashed} names a column, but {folder} holds no table of labels; give one with --labels")
-    labels = _labels_by_folder(files, rules, request.positive)
-    if labels is None and request.positive:
+    classes = _classes_by_folder(files, rules, request.positive)
+    if classes is None and request.positive:
         given = f"--positive {request.positive[0]:.60}"
-        raise DataError(f"{given} chooses a label, but {folder} holds none; give a table with --labels")
-    if labels is None:
-        return _unlabelled(folder, files, size)
+        raise DataError(f"{given} chooses a label, but {why or f'{folder} holds none; give a table with --labels'}")
+    if classes is None:
+        return _unlabelled(folder, files, size, why)
+    labels = np.array([classes[_class_folder(file.parent)] for file in files], np.int32)
     division = divided(folder, files, labels, None, ())
     description = f"folder per class, {len(files):,} images, {class_counts(labels, rules.classes)}, {division.by}"
     understood = (*facts(labels, rules.classes, division.split, division.by), *division.understood)
-    return image_set(
-        folder, files, labels, division.split, size, description, understood=understood, remarks=division.remarks
-    )
+    source = f"labels from the folders' names{_meaning(classes, rules)}"
+    remarks = (source, *found.unused, *division.remarks)
+    return image_set(folder, files, labels, division.split, size, description, understood=understood, remarks=remarks)
 
 
 def _unlabelled(folder: Path, files: Sequence[ImageFile], size: tuple[int, int], why: str = "") -> ImageSet:
@@ -82,32 +93,21 @@ def _unlabelled(folder: Path, files: Sequence[ImageFile], size: tuple[int, int],
     )
 
 
-def _table_in(folder: Path) -> Path | None:
-    """The one table beside the images that tells their labels. Raises DataError where there are several."""
-    candidates = sorted(file for file in folder.iterdir() if file.suffix.lower() in _TABLE_SUFFIXES)
-    tables = [file for file in candidates if not file.name.startswith(".") and describes_images(file)]
-    if len(tables) > 1:
-        names = ", ".join(file.name for file in tables[:4])
-        raise DataError(f"{folder} holds {len(tables)} tables of labels ({names}): expected one; choose it with --labels")
-    return tables[0] if tables else None
-
-
-def _with_table(
-    folder: Path, files: Sequence[ImageFile], file: Path, request: DataRequest, rules: ClassRules, size: tuple[int, int]
-) -> ImageSet:
-    table = read_table(file, request, rules.classes)
-    matches = match(files, table, file.name)
+def _with_table(folder: Path, labelled: Labels, request: DataRequest, rules: ClassRules, size: tuple[int, int]) -> ImageSet:
+    table, matches, name = labelled.table, labelled.matches, labelled.name
     values = Counter(row.label for row in matches.rows)
-    classes = _classes(table, file.name, values, request, rules)
+    classes = _classes(table, name, values, request, rules)
     labels = np.array([classes[row.label] for row in matches.rows], np.int32)
     division = divided(folder, matches.files, labels, table, matches.rows)
     understood = (
         *facts(labels, rules.classes, division.split, division.by),
         *division.understood,
         *_left_out(matches),
+        *_undecided(table),
     )
-    columns = "columns" if table.one_hot else "column"
-    remarks = (f"labels from {columns} {table.label_column} of {file.name}{_meaning(classes, rules)}", *division.remarks)
+    columns = "columns" if "," in table.label_column else "column"
+    source = f"labels from {columns} {table.label_column} of {name}{_meaning(classes, rules)}"
+    remarks = (source, *labelled.remarks, *division.remarks)
     description = _description(table, matches, labels, rules, division.by)
     return image_set(
         folder, matches.files, labels, division.split, size, description, understood=understood, remarks=remarks
@@ -117,7 +117,7 @@ def _with_table(
 def _classes(table: Table, name: str, values: Counter[str], request: DataRequest, rules: ClassRules) -> dict[str, int]:
     """The class index of every label value in a table called ``name``. Raises DataError."""
     column = table.label_column
-    where = f"{'columns' if table.one_hot else 'column'} {column} of {name}"
+    where = f"{'columns' if ',' in column else 'column'} {column} of {name}"
     two, chosen = len(rules.classes) == 2, bool(request.positive)
     if two and not chosen and rules.recognise(values) and contradicts(column, rules.classes[1]):
         raise DataError(
@@ -125,18 +125,26 @@ def _classes(table: Table, name: str, values: Counter[str], request: DataRequest
             f"shows {rules.classes[1]}; name another column with --label-column, or say with --positive which value means it"
         )
     says = request.label_column is not None or column.casefold() in NUMBERED_COLUMNS
-    return rules.assign(values, request.positive, where, numbered=says and not two)
+    known = table.layout.melanoma if table.layout is not None else ()
+    return rules.assign(values, request.positive, where, numbered=says and not two, melanoma=known)
 
 
 def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules, by: str) -> str:
     parts = [
-        "HAM10000 folder" if table.ham10000 else "folder with a table",
+        _title(table),
         f"{len(matches.files):,} images",
         class_counts(labels, rules.classes),
         by,
         *_left_out(matches),
+        *_undecided(table),
     ]
     return ", ".join(parts)
+
+
+def _title(table: Table) -> str:
+    if table.layout is not None:
+        return f"folder with the table of {table.layout.title}"
+    return "HAM10000 folder" if table.ham10000 else "folder with a table"
 
 
 def _left_out(matches: Matches) -> list[str]:
@@ -147,6 +155,11 @@ def _left_out(matches: Matches) -> list[str]:
     if matches.files_without_row:
         parts.append(f"{counted(matches.files_without_row, 'file')} without a row left out")
     return parts
+
+
+def _undecided(table: Table) -> list[str]:
+    """How many rows have a diagnosis that leaves the class open."""
+    return [f"{counted(table.undecided, 'row')} whose diagnosis leaves the class open left out"] if table.undecided else []
 
 
 def _meaning(classes: dict[str, int], rules: ClassRules) -> str:
@@ -160,17 +173,15 @@ def _meaning(classes: dict[str, int], rules: ClassRules) -> str:
     return "".join(f", {value:.40} means {name}" for value, name in sorted(renamed.items())[:_SHOWN])
 
 
-def _labels_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> NDArray[np.int32] | None:
-    """Labels (n,) by the folder above each image; None where the folders are mere containers. Raises DataError."""
-    names = [_class_folder(file.parent) for file in files]
-    counts = Counter(names)
+def _classes_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> dict[str, int] | None:
+    """The class index of each folder above images; None where the folders are mere containers. Raises DataError."""
+    counts = Counter(_class_folder(file.parent) for file in files)
     if len(counts) < 2 or "" in counts:
         return None
     if not positive and not rules.recognise(counts) and all(_is_container(name) for name in counts):
         return None
     numbered = len(rules.classes) != 2 and rules.recognise(counts)
-    classes = rules.assign(counts, positive, "the folders' names", numbered)
-    return np.array([classes[name] for name in names], np.int32)
+    return rules.assign(counts, positive, "the folders' names", numbered)
 
 
 def _class_folder(parent: str) -> str:

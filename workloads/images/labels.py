@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -42,16 +42,21 @@ class ClassRules:
     medmnist_positive: Mapping[int, int] = field(default_factory=lambda: {7: 4})  # number of classes: the positive one
 
     def assign(
-        self, counts: Mapping[str, int], positive: tuple[str, ...], where: str, numbered: bool = False
+        self,
+        counts: Mapping[str, int],
+        positive: tuple[str, ...],
+        where: str,
+        numbered: bool = False,
+        melanoma: Collection[str] = (),
     ) -> dict[str, int]:
         """The class index of every label value in ``counts`` (value to number of images).
 
         ``where`` says in a message what holds the labels; ``numbered`` says that numbers are class indices, MedMNIST's where
-        there are two classes. Raises DataError where a value belongs to no class, where it is unclear which are positive, or
+        there are two classes; ``melanoma`` are values that mean melanoma in a published data set. Raises DataError where a value belongs to no class, where it is unclear which are positive, or
         where one of two classes has no image.
         """
         if len(self.classes) != 2:
-            return self._many(counts, positive, where, numbered)
+            return self._many(counts, positive, where, numbered, melanoma)
         if positive:
             chosen = self._given(counts, positive, where)
         elif self.recognise(counts):
@@ -59,7 +64,7 @@ class ClassRules:
         elif numbered and (mapped := self._numbered(counts)):
             chosen = mapped
         else:
-            chosen = self._named(counts, where)
+            chosen = self._named(counts, where, melanoma)
         return self._both(counts, chosen, where)
 
     def recognise(self, values: Iterable[str]) -> bool:
@@ -75,7 +80,9 @@ class ClassRules:
     def _indices(self) -> dict[str, int]:
         return {str(index): index for index in range(len(self.classes))}
 
-    def _many(self, counts: Mapping[str, int], positive: tuple[str, ...], where: str, numbered: bool) -> dict[str, int]:
+    def _many(
+        self, counts: Mapping[str, int], positive: tuple[str, ...], where: str, numbered: bool, melanoma: Collection[str]
+    ) -> dict[str, int]:
         if positive:
             raise DataError(f"--positive {positive[0]} chooses between two classes: this workload has {len(self.classes)}")
         found = {plain(value) for value in counts}
@@ -85,7 +92,9 @@ class ClassRules:
                 f"{where} hold {shown(counts)}, which say yes or no: expected one of {len(self.classes)} classes for each "
                 f"image, {', '.join(self.classes)}; name the column of diagnoses with --label-column"
             )
-        known = self._names() | (self._indices() if numbered else {})
+        names = self._names()
+        known = names | (self._indices() if numbered else {})
+        known |= {value: names["mel"] for value in ("melanoma", *melanoma) if "mel" in names and "melanoma" not in names}
         unknown = [value for value in counts if plain(value) not in known]
         if not unknown:
             return {value: known[plain(value)] for value in counts}
@@ -96,9 +105,9 @@ class ClassRules:
                 "named with --label-column"
             )
         expected = f"{', '.join(self.classes)}" + (f", or 0 to {len(self.classes) - 1}" if numbered else "")
-        names = ", ".join(f"{value!r:.60}" for value in unknown[:_SHOWN])
+        without = ", ".join(f"{value!r:.60}" for value in unknown[:_SHOWN])
         raise DataError(
-            f"{where} hold {shown(counts)}: expected {expected}; this workload has no class for {names}: correct them, or "
+            f"{where} hold {shown(counts)}: expected {expected}; this workload has no class for {without}: correct them, or "
             "leave those images out of the table"
         )
 
@@ -116,8 +125,10 @@ class ClassRules:
         number = self.medmnist_positive.get(len(counts))
         return {str(number)} if number is not None and set(counts) == {str(i) for i in range(len(counts))} else set()
 
-    def _named(self, counts: Mapping[str, int], where: str) -> set[str]:
-        chosen = {value for value in counts if plain(value) in self.positive_names}
+    def _named(self, counts: Mapping[str, int], where: str, melanoma: Collection[str]) -> set[str]:
+        # "malignant" may mean other cancers where a data set has a word for melanoma.
+        words = ("melanoma", "mel", *melanoma) if melanoma else self.positive_names
+        chosen = {value for value in counts if plain(value) in words}
         unclear = [value for value in counts if value not in chosen and self._resembles(value)]
         if not chosen or unclear:
             # Only what sounds like it is suggested: another value may be a patient's name.

@@ -22,8 +22,11 @@ class Matches:
     files_without_row: int
 
 
-def match(files: Sequence[ImageFile], table: Table, name: str) -> Matches:
-    """The files that a table ``name`` tells about; rows may repeat one another, but not disagree. Raises DataError."""
+def match(files: Sequence[ImageFile], table: Table, name: str, labelled: bool = True) -> Matches:
+    """The files that a table ``name`` tells about; rows may repeat one another, but not disagree. Raises DataError.
+
+    ``labelled``: each of them must have a label.
+    """
     by_stem: defaultdict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
         by_stem[file.stem.casefold()].append(file)
@@ -40,7 +43,8 @@ def match(files: Sequence[ImageFile], table: Table, name: str) -> Matches:
             f"no row of {name} names one of the {len(files):,} images: the table begins with {table.rows[0].image!r:.60}, the "
             f"folder with {files[0].relative!r:.80}; check --data, --labels and --image-column"
         )
-    _check_labelled(chosen, table.label_column, name)
+    if labelled:
+        _check_labelled(chosen, table.label_column, name)
     known = sorted(chosen)
     copies = sum(len(by_stem[file.stem.casefold()]) - 1 for file in known)
     return Matches(known, [chosen[file] for file in known], missing, max(0, len(files) - len(known) - copies))
