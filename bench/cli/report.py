@@ -137,6 +137,7 @@ def command(
             write(reporter(render(report, "json")), output)
         else:
             write(render(report, chosen), output)
+            _name_left_out(report, chosen)
 
 
 def _reporter(name: str, stall: float) -> Callable[[str], str]:
@@ -147,6 +148,15 @@ def _reporter(name: str, stall: float) -> Callable[[str], str]:
 
     found = discover(probe=(), stall=checked_stall(stall)).reporter(name)
     return lambda document: render_with(found, document, stall)
+
+
+def _name_left_out(report: Report, chosen: str) -> None:
+    """Name on standard error the rates that a format without marks does not hold."""
+    if chosen == "pytest-benchmark":
+        from bench.report.pytest_benchmark import left_out
+
+        for case in left_out(report):
+            click.echo(f"bench: left out: {case}", err=True)
 
 
 def _chart_list(report: Report) -> str:

@@ -210,6 +210,8 @@ def _measured(case: MeasuredCase) -> Fields:
         **_case_fields(case.key),
         "device_name": "" if case.device is None else case.device.name,
         **rates,
+        "valid": case.valid,  # beside the rate, so that no spreadsheet shows one without the other
+        "marks": list(case.marks),
         "no_figure": case.no_figure,
         "trials": case.trials,
         "failed_trials": case.failed,
@@ -239,8 +241,6 @@ def _measured(case: MeasuredCase) -> Fields:
         "steady_seconds_per_trial": case.steady_seconds,
         "disturbed_trials": case.disturbed,
         "disturbances": list(case.disturbances),
-        "valid": case.valid,
-        "marks": list(case.marks),
     }
 
 

@@ -1,6 +1,7 @@
 """The report as JSON that ``pytest-benchmark compare`` and the tools that read its files accept.
 
-A benchmark is a case, a round is a trial, and its time is that process's seconds per image (per megapixel for decoding).
+A benchmark is a case, a round is a trial, and its time is that process's seconds per image (per megapixel for decoding). Those tools
+read the statistics alone and would show an unproven rate as any other, so a file holds only rates that may stand in a speed-up.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench.analysis.model import MeasuredCase, Report
+from bench.analysis.model import ABOVE_CEILING, UNPROVEN, MeasuredCase, Report
 from bench.errors import UsageError
 from bench.record.schema import Machine
 from bench.report import cells
@@ -29,7 +30,10 @@ class PytestBenchmarkReporter:
     name = "pytest-benchmark"
 
     def render(self, report: Report) -> str:
-        """The JSON text. Raises UsageError where the records come from several machines."""
+        """The JSON text, without the cases of ``left_out``.
+
+        Raises UsageError where the records come from several machines, hold no rates, or none that may be exported.
+        """
         machines = {case.key.machine for case in report.measured}
         if len(machines) > 1:
             raise UsageError(
@@ -39,19 +43,34 @@ class PytestBenchmarkReporter:
             raise UsageError(
                 "the records hold no rates, which a pytest-benchmark file is made of; other formats show what they hold"
             )
+        exported = [case for case in report.measured if case.valid and case.log_times]
+        if not exported:
+            raise UsageError(
+                "none of the rates in the records may be exported: "
+                f"{'; '.join(left_out(report)) or 'they have no figure'}; tools that read pytest-benchmark files know no marks, so use another format"
+            )
         fingerprint = next(iter(machines))
         newest = max(report.records, key=lambda line: line.created)
         data = {
-            "machine_info": _machine(report.machines[fingerprint], report.measured),
+            "machine_info": _machine(report.machines[fingerprint], exported),
             "commit_info": {
                 "id": newest.commit or "unknown", "time": newest.created, "author_time": newest.created,
                 "dirty": False, "project": "accelbench", "branch": "unknown",
             },
-            "benchmarks": [_benchmark(case) for case in report.measured if case.log_times],
+            "benchmarks": [_benchmark(case) for case in exported],
             "datetime": newest.created,
             "version": VERSION,
         }  # fmt: skip
         return msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
+
+
+def left_out(report: Report) -> list[str]:
+    """Return a name and a reason for each case whose rate no file of this format holds: it is unproven or above its ceiling."""
+    return [
+        f"{_name(case)}: {', '.join(mark for mark in case.marks if mark in (UNPROVEN, ABOVE_CEILING)) or case.no_figure}"
+        for case in report.measured
+        if case.log_times and not case.valid
+    ]
 
 
 def _machine(machine: Machine, cases: Sequence[MeasuredCase]) -> dict[str, Any]:
@@ -72,11 +91,15 @@ def _machine(machine: Machine, cases: Sequence[MeasuredCase]) -> dict[str, Any]:
     }
 
 
-def _benchmark(case: MeasuredCase) -> dict[str, Any]:
+def _name(case: MeasuredCase) -> str:
     name = " ".join(
         part for part in (cells.place(case), case.key.workload, case.key.size, case.key.phase, case.key.scenario) if part
     )
-    name = clean(f"{name} {cells.setting(case)}")
+    return clean(f"{name} {cells.setting(case)}")
+
+
+def _benchmark(case: MeasuredCase) -> dict[str, Any]:
+    name = _name(case)
     return {
         "group": clean(f"{case.key.workload} {case.key.size} {case.key.phase}"),
         "name": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench.analysis.build import build
 from bench.analysis.model import UNCHECKED, UNJUDGED, UNPROVEN
+from bench.errors import UsageError
 from bench.precisions import PRECISIONS
 from bench.record.checks import named_in, plain_name, sharper_precision
 from bench.record.figures import standing
@@ -17,6 +19,7 @@ from bench.record.schema import Check
 from bench.report.formats import render
 from bench.report.page.page import HtmlReporter
 from bench.report.proofs import checks, proof
+from bench.report.pytest_benchmark import left_out
 from tests.support import records as fake
 
 LOSSES = Check(name="first losses", passed=True)
@@ -113,3 +116,28 @@ def test_where_everything_was_judged_nothing_is_added():
 def test_a_checks_name_tells_the_sharper_precision(name, precision):
     assert (plain_name(name), sharper_precision(name)) == (name, "")
     assert (plain_name(named_in(name, precision)), sharper_precision(named_in(name, precision))) == (name, precision)
+
+
+def test_tools_without_marks_get_no_rate_that_is_not_proven():
+    found = report([FAILED])
+    assert [case.key.precision for case in found.measured if UNPROVEN in case.marks] == ["bf16"]
+    names = [one["name"] for one in json.loads(render(found, "pytest-benchmark"))["benchmarks"]]
+    assert names
+    assert not [name for name in names if " train" in name and "bf16" in name]
+    assert left_out(found) == ["cpu melanoma small train bf16, batch 32: unproven"]
+
+
+def test_a_file_without_a_proven_rate_is_refused():
+    found = build([fake.record(wanted=[fake.Script(fake.train(), 75.0, checks=fake.FAILED)])])
+    with pytest.raises(UsageError, match="may be exported: cpu melanoma small train fp32, batch 32: unproven; tools"):
+        render(found, "pytest-benchmark")
+
+
+def test_a_table_holds_no_rate_without_its_mark_beside_it():
+    found = build([fake.record(wanted=[fake.Script(fake.train(), 75.0, checks=fake.FAILED)])])
+    header, row = csv.reader(render(found, "csv").splitlines())
+    rate = header.index("images_per_second")
+    assert float(row[rate]) == pytest.approx(75.0, rel=0.05)
+    assert dict(zip(header[rate:], row[rate:], strict=True))["valid"] == "False"
+    assert "unproven" in row[header.index("marks")]
+    assert header.index("marks") - rate < 6
