@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import accelbench_start
 from bench.record.files import write_record
 from tests.support import records as fake
 from tests.support.site import bench, environment, install_misbehaving
@@ -97,3 +98,45 @@ def test_a_trial_that_fails_fails_the_test(tmp_path):
     done = run(tmp_path, "-k", "unknown")
     assert done.returncode == 1
     assert "the kernel launch failed" in done.stdout
+
+
+OWN_PROJECT = {
+    "bench/__init__.py": "",
+    "bench/mine.py": "def work():\n    return 42\n",
+    "conftest.py": "import pytest\n\n@pytest.fixture\ndef own():\n    return 1\n",
+    "tests/test_mine.py": "from bench.mine import work\n\ndef test_work():\n    assert work() == 42\n",
+    "tests/test_speed.py": "import bench.mine\n\ndef test_speed(bench_case):\n    bench_case(backend='cpu')\n",
+}
+"""A project whose own package has the harness's name."""
+
+
+def test_a_project_with_a_package_bench_of_its_own_runs_its_tests(tmp_path):
+    for name, text in OWN_PROJECT.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests"],
+        cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert f"bench_case: accelbench needs its own package 'bench', and Python finds {tmp_path / 'bench'}" in done.stdout
+
+
+def test_the_pytest_plugin_imports_nothing_of_accelbench_before_it_is_used():
+    program = "import sys, accelbench_pytest, accelbench_start; print(sorted({'bench', 'backends', 'workloads'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE)
+    assert done.stdout == "[]\n"
+
+
+def test_the_command_line_names_the_package_that_it_found_in_place_of_its_own(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "__init__.py").touch()
+    monkeypatch.delitem(sys.modules, "bench")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        accelbench_start.main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"Python finds {tmp_path / 'bench'} in its place" in said
+    assert said.count("\n") == 1

@@ -15,6 +15,7 @@ from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
 from bench.text.formats import FORMATS
 from bench.worker.jobs import OnCase
+from bench.worker.provenance import found_instead
 
 Offer = TypeVar("Offer", Backend, Reporter)
 
@@ -29,7 +30,20 @@ class Loaded:
 
 
 def load_plugin(ref: PluginRef) -> Loaded:
-    """Import a plugin and ask its hooks. Raises PluginError naming the plugin, the hook and what went wrong."""
+    """Import a plugin and ask its hooks. Raises PluginError naming the plugin, the hook and what went wrong.
+
+    Where another package of the plugin's name comes first on Python's path, the error names its folder.
+    """
+    try:
+        return _loaded(ref)
+    except PluginError as error:
+        instead = found_instead(ref)
+        if instead:
+            raise PluginError(f"{error}{instead}") from error
+        raise
+
+
+def _loaded(ref: PluginRef) -> Loaded:
     try:
         module = import_module(ref.module)
     except Exception as error:  # a stranger's module may raise anything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,6 +38,33 @@ def package_folder(package: str) -> str:
     """Where a top-level package or module is imported from, hashed; empty where it cannot be found."""
     folder = _folder(package)
     return "" if folder is None else hashed(str(folder))
+
+
+def found_instead(plugin: PluginRef) -> str:
+    """Return a sentence where Python finds another package under the name of the plugin's; empty where it finds the plugin's own.
+
+    ``backends`` and ``workloads`` are names that other projects have too, and the first on the path is imported.
+    """
+    package = plugin.module.split(".")[0]
+    found, own = _folder(package), _own_folder(plugin.distribution, package)
+    if found is None or own is None or found == own:
+        return ""
+    return (
+        f"; Python finds '{package}' at {found}, before {plugin.distribution}'s at {own}: take the former's folder off PYTHONPATH, "
+        "or give it another name"
+    )
+
+
+def _own_folder(distribution: str, package: str) -> Path | None:
+    """Where a distribution has a package or module; None where its metadata does not tell, as for other editable installs."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import distribution as installed
+
+    roots = [Path(bench.__file__).parents[1]] if distribution == "accelbench" else []
+    with suppress(PackageNotFoundError, ValueError):
+        roots.append(Path(str(installed(distribution).locate_file(""))))
+    places = (place for root in roots for place in (root / package, root / f"{package}.py") if place.exists())
+    return next((place.resolve() for place in places), None)
 
 
 def _folder(package: str) -> Path | None:

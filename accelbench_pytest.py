@@ -4,8 +4,11 @@
         bench_case(backend="cpu", size="tiny", phase="train")
 
 Each round is one fresh worker process. pytest-benchmark gets a timer that stands still but for what a process itself measured,
-so a round's time is that process's seconds per image, and nothing of its start or its checks. Loaded where pytest-benchmark
-is installed, through the entry-point group ``pytest11``.
+so a round's time is that process's seconds per image, and nothing of its start or its checks.
+
+pytest loads this module in every project of an environment, through the entry-point group ``pytest11``. It has a name of ours and
+imports nothing of accelbench before a test uses the fixture, so a project's own packages ``bench``, ``backends`` or ``workloads``
+are left alone.
 """
 
 from __future__ import annotations
@@ -44,16 +47,17 @@ class _Benchmark:
     """Hooks that only exist where pytest-benchmark does."""
 
     def pytest_benchmark_update_machine_info(self, config: pytest.Config, machine_info: dict[str, Any]) -> None:
-        """The machine as records describe it, and the devices of the cases that ran."""
-        machine_info["accelbench"] = _machine()
+        """The machine as records describe it, and the devices of the cases that ran; nothing where none did."""
+        if _machine_facts:
+            machine_info["accelbench"] = _machine_facts
 
     def pytest_benchmark_compare_machine_info(
         self, config: pytest.Config, benchmarksession: Any, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
     ) -> None:
         """Refuse to compare across machines."""
         theirs = (compared_benchmark.get("machine_info") or {}).get("accelbench", {})
-        ours = machine_info.get("accelbench", {})
-        if ours and theirs and theirs.get("fingerprint") != ours.get("fingerprint"):
+        ours = _machine() if theirs else {}  # pytest-benchmark compares before any test has run
+        if theirs and theirs.get("fingerprint") != ours.get("fingerprint"):
             raise pytest.UsageError(
                 f"the stored benchmark was made on another machine (fingerprint {theirs.get('fingerprint')}, here "
                 f"{ours.get('fingerprint')}); compare across machines with 'bench compare', which gives no verdict"
@@ -63,7 +67,9 @@ class _Benchmark:
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that use the fixture are timed by the processes' own clock."""
-    if "bench_case" in getattr(item, "fixturenames", ()):
+    fixtures = getattr(item, "_fixtureinfo", None)
+    defined = () if fixtures is None else fixtures.name2fixturedefs.get("bench_case", ())
+    if any(fixture.func.__module__ == __name__ for fixture in defined[-1:]):  # not a project's own fixture of that name
         item.add_marker(pytest.mark.benchmark(timer=CLOCK))
 
 
@@ -108,6 +114,10 @@ def bench_case(benchmark: Any) -> Iterator[Callable[..., Sequence[float]]]:
 
 
 def _measure(benchmark: Any, folder: Path, rounds: int, wishes: dict[str, Any]) -> Sequence[float]:
+    from accelbench_start import foreign_bench
+
+    if trouble := foreign_bench():
+        pytest.fail(f"bench_case: {trouble}", pytrace=False)
     from bench.errors import NoDeviceError, NotComparableError, UsageError
     from bench.run.single_case import SingleCase
 
