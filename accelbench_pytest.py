@@ -78,11 +78,9 @@ _machine_facts: dict[str, Any] = {}
 
 def _machine() -> dict[str, Any]:
     if not _machine_facts:
-        from bench.record.schema import Machine
-        from bench.run.session import ask_worker
-        from bench.worker.jobs import Identify
+        from bench.run.session import identified
 
-        machine = ask_worker(Identify(), Machine)
+        machine = identified()
         _machine_facts.update(
             fingerprint=machine.fingerprint,
             cpu=machine.cpu,

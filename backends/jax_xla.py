@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
@@ -17,7 +18,6 @@ class JaxBackend:
     name = "jax"
     environment = {  # noqa: RUF012  # a constant that the contract asks for as a mapping
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # peak memory should be the case's, not three quarters of the card
-        "JAX_PLATFORMS": "",
         "MALLOC_ARENA_MAX": "1",  # XLA's threads would map and unmap gigabytes in every step
     }
 
@@ -29,7 +29,10 @@ class JaxBackend:
         except ImportError as error:
             return Probe(reason=f"JAX or Optax is not importable ({error}); pip install 'accelbench[jax]'")
         versions = {"jax": jax.__version__, "optax": optax.__version__}
-        return Probe(tuple(device for platform in PLATFORMS for device in _devices(jax, platform)), versions)
+        devices = tuple(device for platform in PLATFORMS for device in _devices(jax, platform))
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        reason = "" if devices or not wanted else f"JAX finds no device of JAX_PLATFORMS={wanted}; unset it, or name another"
+        return Probe(devices, versions, reason)
 
     def trainer(self, workload: Workload, weights: Weights, device: str, settings: Settings) -> Trainer:
         """A trainer on ``device``."""

@@ -34,6 +34,7 @@ from bench.record.plausible import ceiling_faults, check_record, faults, forecas
 from bench.record.plausible_trials import COUNTED_ALIKE
 from bench.record.quality import goal, seconds_to
 from bench.record.schema import Case, Ceiling, DeviceFacts, Energy, Forecast, Machine, Record, Trial, WorkloadFacts
+from bench.record.variables import worker_variables
 from bench.statistics.drift import Drift, drawn_together, drift
 from bench.statistics.rates import Place
 from bench.text.words import clean, first_line
@@ -282,10 +283,10 @@ def _images(record: Record) -> dict[tuple[str, str], str]:
 
 def _environment(record: Record, case: Case) -> str:
     """What was set in the worker, and what frameworks read that the user had set; the case itself says its threads."""
-    chosen = record.environment | case.environment
+    chosen, user = worker_variables(record, case)
     threads = {name for name, value in chosen.items() if name.endswith("_THREADS") and value == str(case.cores)}
     parts = [f"{name}={value}" for name, value in sorted(chosen.items()) if name not in threads]
-    return ", ".join([*parts, *record.machine.facts.get("ambient", "").split()])
+    return ", ".join([*parts, *user])
 
 
 def _add_trial(pooled: Pool, tally: Tally, trial: Trial, record: str) -> None:

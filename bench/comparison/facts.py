@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.record.quality import goal
 from bench.record.schema import Case, DeviceFacts, Machine, Record
+from bench.record.variables import worker_variables
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,14 @@ def facts_of(record: Record, case: Case) -> Facts:
     machine = record.machine
     digest = next((w.digest for w in record.workloads if (w.name, w.size) == (case.workload, case.size)), "")
     device = next((d for d in record.devices if d.backend == case.backend and d.id in case.devices), None)
-    ambient = machine.facts.get("ambient", "")
-    environment = " ".join(f"{name}={value}" for name, value in sorted(case.environment.items()))
+    chosen, user = worker_variables(record, case)
     return Facts(
         workload=f"{case.workload} {case.size} {digest[:12]}",
         device=_device(device, machine),
         machine=hardware(machine),
         driver=", ".join(sorted({gpu.get("driver", "") for gpu in machine.gpus})),
         framework=_framework(device, machine),
-        settings=" ".join(part for part in (environment, ambient) if part),
+        settings=" ".join([*(f"{name}={value}" for name, value in sorted(chosen.items())), *user]),
     )
 
 

@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Mapping
 
+from bench.machine.host import framework_variables
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 ALLOCATOR = {
@@ -26,6 +28,12 @@ def worker_environment(threads: int, backend: Mapping[str, str]) -> dict[str, st
     if sys.platform == "linux":
         chosen |= ALLOCATOR
     return chosen | {"PYTHONHASHSEED": "0"} | dict(backend)
+
+
+def overridden(chosen: Mapping[str, str], user: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the user's variables that frameworks read and that do not reach a worker, with the user's value and the worker's."""
+    mine = framework_variables(user)
+    return {name: (mine[name], value) for name, value in chosen.items() if mine.get(name, value) != value}
 
 
 def inherited_environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path("/")
@@ -82,8 +83,11 @@ def available_memory(root: Path = ROOT) -> int:
     return min(left)
 
 
-def facts() -> dict[str, str]:
-    """Everything about the system that can move a figure, as text; unreadable things are left out."""
+def facts(user: str) -> dict[str, str]:
+    """Everything about the system that can move a figure, as text; unreadable things are left out.
+
+    ``user``: what ``ambient`` makes of the environment of the process that the user started.
+    """
     found = {
         "python": platform.python_version(),
         "kernel": platform.release(),
@@ -94,7 +98,7 @@ def facts() -> dict[str, str]:
         "huge_pages": file_text(Path("/sys/kernel/mm/transparent_hugepage/enabled")),
         "cgroup_quota": "" if (quota := cgroup_quota()) is None else f"{quota:g}",
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
-        "ambient": " ".join(sorted(_ambient_variables())),
+        "ambient": user,
         "virtual": "yes" if "hypervisor" in file_text(Path("/proc/cpuinfo")) else "no",
     }
     return {name: value for name, value in found.items() if value.strip()}
@@ -102,17 +106,19 @@ def facts() -> dict[str, str]:
 
 _AMBIENT = (
     "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_",
-    "CUDNN_", "NVIDIA_", "HIP_", "ROCR_", "MIOPEN_", "MALLOC_", "GLIBC_", "LD_",
+    "CUDNN_", "NVIDIA_", "HIP_", "ROCR_", "MIOPEN_", "MALLOC_", "GLIBC_", "LD_", "NUMEXPR_", "TPU_", "NCCL_",
 )  # fmt: skip
 
 
-def _ambient_variables() -> list[str]:
-    """NAME=VALUE of variables that frameworks read and the user had set; values that hold a path are hashed."""
-    return [
-        f"{name}={hashed(value) if '/' in value else value}"
-        for name, value in os.environ.items()
-        if name.startswith(_AMBIENT)
-    ]
+def framework_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the variables that frameworks and the allocator read."""
+    return {name: value for name, value in variables.items() if name.startswith(_AMBIENT)}
+
+
+def ambient(variables: Mapping[str, str]) -> str:
+    """Return NAME=VALUE of each variable that frameworks read, one word each; values that hold a path are hashed."""
+    told = framework_variables(variables).items()
+    return " ".join(sorted(f"{name}={hashed(value) if '/' in value else ','.join(value.split())}" for name, value in told))
 
 
 def cpu_folders(root: Path = ROOT) -> list[Path]:

@@ -14,8 +14,11 @@ from bench.machine.host import facts, hashed, usable_cores, usable_memory
 from bench.record.schema import Machine
 
 
-def describe_machine(keep_host_name: bool = False) -> Machine:
-    """Return what a record says of this machine. Finding the processor's name takes about a second: do it once per run."""
+def describe_machine(keep_host_name: bool = False, user: str = "") -> Machine:
+    """Return what a record says of this machine; ``user``: the variables that the user had set, as ``host.ambient`` has them.
+
+    Finding the processor's name takes about a second: do it once per run.
+    """
     import cpuinfo
     import psutil
 
@@ -23,7 +26,7 @@ def describe_machine(keep_host_name: bool = False) -> Machine:
     name = str(cpu.get("brand_raw") or platform.processor() or platform.machine())
     gpus = describe_gpus()
     memory = int(psutil.virtual_memory().total)
-    system = facts()
+    system = facts(user)
     identity = {
         "cpu": name,
         "family": [cpu.get("family"), cpu.get("model"), cpu.get("stepping")],

@@ -10,12 +10,12 @@ import msgspec
 from bench.errors import NotComparableError
 from bench.machine.environment import worker_environment
 from bench.machine.host import usable_cores
-from bench.record.schema import Case, Machine, Record, Skip
+from bench.record.schema import Case, Record, Skip
 from bench.run.discovery import Discovery, discover
 from bench.run.limits import STALL_SECONDS, checked_stall
-from bench.run.plan import Plan, PlannedCase, Wishes, planned_case
-from bench.run.session import ask_worker, new_plan
-from bench.worker.jobs import DataSpec, Identify
+from bench.run.plan import Plan, PlannedCase, Wishes, name_overridden, planned_case
+from bench.run.session import identified, new_plan
+from bench.worker.jobs import DataSpec
 
 LABEL = "reproduces"
 """The label that names the record which was repeated."""
@@ -39,7 +39,7 @@ def plan_again(
         raise NotComparableError(
             f"nothing of this record can be repeated here: {skips[0].reason}" if skips else "the record holds no case"
         )
-    machine = ask_worker(Identify(), Machine, stall=stall)
+    machine = identified(stall)
     used = [backend for backend in found.backends if backend.info.name in {planned.case.backend for planned in cases}]
     trials = Counter(trial.case for trial in record.trials if trial.role == "trial")
     wishes = Wishes(
@@ -47,11 +47,13 @@ def plan_again(
         seed=record.seed,
         trials=max(trials.values(), default=3),
         seconds=seconds,
+        threads=max(planned.case.cores for planned in cases),  # the record's
         stall=stall,
         ceilings=False,
         data=data,
         labels={LABEL: record.id},
     )
+    name_overridden(wishes, used)
     return new_plan(wishes, used, cases, skips, machine)
 
 

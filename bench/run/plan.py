@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +12,14 @@ import msgspec
 
 from bench.entry_points import PluginRef
 from bench.errors import NoDeviceError, UsageError
-from bench.machine.environment import worker_environment
+from bench.machine.environment import THREAD_VARIABLES, overridden, worker_environment
 from bench.machine.host import usable_cores
 from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
 from bench.record.schema import Case, DeviceFacts, Extended, Machine, Place, Skip, like
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, unknown
 from bench.run.limits import STALL_SECONDS, checked_stall
+from bench.text.words import plural
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec
 
@@ -159,7 +162,27 @@ def wished_for(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[Discove
     found = discover(wishes.backends or None, interpreters, stall=wishes.stall)
     chosen, skips = choose_backends(wishes, found)
     check_options(wishes, chosen)
+    name_overridden(wishes, chosen)
     return found, chosen, skips
+
+
+def name_overridden(wishes: Wishes, backends: Sequence[FoundBackend]) -> None:
+    """Name on standard error each of the user's variables that workers get with another value, and what to do instead."""
+    threads = wishes.threads or usable_cores()
+    environments = [worker_environment(threads, backend.info.environment) for backend in backends]
+    found: dict[str, tuple[str, str]] = {}
+    for environment in environments or [worker_environment(threads, {})]:
+        found |= overridden(environment, os.environ)
+    of_threads = [f"{name}={found[name][0]}" for name in THREAD_VARIABLES if name in found]
+    if of_threads and wishes.threads is None:
+        print(
+            f"bench: {' and '.join(of_threads)} in the environment {'is' if len(of_threads) == 1 else 'are'} not used: workers run "
+            f"on {plural(threads, 'thread')}; say how many with --threads",
+            file=sys.stderr,
+        )
+    for name, (theirs, ours) in found.items():
+        if name not in THREAD_VARIABLES:
+            print(f"bench: {name}={theirs} in the environment is not used: workers run with {name}={ours}", file=sys.stderr)
 
 
 def check_options(wishes: Wishes, backends: Sequence[FoundBackend]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import sys
@@ -15,6 +16,7 @@ import msgspec
 from bench import __version__
 from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, UsageError
+from bench.machine.host import ambient
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
 from bench.record.schema import Extended, Finding, Machine, Record, Skip
@@ -34,6 +36,7 @@ from bench.run.plan import (
     check_wishes,
     choose_backends,
     device_facts,
+    name_overridden,
     plan_cases,
 )
 from bench.run.privacy import private_command
@@ -73,6 +76,12 @@ def ask_worker(
     raise FailedWorkerError(f"the {type(job).__name__.lower()} worker {outcome.status}: {outcome.reason}; see {log}")
 
 
+def identified(stall: float = STALL_SECONDS, keep_host_name: bool = False, python: str = sys.executable) -> Machine:
+    """Return this machine as a record has it, with the variables that the user had set in this process."""
+    job = Identify(keep_host_name=keep_host_name, user=ambient(os.environ))
+    return ask_worker(job, Machine, stall=stall, python=python)
+
+
 def make_plan(
     wishes: Wishes, interpreters: Mapping[str, str], keep_host_name: bool = False, python: str = sys.executable
 ) -> Plan:
@@ -90,7 +99,9 @@ def make_plan(
             or "no device offers a precision that was asked for"
         )
         raise NotComparableError(f"nothing can be measured here: {reasons}")
-    machine = ask_worker(Identify(keep_host_name=keep_host_name), Machine, stall=wishes.stall, python=python)
+    if python == sys.executable:  # a check plans for both of its environments
+        name_overridden(wishes, backends)
+    machine = identified(wishes.stall, keep_host_name, python)
     return new_plan(wishes, backends, cases, skips + more, machine)
 
 
@@ -244,7 +255,7 @@ def resume_run(
         if more is not None:
             plan = _extended(plan, journal, more, judge)
         stall = plan.stall if stall is None else checked_stall(stall)
-        machine = ask_worker(Identify(), Machine, stall=stall)
+        machine = identified(stall)
         if machine.fingerprint != plan.machine.fingerprint:
             raise NotComparableError(
                 f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "

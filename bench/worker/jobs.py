@@ -72,6 +72,7 @@ class Identify(Common, frozen=True, kw_only=True, tag="identify"):
     """Describe the machine."""
 
     keep_host_name: bool = False
+    user: str = ""  # variables that the user had set; the worker has others on top
 
 
 class Prepare(Common, frozen=True, kw_only=True, tag="prepare"):

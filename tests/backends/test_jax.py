@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends import jax_lowering
+from backends import jax_lowering, jax_xla
 from backends.jax_engine import JaxPredictor, JaxTrainer
 from backends.jax_xla import JaxBackend
 from bench.contract import Settings, Workload
@@ -72,3 +72,10 @@ def test_peak_memory_is_that_of_the_pool_where_jax_counts_it(counted: dict[str, 
 def test_this_process_has_what_the_backend_wants_in_the_environment():
     assert JaxBackend.environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert {name: os.environ.get(name) for name in JaxBackend.environment} == JaxBackend.environment
+
+
+def test_the_users_choice_of_platforms_is_heeded(monkeypatch):
+    assert "JAX_PLATFORMS" not in JaxBackend.environment
+    monkeypatch.setattr(jax_xla, "_devices", lambda jax, platform: [])
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    assert JaxBackend().probe().reason == "JAX finds no device of JAX_PLATFORMS=tpu; unset it, or name another"

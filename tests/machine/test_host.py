@@ -7,7 +7,7 @@ import os
 import pytest
 
 from bench.machine import host
-from bench.machine.environment import worker_environment
+from bench.machine.environment import overridden, worker_environment
 
 
 @pytest.fixture
@@ -48,12 +48,32 @@ def test_kills_for_memory_are_counted(cgroup):
     assert host.out_of_memory_kills() == 3
 
 
-def test_ambient_variables_with_paths_are_hashed(monkeypatch):
-    monkeypatch.setenv("LD_PRELOAD", "/home/someone/libfast.so")
-    monkeypatch.setenv("OMP_PROC_BIND", "close")
-    ambient = host.facts()["ambient"]
-    assert "someone" not in ambient
-    assert "OMP_PROC_BIND=close" in ambient
+def test_ambient_variables_with_paths_are_hashed():
+    user = {
+        "LD_PRELOAD": "/home/someone/libfast.so",
+        "OMP_PROC_BIND": "close",
+        "XLA_FLAGS": "--xla_a=1 --xla_b=2",
+        "HOME": "/root",
+    }
+    ambient = host.ambient(user)
+    assert ambient.split() == [
+        "LD_PRELOAD=" + host.hashed(user["LD_PRELOAD"]),
+        "OMP_PROC_BIND=close",
+        "XLA_FLAGS=--xla_a=1,--xla_b=2",
+    ]
+    assert host.facts(ambient)["ambient"] == ambient
+
+
+def test_variables_that_workers_get_with_another_value_are_found():
+    user = {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "3",
+        "MALLOC_ARENA_MAX": "4",
+        "PYTHONHASHSEED": "random",
+        "XLA_FLAGS": "x",
+    }
+    chosen = worker_environment(3, {"MALLOC_ARENA_MAX": "1"})
+    assert overridden(chosen, user) == {"OMP_NUM_THREADS": ("1", "3"), "MALLOC_ARENA_MAX": ("4", "1")}
 
 
 def test_a_backends_own_variables_win():

@@ -22,6 +22,7 @@ from bench.analysis.model import (
     UNPROVEN,
 )
 from bench.analysis.pool import pool
+from bench.comparison.facts import facts_of
 from bench.durations import duration
 from bench.errors import NotComparableError, RecordError
 from bench.record.figures import samples
@@ -149,6 +150,20 @@ def test_a_record_given_twice_counts_once():
 def test_what_differs_is_never_pooled(changes):
     report = build([fake.record("r0", [TRAIN]), fake.record("r1", [TRAIN], **changes)])
     assert [case.trials for case in report.measured] == [5, 5]
+
+
+def test_variables_of_the_users_that_never_reached_a_worker_part_no_figures():
+    """Older records list the harness's own variables as the user's too."""
+    scripts = [fake.Script(fake.train(environment={"OMP_NUM_THREADS": "2", "JAX_PLATFORMS": ""}), 75.0)]
+    newer = [fake.Script(fake.train(environment={"OMP_NUM_THREADS": "2"}), 75.0)]
+    older = fake.record("r0", scripts, on=fake.machine(facts={"ambient": "OMP_NUM_THREADS=2 KMP_BLOCKTIME=0"}))
+    ours = fake.record("r1", newer, on=fake.machine(facts={"ambient": "OMP_NUM_THREADS=1 KMP_BLOCKTIME=0"}))
+    case = only(build([older, ours]))
+    assert case.trials == 10
+    assert case.key.stack.environment == "KMP_BLOCKTIME=0"
+    one, other = (facts_of(record, record.cases[0]) for record in (older, ours))
+    assert one.differing(other) == {}
+    assert one.settings == "OMP_NUM_THREADS=2 KMP_BLOCKTIME=0"
 
 
 def test_thread_variables_alone_do_not_part_a_device_from_itself():

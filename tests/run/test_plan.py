@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.entry_points import PluginRef
 from bench.errors import NotComparableError, UsageError
+from bench.machine.host import framework_variables
+from bench.run import plan, session
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload
 from bench.run.plan import Wishes, choose_backends, plan_cases
 from bench.run.privacy import private_command
@@ -98,3 +103,42 @@ def test_every_second_round_is_the_one_before_in_reverse():
 def test_paths_in_the_command_are_cut():
     command = ["bench", "run", "--data", "/home/ann/skin", "--data=/x/y", "--size", "tiny", "relative/path"]
     assert private_command(command) == ["bench", "run", "--data", "…", "--data=…", "--size", "tiny", "…"]
+
+
+@pytest.mark.parametrize(
+    ("user", "threads", "said"),
+    [
+        (
+            {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            None,
+            "bench: OMP_NUM_THREADS=1 and MKL_NUM_THREADS=1 in the environment are not used: workers run on 3 threads; say how many "
+            "with --threads\n",
+        ),
+        ({"OMP_NUM_THREADS": "3"}, None, ""),
+        ({"OMP_NUM_THREADS": "1"}, 2, ""),
+        (
+            {"MALLOC_ARENA_MAX": "4"},
+            None,
+            "bench: MALLOC_ARENA_MAX=4 in the environment is not used: workers run with MALLOC_ARENA_MAX=1\n",
+        ),
+        ({"XLA_FLAGS": "--xla_x=1", "CUDA_VISIBLE_DEVICES": "1", "JAX_PLATFORMS": "cpu"}, None, ""),
+    ],
+)
+def test_variables_of_the_users_are_used_or_named(user, threads, said, monkeypatch, capsys):
+    for name in framework_variables(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(plan, "usable_cores", lambda: 3)
+    found = backend("xla")
+    found = replace(found, info=msgspec.structs.replace(found.info, environment={"MALLOC_ARENA_MAX": "1"}))
+    plan.name_overridden(Wishes(threads=threads), [found])
+    assert capsys.readouterr().err == said
+
+
+def test_a_record_gets_the_users_variables_and_not_the_harnesss(monkeypatch):
+    for name in framework_variables(os.environ):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(session, "ask_worker", lambda job, *given, **named: job)
+    assert session.identified().user == "OMP_NUM_THREADS=1"

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
+from bench.machine.environment import THREAD_VARIABLES
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -64,14 +65,17 @@ def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
     """An environment with caches and temporary files of its own, in which no trial fails by the clock (``tests/support/startup``)."""
     paths = [*([str(site)] if site else []), str(Path(__file__).with_name("startup"))]
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}  # the suite's own limits
     own = {"BENCH_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder / "tmp")}
-    return os.environ | own | {"COLUMNS": "160", "NO_COLOR": "1"}
+    return inherited | own | {"COLUMNS": "160", "NO_COLOR": "1"}
 
 
 def move_in(monkeypatch: pytest.MonkeyPatch, folder: Path, site: Path | None = None) -> None:
     """Make this process one that the command line runs in: its folder, its packages, its environment."""
     for name, value in environment(folder, site).items():
         monkeypatch.setenv(name, value)
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", None)  # it is made out anew from the environment
     if site is not None:
         monkeypatch.syspath_prepend(site)
