@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,35 @@ def replacing(output: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+LACKS_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+
+@contextmanager
+def held(path: Path, setting: str, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock file at ``path`` and yield True; without ``wait`` yield False where another process holds it.
+
+    The operating system lets go of it when this process ends, however it ends. Raises UsageError, which names the place and
+    ``setting``, the variable that names another one, where the file system has no locks: a lock that a dead process leaves behind
+    would be no remedy.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        lock = FileLock(path, timeout=-1 if wait else 0, mode=0o666).acquire()
+    except Timeout:
+        yield False
+        return
+    except (NotImplementedError, OSError) as error:
+        if not isinstance(error, NotImplementedError) and error.errno not in LACKS_LOCKS:
+            raise
+        raise UsageError(
+            f"the file system of {path.parent} has no locks, by which runs keep out of each other's way; name a folder on a local disk "
+            f"with {setting}"
+        ) from None
+    with lock:
+        yield True
 
 
 def is_special(output: Path) -> bool:

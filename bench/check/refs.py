@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bench
 from bench.errors import UsageError
+from bench.files import held
 from bench.run.folders import cache_folder, made
 
 READY = "ready"
@@ -28,13 +29,11 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
     top = Path(_git(folder, "rev-parse", "--show-toplevel", trouble=f"{folder} is not in a git repository"))
     name = f"there is no git ref '{ref}' in {top.name}"
     commit = _git(top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", trouble=name)
-    from filelock import FileLock
-
     key = hashlib.sha256(f"{top} {commit} {sys.prefix} {sys.version}".encode()).hexdigest()[:12]
-    place = made(cache_folder() / "refs", "cache") / f"{top.name}-{commit[:12]}-{key}"
+    place = made(cache_folder() / "refs", "cache", "BENCH_CACHE") / f"{top.name}-{commit[:12]}-{key}"
     tree, environment = place / top.name, place / "environment"
     python = environment / "bin" / "python"
-    with FileLock(f"{place}.lock"):
+    with held(place.with_name(f"{place.name}.lock"), "BENCH_CACHE"):
         if not (place / READY).exists():
             say(f"making an environment for {ref} ({commit[:12]}) …")
             shutil.rmtree(place, ignore_errors=True)

@@ -56,7 +56,7 @@ def check_environments(
         plans = {name: msgspec.structs.replace(plan, seconds=best) for name, plan in plans.items()}
     identity, _ = new_identity()
     folder = output / f"check-{identity}"
-    made(output, "results")
+    made(output, "results", "--output")
     physical = [planned.physical for plan in plans.values() for planned in plan.cases]
     with locked(physical, wait), interruptible(), Progress(None, quiet) as progress:
         progress.say("preparing images …")

@@ -10,34 +10,58 @@ from bench.errors import UsageError
 
 
 def cache_folder() -> Path:
-    """Decoded images, synthetic files and ceilings: ``$BENCH_CACHE``, else ``$XDG_CACHE_HOME/accelbench``."""
-    chosen = os.environ.get("BENCH_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = (Path(chosen) if chosen else Path(base) / "accelbench").absolute()  # workers run elsewhere
-    return made(folder, "cache")
+    """Decoded images, synthetic files and ceilings: ``$BENCH_CACHE``, else ``$XDG_CACHE_HOME/accelbench``.
+
+    Raises UsageError where it cannot be written, or where neither is set and the user has no home folder.
+    """
+    return made(cache_place(), "cache", "BENCH_CACHE")
+
+
+def cache_place() -> Path:
+    """Return where the cache is, or would be. Raises UsageError where nothing tells."""
+    chosen, base = os.environ.get("BENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if chosen:
+        return Path(chosen).absolute()  # workers run elsewhere
+    home = None if base else home_folder()
+    if not base and home is None:
+        raise UsageError(
+            "there is no home folder to keep the cache in: HOME is not set, and the user has no entry in the password file; name a "
+            "folder with BENCH_CACHE"
+        )
+    return (Path(base) if base else Path(str(home)) / ".cache").absolute() / "accelbench"
+
+
+def home_folder() -> Path | None:
+    """Return the user's home folder; None without HOME and without an entry in the password file, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def lock_folder() -> Path:
     """One place for all users of this host, so that their runs see each other's locks."""
     folder = Path(tempfile.gettempdir()) / "accelbench-locks"
     if not folder.exists():
-        made(folder, "lock").chmod(0o1777)
+        made(folder, "lock", "TMPDIR").chmod(0o1777)
     return folder
 
 
 def fresh_log(name: str) -> Path:
     """A log of that name in the cache, empty: its tail must be the next worker's."""
-    log = made(cache_folder() / "logs", "cache") / f"{name}.log"
+    log = made(cache_folder() / "logs", "cache", "BENCH_CACHE") / f"{name}.log"
     log.unlink(missing_ok=True)
     return log
 
 
-def made(folder: Path, what: str) -> Path:
-    """``folder``, created where missing. Raises UsageError where it cannot be written."""
+def made(folder: Path, what: str, setting: str) -> Path:
+    """``folder``, created where missing; ``setting``: what names another one. Raises UsageError where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(f"cannot write to the {what} folder {folder}: {error.strerror}; choose another one") from None
+        raise UsageError(
+            f"cannot write to the {what} folder {folder}: {error.strerror}; name another one with {setting}"
+        ) from None
     return folder

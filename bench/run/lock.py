@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from bench.errors import BusyError
+from bench.files import held
 from bench.run.folders import lock_folder
 
 
@@ -16,16 +18,15 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
 
     The operating system lets go of the locks when this process ends, however it ends.
     """
-    from filelock import FileLock, Timeout
-
     folder = lock_folder()
     with ExitStack() as stack:
         for processor in sorted(set(processors)):
             path = folder / f"{re.sub(r'[^A-Za-z0-9]', '-', processor)[:60]}.lock"
-            try:
-                stack.enter_context(FileLock(path, timeout=-1 if wait else 0, mode=0o666))
-            except Timeout:
-                raise BusyError(
-                    f"another run is measuring on {processor}; two would disturb each other: use --wait to queue behind it"
-                ) from None
+            if not stack.enter_context(held(path, "TMPDIR", wait=False)):
+                if not wait:
+                    raise BusyError(
+                        f"another run is measuring on {processor}; two would disturb each other: use --wait to queue behind it"
+                    )
+                print(f"bench: waiting for another run, which is measuring on {processor} …", file=sys.stderr, flush=True)
+                stack.enter_context(held(path, "TMPDIR"))
         yield

@@ -11,6 +11,7 @@ import msgspec
 from bench.record.redact import retold
 from bench.record.schema import Rank, Record, Skip
 from bench.text.words import sayable
+from bench.run.folders import home_folder
 from bench.worker.jobs import DataSpec
 
 CUT = "…"
@@ -55,7 +56,7 @@ class Scrub:
     def __init__(self, data: DataSpec) -> None:
         whole = [place for place in (data.path, data.labels) if place is not None]
         self._words = sorted(
-            {*whole, *(Path(place).name for place in whole), str(Path.home())} - {"", "/"}, key=len, reverse=True
+            {*whole, *(Path(place).name for place in whole), str(home_folder() or "")} - {"", "/"}, key=len, reverse=True
         )
 
     def text(self, text: str) -> str:

@@ -230,7 +230,7 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | 
     ``judge`` is needed where the plan says how narrow intervals shall be. The end of the time is then no interruption, once all
     planned rounds are done.
     """
-    made(folder.parent, "results")
+    made(folder.parent, "results", "--output")
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         progress = Progress(0, quiet)
         progress.say("preparing images …")

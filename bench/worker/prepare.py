@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from filelock import FileLock
 
 from bench.contract import TEST, VALIDATION, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
+from bench.files import held
 from bench.recipes import views_of
 from bench.record.schema import DataFacts, WorkloadFacts, like
 from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
@@ -46,7 +46,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     files, no_files = _files(workload.data, request, cache) if job.files else ([], "not asked for")
     images = workload.data.open(request, workload.network.height, workload.network.width)
     folder = _folder(cache, workload, images)
-    with FileLock(cache / f"{folder.name}.lock"):
+    with held(cache / f"{folder.name}.lock", "BENCH_CACHE"):
         if not (folder / "facts.json").exists():
             _fill(folder, workload, images, channel)
     (folder / FILES).write_text(json.dumps([str(file) for file in files]))
