@@ -53,6 +53,11 @@ class _LazyGroup(click.Group):
         """Ctrl-C, and signals that end a run as it does, get the shell's code for them; click's own is 1, an internal error."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # of bytes, as pictures are; click would end with 1, an internal error
+            from bench.cli.streams import leave
+
+            leave(sys.stdout)
+            return None
         except KeyboardInterrupt as interrupt:
             click.echo("\nbench: interrupted", err=True)
             sys.exit(getattr(interrupt, "code", INTERRUPTED))
@@ -92,6 +97,13 @@ SKIP, ABORT = 125, 128
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line. For git bisect, whatever is no verdict must not look like one."""
+    from bench.cli.streams import tolerant_streams
+
+    with tolerant_streams():
+        return _judged(arguments)
+
+
+def _judged(arguments: list[str] | None) -> Any:
     if "--bisect" not in (sys.argv[1:] if arguments is None else arguments):
         return _main(arguments)
     try:
@@ -115,9 +127,21 @@ def _main(arguments: list[str] | None) -> Any:
         _say(str(error))
         sys.exit(int(error.exit_code))
     except OSError as error:  # a disk that is full, a name that is too long: the user's to mend, wherever it showed
-        place = f" {error.filename}" if error.filename else ""
-        _say(f"the system refused{place}: {error.strerror or error}; expected a place that can be read and written")
+        _say(_refused(error))
         sys.exit(2)
+
+
+def _refused(error: OSError) -> str:
+    """One sentence on what the system refused, and what names another place."""
+    import errno
+
+    place = f" {error.filename}" if error.filename else ""
+    if "usable temporary directory" in str(error):  # Python's words for a root that cannot be written
+        return "no folder for temporary files can be written; name one with TMPDIR"
+    remedy = "expected a place that can be read and written"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space, or choose other places with BENCH_CACHE, TMPDIR and --output"
+    return f"the system refused{place}: {error.strerror or error}; {remedy}"
 
 
 def _say(text: str) -> None:

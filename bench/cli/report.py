@@ -118,6 +118,8 @@ def command(
         raise UsageError(f"--no-records goes with --format html, not with {chosen}")
     if pictures and (chosen != "markdown" or output is None):
         raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
+    if sys.stdout is None and output is None:
+        raise UsageError("standard output is closed; name a file with --output")
     if chosen in PICTURES and output is None and chart != "list" and on_terminal():
         raise UsageError(f"{chosen} is no text for a terminal; name a file with --output")
     # Describing the plugins takes seconds: only for what is not built in.
@@ -288,12 +290,15 @@ def tell(text: str) -> None:
 
 
 def write(content: str | bytes, output: Path | None) -> None:
-    """Print text, or put it into a file that is there either whole or not at all. Raises UsageError."""
+    """Print text, or put it into a file that is there either whole or not at all. Raises UsageError.
+
+    Where standard output is closed, nothing is printed: whoever closed it wants nothing, and a verdict's exit code still counts.
+    """
     from bench.files import replacing
 
     if output is None:
         if sys.stdout is None:
-            raise UsageError("standard output is closed; name a file with --output")
+            return
         if isinstance(content, bytes):
             sys.stdout.buffer.write(content)
             return

@@ -325,13 +325,20 @@ def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:
     if code == ExitCode.NOT_COMPARABLE:
         reasons = [trial.reason for trial in record.trials if trial.status != "ok"] + [skip.reason for skip in record.skips]
         raise NotComparableError(f"nothing could be measured: {reasons[0]}; the logs are in {folder / 'logs'}")
-    write(render(build([record])), None)
-    if details:
-        from bench.report.spent import spent_section
-        from bench.text.terminal import terminal_page
+    where = f"record: {folder / 'record.json'}"
+    try:
+        write(render(build([record])), None)
+        if details:
+            from bench.report.spent import spent_section
+            from bench.text.terminal import terminal_page
 
-        write(terminal_page([spent_section(record)]), None)
-    click.echo(f"record: {folder / 'record.json'}")
+            write(terminal_page([spent_section(record)]), None)
+        click.echo(where)
+    except OSError:  # a disk that is full: the table can be printed again, if it is known from where
+        click.echo(where, err=True)
+        raise
+    if sys.stdout is None:
+        click.echo(where, err=True)
     if publish:
         from bench.record.places import place_of, write_place
 
