@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("bench.cli.check", "Say whether something has become slower, with an exit code to rely on."),
     "history": ("bench.cli.history", "How each case's rate has moved over the records of a folder."),
     "doctor": ("bench.cli.doctor", "What on this machine would spoil a measurement, and the remedy."),
+    "cache": ("bench.cli.cache", "Show what the cache holds and how large it is, and clear it."),
     "forecast-check": (
         "bench.cli.forecast",
         "Predict whole trainings from seconds of measurement, then do them, and report the errors.",
@@ -140,7 +141,7 @@ def _refused(error: OSError) -> str:
         return "no folder for temporary files can be written; name one with TMPDIR"
     remedy = "expected a place that can be read and written"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "free some space, or choose other places with BENCH_CACHE, TMPDIR and --output"
+        remedy = "free some space ('bench cache' shows what the cache holds), or choose other places with BENCH_CACHE, TMPDIR and --output"
     return f"the system refused{place}: {error.strerror or error}; {remedy}"
 
 

@@ -6,9 +6,13 @@ work, since neither writing nor mapping needs the whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +47,11 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     if workload.data is None:
         raise DataError(f"workload {job.workload}-{job.size} has no images to read")
     channel.stage("data")
-    files, no_files = _files(workload.data, request, cache) if job.files else ([], "not asked for")
+    with _full_disk_named(cache):
+        files, no_files = _files(workload.data, request, cache) if job.files else ([], "not asked for")
     images = workload.data.open(request, workload.network.height, workload.network.width)
     folder = _folder(cache, workload, images)
-    with held(cache / f"{folder.name}.lock", "BENCH_CACHE"):
+    with _full_disk_named(cache), held(cache / f"{folder.name}.lock", "BENCH_CACHE"):
         if not (folder / "facts.json").exists():
             _fill(folder, workload, images, channel)
     (folder / FILES).write_text(json.dumps([str(file) for file in files]))
@@ -73,6 +78,20 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         unlabelled=images.unlabelled,
         remarks=list(images.remarks),
     )
+
+
+@contextmanager
+def _full_disk_named(cache: Path) -> Iterator[None]:
+    """Raises DataError, which names the cache and what moves it, where its disk or the user's share of it is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DataError(
+            f"the cache {cache} is full ({error.strerror}); free some space, as with 'bench cache --clear', or choose another folder "
+            "with BENCH_CACHE"
+        ) from None
 
 
 def _constant(folder: Path) -> dict[str, float]:
@@ -145,6 +164,7 @@ def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel) 
     shape = (images.count, images.height, images.width, 3)
     _check_space(part, int(np.prod(shape)))
     pixels = np.lib.format.open_memmap(part / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+    _allocate(part / "images.npy")
     # Shuffled once and for all: any slice is a fair batch, and batches are views that cost nothing to make.
     order = np.random.default_rng(workload.seed).permutation(images.count).astype(np.int64)
     step = max(1, CHUNK_BYTES // int(np.prod(shape[1:])))
@@ -168,10 +188,23 @@ def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel) 
     part.rename(folder)
 
 
+def _allocate(file: Path) -> None:
+    """Take the whole file's space now: writing through a map to a disk that has become full ends the process with SIGBUS.
+
+    Raises OSError where there is no room; a file system that cannot reserve space is taken as it is.
+    """
+    with file.open("r+b") as opened:
+        try:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+
+
 def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
             f"the decoded images need {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free in the cache; "
-            "free some, or choose another folder with BENCH_CACHE"
+            "free some, as with 'bench cache --clear', or choose another folder with BENCH_CACHE"
         )

@@ -101,7 +101,7 @@ def test_a_verdict_keeps_its_exit_code_without_a_reader(folder, monkeypatch):
 def test_a_full_disk_names_what_moves_the_harnesss_folders():
     said = _refused(OSError(errno.ENOSPC, "No space left on device", "/cache/part"))
     assert said == (
-        "the system refused /cache/part: No space left on device; free some space, or choose "
+        "the system refused /cache/part: No space left on device; free some space ('bench cache' shows what the cache holds), or choose "
         "other places with BENCH_CACHE, TMPDIR and --output"
     )
 
