@@ -112,7 +112,12 @@ def write_place(record: Record, folder: Place) -> Place:
                 files.pipe_file(path, sealed(record))
                 return there
             return _same(record, there)
-        files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        if (
+            _protocol(there) in _EXTRAS
+        ):  # a store has no folders, and would make the bucket, in whatever region and with whatever rights
+            _refuse_missing_bucket(there, files, path)
+        else:
+            files.makedirs(path.rpartition("/")[0], exist_ok=True)
         try:
             files.pipe_file(path, sealed(record), mode="create")  # no other may come between
         except FileExistsError:
@@ -144,11 +149,26 @@ def check_place(folder: Place) -> None:
     if isinstance(folder, Remote):
         with _reaching(folder) as (files, path):
             files.exists(path)
+            if _protocol(folder) in _EXTRAS:
+                _refuse_missing_bucket(folder, files, path)
         return
     there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = "is not writable" if there.is_dir() else "is no folder"
         raise RecordError(f"cannot publish to {folder}: {there} {why}")
+
+
+def _refuse_missing_bucket(place: Remote, files: AbstractFileSystem, path: str) -> None:
+    """Raises RecordError where there is no such bucket. Who may write but not look is believed."""
+    bucket = path.strip("/").partition("/")[0]
+    try:
+        there = files.exists(bucket)
+    except PermissionError:
+        return
+    if not there:
+        raise RecordError(
+            f"there is no bucket '{bucket}' for {place}; make it with the store's own tools, or correct the name"
+        )
 
 
 def _supersedes(record: Record, place: Place) -> bool:
@@ -165,10 +185,14 @@ def _same(record: Record, place: Place) -> Place:
     return place
 
 
+def _protocol(place: Remote) -> str:
+    return place.address.partition("://")[0].lower()
+
+
 @contextmanager
 def _reaching(place: Remote) -> Iterator[tuple[AbstractFileSystem, str]]:
     """The file system of an address, and the path in it. Raises RecordError for whatever goes wrong on the way, in one sentence."""
-    protocol = place.address.partition("://")[0].lower()
+    protocol = _protocol(place)
     try:
         import fsspec
     except ImportError:

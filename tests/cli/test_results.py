@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -311,3 +312,21 @@ def test_what_cannot_be_reached_is_one_sentence(store, capsys):
     code, _, err = run(capsys, "run", "--publish", "nothing://x/y", "--quick")
     assert code == 2
     assert "cannot reach nothing://x/y" in err
+
+
+def test_a_mistyped_bucket_is_named_and_not_made(store, capsys, tmp_path):
+    write_record(fake.record("here"), tmp_path / NAME)
+    sentence = "there is no bucket 'taem' for s3://taem/results"
+    for words in (
+        ["results", "copy", str(tmp_path), "--to"],
+        ["results", "redact", str(tmp_path), "--to"],
+        ["run", "--quick", "--publish"],
+    ):
+        code, _, err = run(capsys, *words, "s3://taem/results")
+        assert (code, sentence in err) == (2, True), err
+    import boto3
+
+    buckets = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], region_name="us-east-1").list_buckets()[
+        "Buckets"
+    ]
+    assert [bucket["Name"] for bucket in buckets] == ["team"]
