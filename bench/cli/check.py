@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ import click
 
 from bench.cli import SKIP, options
 from bench.cli.compare import FORMATS, VARIABLE
-from bench.errors import BenchError, BudgetError, ExitCode, PluginError, UsageError
+from bench.errors import BenchError, BudgetError, ExitCode, NotComparableError, PluginError, UsageError
+from bench.text.words import plural
 
 if TYPE_CHECKING:
     from bench.comparison.model import Comparison
-    from bench.run.plan import Wishes
+    from bench.record.schema import Machine, Record
+    from bench.run.plan import Plan, Wishes
 
 
 @click.command(name="check")
@@ -176,8 +179,42 @@ def _against_records(values: dict[str, Any]) -> Comparison:
         raise UsageError(f"--baseline {values['baseline']} holds records of checks only; expected some of bench run")
     wishes = _wishes(values, min(values["most_pairs"], 5), {CHECK: "baseline"})
     plan = make_plan(wishes, options.interpreters(values["interpreter_words"]))
+    records = _of_this_machine(records, plan, values)
     record = start_run(plan, Path(values["output"]) / plan.id, values["wait"], values["quiet"])
     return compare(records, [record], values["vary"], ("the baseline", "this run")).of_candidate()
+
+
+def _of_this_machine(records: list[Record], plan: Plan, values: dict[str, Any]) -> list[Record]:
+    """Return the stored records that a run of this plan can be held against.
+
+    Raises NotComparableError, before anything is measured, where none is of this machine or no case could be judged.
+    """
+    from msgspec.structs import replace
+
+    from bench.comparison.compare import refuse_unjudgeable
+
+    vary, here = values["vary"], plan.machine
+    own = [record for record in records if _is_of(record.machine, here, vary)]
+    if not own:
+        others = sorted({record.machine.fingerprint[:8] for record in records})
+        raise NotComparableError(
+            f"none of the {plural(len(records), 'record')} at {values['baseline']} is of this machine (fingerprint {here.fingerprint[:8]}, "
+            f"there {', '.join(others)}); measure a baseline here with bench run, or compare machines with bench compare"
+        )
+    if len(own) < len(records) and not values["quiet"]:
+        click.echo(f"bench: {plural(len(records) - len(own), 'record')} of other machines left out", err=True)
+    if not any(planned.candidates for planned in plan.cases):  # else a pilot is still to choose the batch size
+        cases = [planned.case for planned in plan.cases]
+        future = {"cases": cases, "machines": plan.machines, "devices": plan.devices, "environment": {}, "trials": []}
+        refuse_unjudgeable(own, replace(own[0], **future), vary)
+    return own
+
+
+def _is_of(machine: Machine, here: Machine, vary: Sequence[str]) -> bool:
+    """Whether a record's machine is this one, as far as what is under test lets it be."""
+    if "device" in vary or machine.fingerprint == here.fingerprint:
+        return True
+    return "driver" in vary and machine.facts.get("hardware") == here.facts.get("hardware")
 
 
 def _publish(result: Comparison, values: dict[str, Any]) -> None:

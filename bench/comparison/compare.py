@@ -54,11 +54,12 @@ def compare(
     base: Sequence[Record], candidate: Sequence[Record], vary: Collection[str] = (), names: tuple[str, str] = ("A", "B")
 ) -> Comparison:
     """Every case of either group. Raises NotComparableError where no case is in both, naming the facts that differ."""
-    sides = _sides(base, vary), _sides(candidate, vary)
+    across = not _of_one_machine(base, candidate, vary)
+    sides = _sides(base, vary, across), _sides(candidate, vary, across)
     shared = [key for key in sides[0] if key in sides[1]]
     if not shared:
         raise NotComparableError(f"nothing to compare: {_why_disjoint(base, candidate)}")
-    cases = [_compared(sides[0][key], sides[1][key], vary, len(shared)) for key in shared]
+    cases = [_compared(sides[0][key], sides[1][key], vary, len(shared), across) for key in shared]
     cases += [_missing(sides[0][key], names[1]) for key in sides[0] if key not in sides[1]]
     cases += [_missing(sides[1][key], names[0]) for key in sides[1] if key not in sides[0]]
     differing: dict[str, tuple[str, str]] = {}
@@ -69,11 +70,40 @@ def compare(
     return Comparison(names[0], names[1], tuple(cases), differences, _notes(base, candidate), skipped)
 
 
-def _sides(records: Sequence[Record], vary: Collection[str]) -> dict[CaseKey, _Side]:
+def refuse_unjudgeable(base: Sequence[Record], planned: Record, vary: Collection[str]) -> None:
+    """Raises NotComparableError where no case of a run that is still to be measured could be held against the base.
+
+    ``planned``: a record of that run as it will be, without trials. What only measuring tells, as the images, is taken to fit.
+    """
+    there = _sides(base, vary, across=False)
+    refusals = []
+    for case in planned.cases:
+        side = there.get(case_key(case, vary))
+        if side is None:
+            continue
+        differing = side.facts.differing(facts_of(planned, case))
+        allowed = {"workload", *vary, *(("device", "machine", "driver") if "device" in vary else ())}
+        if forbidden := {name: both for name, both in differing.items() if name not in allowed}:
+            refusals.append(f"{case.label}: {_say(forbidden)}")
+        else:
+            return
+    raise NotComparableError(f"nothing to compare: {refusals[0] if refusals else _why_disjoint(base, [planned])}")
+
+
+def _of_one_machine(base: Sequence[Record], candidate: Sequence[Record], vary: Collection[str]) -> bool:
+    """Whether the groups share a machine, or where the driver is under test its hardware."""
+    one, two = ({record.machine.fingerprint for record in side} for side in (base, candidate))
+    if "driver" in vary:
+        one |= {record.machine.facts.get("hardware", "") for record in base} - {""}
+        two |= {record.machine.facts.get("hardware", "") for record in candidate} - {""}
+    return bool(one & two)
+
+
+def _sides(records: Sequence[Record], vary: Collection[str], across: bool) -> dict[CaseKey, _Side]:
     found: dict[CaseKey, _Side] = {}
     for record in records:
         for index, case in enumerate(record.cases):
-            key = case_key(case, vary)
+            key = case_key(case, vary, record.machine.cores if across else None)
             good = usable(trials_of(record.trials, index))
             side = _Side(
                 case,
@@ -134,13 +164,14 @@ def _missing(side: _Side, where: str) -> CaseComparison:
     return CaseComparison(side.case.label, Verdict.NOT_COMPARABLE, None, not_measured(where))
 
 
-def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int) -> CaseComparison:
+def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int, across: bool) -> CaseComparison:
     label = candidate.case.label
     allowed = set(vary) | ({"device", "machine", "driver"} if "device" in vary else set())
     differing = base.facts.differing(candidate.facts)
     forbidden = {name: both for name, both in differing.items() if name not in allowed}
     same = base.fingerprints == candidate.fingerprints or ("driver" in vary and base.hardware == candidate.hardware)
-    if set(forbidden) & {"workload", "framework", "settings"}:
+    # Machines differ in their software too, and in how many threads they have: that is said, and there is no verdict.
+    if set(forbidden) & ({"workload"} if across else {"workload", "framework", "settings"}):
         return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _say(forbidden))
     stages = stage_changes(base.trials, candidate.trials)
     try:

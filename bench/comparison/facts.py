@@ -29,10 +29,15 @@ class Facts:
 CaseKey = tuple[str, ...]
 
 
-def case_key(case: Case, vary: Collection[str] = ()) -> CaseKey:
-    """Return the key that two cases must share to be held against each other."""
+def case_key(case: Case, vary: Collection[str] = (), cores_there: int | None = None) -> CaseKey:
+    """Return the key that two cases must share to be held against each other.
+
+    ``cores_there``: across machines, how many cores the case's machine has. A case on all of them is then held against one on all of
+    the other's.
+    """
     options = ",".join(f"{name}={value}" for name, value in sorted(case.options.items()))
-    place = () if "device" in vary else (case.backend, "+".join(case.devices), str(case.cores))
+    cores = "all" if case.cores == cores_there else str(case.cores)
+    place = () if "device" in vary else (case.backend, "+".join(case.devices), cores)
     batch = str(case.batch_size) if case.how.batch else ""
     what = (case.workload, case.size, case.phase, case.scenario, goal(case), case.precision, batch)
     return (*what, str(len(case.places)), options, *place)

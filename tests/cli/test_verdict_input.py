@@ -6,10 +6,13 @@ import os
 import stat
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bench.cli import check
+from bench.errors import NotComparableError
 from bench.record.files import write_record
 from bench.statistics.pairs import LOOKS
 from tests.support import records as fake
@@ -128,3 +131,35 @@ def test_wrong_use_is_no_bad_commit(tmp_path):
 def test_a_baseline_of_checks_alone_is_refused(tmp_path):
     put(tmp_path, "a", labels={"check": "c1", "arm": "base"})
     assert "records of checks only" in refused(tmp_path, "check", "--baseline", "a", "--backend", "cpu")
+
+
+def planned(machine, case=None):
+    """As much of a plan as decides which stored records a run can be held against."""
+    case = case or fake.train(environment={"OMP_NUM_THREADS": "2"})
+    return SimpleNamespace(
+        machine=machine, machines={"": machine}, devices=[fake.CPU], cases=[SimpleNamespace(case=case, candidates=())]
+    )
+
+
+def test_a_folder_of_many_machines_is_a_baseline_of_this_one(capsys):
+    here, there = fake.machine(), fake.machine("b", cpu="AMD EPYC")
+    records = [
+        fake.record(name, [fake.Script(fake.train(), 75.0)], on=on)
+        for name, on in (("r0", here), ("r1", there), ("r2", here))
+    ]
+    values = {"baseline": "results", "vary": (), "quiet": False}
+    assert [record.id for record in check._of_this_machine(records, planned(here), values)] == [records[0].id, records[2].id]
+    assert capsys.readouterr().err == "bench: 1 record of other machines left out\n"
+
+
+def test_a_baseline_that_no_run_here_could_be_held_against_is_refused_before_measuring():
+    here, there = fake.machine(), fake.machine("b", cpu="AMD EPYC")
+    records = [fake.record("r0", [fake.Script(fake.train(), 75.0)], on=there)]
+    values = {"baseline": "results", "vary": (), "quiet": True}
+    with pytest.raises(
+        NotComparableError, match=r"none of the 1 record at results is of this machine .fingerprint afffffff, there bfffffff"
+    ):
+        check._of_this_machine(records, planned(here), values)
+    with pytest.raises(NotComparableError, match="nothing to compare: size differs"):
+        check._of_this_machine(records, planned(there, fake.train(facts=fake.TINY)), values)
+    assert check._of_this_machine(records, planned(here), values | {"vary": ("device",)}) == records

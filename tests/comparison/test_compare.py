@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.comparison.compare import compare
+from bench.comparison.compare import compare, refuse_unjudgeable
 from bench.comparison.document import as_json, as_junit, sections
 from bench.comparison.model import gravest
 from bench.comparison.trials import turns
@@ -348,3 +348,48 @@ def test_every_format_says_the_verdict():
     (case,) = list(suite)
     assert isinstance(case.result[0], Failure)
     assert suite.failures == 1
+
+
+def on(name, cores, rates, python="3.11.7"):
+    """A record of a machine with so many cores: decoding on one and on all, training on all."""
+    machine = fake.machine(name, cores=cores, facts={"python": python})
+    cases = [
+        fake.preprocess(1),
+        fake.preprocess(cores),
+        fake.train(cores=cores, environment={"OMP_NUM_THREADS": str(cores)}),
+    ]
+    return fake.record(name, [fake.Script(case, rate) for case, rate in zip(cases, rates, strict=True)], on=machine)
+
+
+def test_across_machines_a_case_on_all_cores_is_held_against_one_on_all_cores():
+    found = compare([on("a", 2, (20.0, 40.0, 75.0))], [on("b", 8, (30.0, 240.0, 300.0), python="3.13.1")])
+    assert [case.verdict for case in found.cases] == [None, None, None]
+    ratios = [math.exp(case.figures.effect.log_ratio) for case in found.cases]
+    assert ratios == pytest.approx([20 / 30, 40 / 240, 75 / 300], rel=0.05)
+    training = found.cases[-1]
+    assert "no verdict across machines" in training.reason
+    assert "python 3.13.1" in training.reason
+    assert "OMP_NUM_THREADS=2 | OMP_NUM_THREADS=8" in training.reason
+    assert found.exit_code == ExitCode.OK
+
+
+def test_on_one_machine_other_numbers_of_threads_are_other_cases():
+    with pytest.raises(NotComparableError, match="threads differs"):
+        compare([one(case=fake.train(cores=1))], [one("b", case=fake.train(cores=2))])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"devices": [msgspec.structs.replace(fake.CPU, versions={"torch": "2.14.0"})]}, "framework differs"),
+        ({"cases": [fake.train(environment={"MALLOC_TOP_PAD_": "1"})]}, "settings differs"),
+        ({"cases": [fake.train(precision="bf16")]}, r"precision differs \(fp32 \| bf16\)"),
+    ],
+)
+def test_what_could_not_be_judged_is_refused_before_it_is_measured(change, words):
+    future = msgspec.structs.replace(one("b"), trials=[], workloads=[])
+    refuse_unjudgeable([one()], future, ())
+    with pytest.raises(NotComparableError, match=words):
+        refuse_unjudgeable([one()], msgspec.structs.replace(future, **change), ())
+    if words.startswith("framework"):
+        refuse_unjudgeable([one()], msgspec.structs.replace(future, **change), ("framework",))
