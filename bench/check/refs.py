@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +21,9 @@ from bench.run.folders import cache_folder, made
 
 READY = "ready"
 
+SILENCE_SECONDS = 10.0
+"""How long a command may run before the user hears of it again."""
+
 
 def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[str, Path]:
     """An interpreter that runs the code of ``ref`` of the repository around ``folder``, and where that code is checked out.
@@ -26,9 +31,8 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
     A worktree, and a virtual environment that sees it first and then everything installed here: what the ref needs in other
     versions has to be installed by hand, and measured with ``--against``. Kept in the cache, by commit. Raises UsageError.
     """
-    top = Path(_git(folder, "rev-parse", "--show-toplevel", trouble=f"{folder} is not in a git repository"))
-    name = f"there is no git ref '{ref}' in {top.name}"
-    commit = _git(top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", trouble=name)
+    top = _top(folder)
+    commit = _commit(top, ref)
     key = hashlib.sha256(f"{top} {commit} {sys.prefix} {sys.version}".encode()).hexdigest()[:12]
     place = made(cache_folder() / "refs", "cache", "BENCH_CACHE") / f"{top.name}-{commit[:12]}-{key}"
     tree, environment = place / top.name, place / "environment"
@@ -38,16 +42,52 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
             say(f"making an environment for {ref} ({commit[:12]}) …")
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
+            say(f"  checking out {commit[:12]}")
             _git(top, "worktree", "prune", trouble="cannot tidy git's worktrees")
             _git(top, "worktree", "add", "--detach", str(tree), commit, trouble=f"cannot check out {ref}")
-            _run([sys.executable, "-m", "venv", str(environment)], f"cannot make a virtual environment for {ref}")
+            say("  making a virtual environment")
+            _run([sys.executable, "-m", "venv", str(environment)], f"cannot make a virtual environment for {ref}", say)
             _see(environment, tree, top)
-            _install(python, tree, ref)
+            say("  installing the code of the ref into it")
+            _install(python, tree, ref, say)
             (place / READY).touch()
     return str(python), tree
 
 
-def _install(python: Path, tree: Path, ref: str) -> None:
+def _top(folder: Path) -> Path:
+    """The repository's folder. Raises UsageError, with git's remedy where the checkout belongs to another user."""
+    try:
+        return Path(_git(folder, "rev-parse", "--show-toplevel", trouble=f"{folder} is not in a git repository"))
+    except UsageError as error:
+        if "dubious ownership" not in str(error):
+            raise
+        raise UsageError(
+            f"git does not trust the repository at {folder}, which belongs to another user, as in a container; where you do: git config "
+            f"--global --add safe.directory {folder}"
+        ) from None
+
+
+def _commit(top: Path, ref: str) -> str:
+    """The commit of a ref. Raises UsageError, with the remedy where the clone holds a part of the history only."""
+    try:
+        return _git(
+            top,
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            f"{ref}^{{commit}}",
+            trouble=f"there is no git ref '{ref}' in {top.name}",
+        )
+    except UsageError as error:
+        if _git(top, "rev-parse", "--is-shallow-repository", trouble="cannot ask git") != "true":
+            raise
+        raise UsageError(
+            f"{error}; the clone is shallow and lacks older commits and other branches: git fetch --unshallow, or in GitHub's "
+            "actions/checkout fetch-depth: 0"
+        ) from None
+
+
+def _install(python: Path, tree: Path, ref: str, say: Callable[[str], None]) -> None:
     """Built with what is installed here, without a network; where that lacks something, as pip does on its own.
 
     Raises UsageError."""
@@ -56,10 +96,11 @@ def _install(python: Path, tree: Path, ref: str) -> None:
         _run([*pip, "uninstall", "--quiet", "--yes", "setuptools"], "cannot use the setuptools installed here")
     install = [*pip, "install", "--quiet", "--no-deps", "-e", str(tree)]
     try:
-        _run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}")
+        _run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}", say)
     except UsageError as error:
+        say("  installing it with pip's own build environment, which may need the network and minutes")
         try:
-            _run(install, f"cannot install {ref}")
+            _run(install, f"cannot install {ref}", say)
         except UsageError:
             raise error from None
 
@@ -84,15 +125,32 @@ def _git(folder: Path, *words: str, trouble: str) -> str:
     return _run(["git", "-C", str(folder), *words], trouble)
 
 
-def _run(command: Sequence[str], trouble: str) -> str:
-    """Standard output of a command. Raises UsageError with ``trouble`` and its last words."""
+def _run(command: Sequence[str], trouble: str, say: Callable[[str], None] | None = None) -> str:
+    """Return the standard output of a command; ``say`` hears every ten seconds that it still runs.
+
+    Raises UsageError with ``trouble`` and the command's last words. Those are git's and pip's English ones: remedies are found by them.
+    """
+    own, begun = os.environ | {"LC_ALL": "C.UTF-8"}, time.monotonic()
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, stdin=subprocess.DEVNULL, env=own)
     except FileNotFoundError:
         raise UsageError(f"{trouble}: {command[0]} is not installed") from None
-    if done.returncode != 0:
-        raise UsageError(f"{trouble}{_telling(done.stderr or done.stdout)}")
-    return done.stdout.strip()
+    with process:
+        try:
+            while True:
+                try:
+                    output, errors = process.communicate(timeout=SILENCE_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    if say is not None:
+                        say(f"  still at it after {time.monotonic() - begun:.0f} s")
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise UsageError(f"{trouble}{_telling(errors or output)}")
+    return output.strip()
 
 
 def _telling(output: str) -> str:
