@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import DataReader, Workload
+from bench.errors import DataError
 from bench.spec import Weights
 from bench.verify.batches import Batch
 from bench.verify.unforeseen import shifted
@@ -156,8 +157,12 @@ class FileFeed:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The files that Prepare found."""
-    return [Path(name) for name in json.loads((folder / FILES).read_text())]
+    """Return the files that Prepare found, at least one. Raises DataError where it has found none, or the cache was cleared since."""
+    listed = folder / FILES
+    files = [Path(name) for name in json.loads(listed.read_text())] if listed.is_file() else []
+    if not files:
+        raise DataError("the cache lists no image files to decode; a new run finds them again")
+    return files
 
 
 def load_arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:

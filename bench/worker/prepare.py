@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.contract import TEST, VALIDATION, DataReader, DataRequest, ImageSet, Workload
 from bench.errors import DataError
-from bench.files import held
+from bench.files import held, replacing
 from bench.recipes import views_of
 from bench.record.schema import DataFacts, WorkloadFacts, like
 from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
@@ -54,7 +54,8 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     with _full_disk_named(cache), held(cache / f"{folder.name}.lock", "BENCH_CACHE"):
         if not (folder / "facts.json").exists():
             _fill(folder, workload, images, channel)
-    (folder / FILES).write_text(json.dumps([str(file) for file in files]))
+        if files:
+            _list_files(folder, files)
     facts = like(
         DataFacts,
         images,
@@ -140,6 +141,13 @@ def _files(reader: DataReader, request: DataRequest, cache: Path) -> tuple[list[
     except DataError as error:
         return [], str(error)
     return files, "" if files else "the data hold no image files to decode"
+
+
+def _list_files(folder: Path, files: list[Path]) -> None:
+    """Write the list that trials read. The folder is shared: a run that wants no files leaves another run's list as it is, and a trial
+    that reads meanwhile finds a whole one."""
+    with replacing(folder / FILES) as place:
+        place.write_text(json.dumps([str(file) for file in files]))
 
 
 def _megapixels(workload: Workload, files: list[Path]) -> float | None:

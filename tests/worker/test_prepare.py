@@ -1,0 +1,58 @@
+"""What Prepare leaves in the cache, which runs share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import DataError
+from bench.worker import prepare as module
+from bench.worker.channel import Channel
+from bench.worker.feed import image_files
+from bench.worker.jobs import DataSpec, PluginRef, Prepare
+from tests.support.misbehaving import Dots, workload
+
+
+class OnDisk(Dots):
+    """Dots that are files too."""
+
+    def files(self, request, folder):
+        return [folder / "a.jpg", folder / "b.jpg"]
+
+    def decode(self, file, height, width):
+        return np.zeros((height, width, 3), np.uint8), height * width
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """Prepare in one cache, with a reader and with or without the wish for files."""
+
+    def make(reader, files):
+        monkeypatch.setattr(module, "find_workload", lambda *_: workload(data=reader))
+        job = Prepare(
+            plugin=PluginRef("dots", "dots"), workload="dots", size="small", data=DataSpec(count=40), cache=str(tmp_path), files=files
+        )  # fmt: skip
+        return module.prepare(job, Channel(os.open(os.devnull, os.O_WRONLY)))
+
+    return make
+
+
+@pytest.mark.parametrize(("reader", "wanted"), [(OnDisk(), False), (Dots(), True)])
+def test_a_run_without_files_leaves_the_list_of_a_run_beside_it(prepared, reader, wanted):
+    """Both have the same images, and so the same folder: the list was emptied while the other run's trials still came."""
+    first = prepared(OnDisk(), True)
+    second = prepared(reader, wanted)
+    assert (first.files, second.files) == (2, 0)
+    assert first.folder == second.folder
+    assert [file.name for file in image_files(Path(first.folder))] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("listed", [None, "[]"])
+def test_a_trial_without_files_says_so(tmp_path, listed):
+    if listed is not None:
+        (tmp_path / "files.json").write_text(listed)
+    with pytest.raises(DataError, match="the cache lists no image files to decode"):
+        image_files(tmp_path)
