@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli import options
+from bench.errors import ExitCode, NotComparableError
 
 if TYPE_CHECKING:
     from bench.record.schema import Check
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 @options.plugins
 @options.stall
 @click.option("--write-golden", is_flag=True, help="Run the oracle and write the workload's golden file instead.")
-@click.option("-v", "--verbose", is_flag=True, help="Every check with its figures, not only the failed ones.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Every check with its figures, not only the failed ones, and the traceback of a case that failed.",
+)
 def command(**values: Any) -> None:
     """Prove that backends compute the same function as the specification.
 
@@ -38,7 +45,7 @@ def command(**values: Any) -> None:
         for path in make_goldens(values["workload"], sizes, options.progress(quiet=False), values["stall_timeout"]):
             click.echo(f"wrote {path}")
         return
-    failed = 0
+    counted: Counter[bool | None] = Counter()
     wishes = Wishes(
         backends=values["backends"],
         devices=values["devices"],
@@ -49,14 +56,20 @@ def command(**values: Any) -> None:
         stall=values["stall_timeout"],
     )
     for result in verify_all(wishes, options.interpreters(values["interpreter_words"])):
-        good = result.passed
-        failed += not good
-        click.echo(f"{'pass' if good else 'FAIL' if good is False else 'skip'}  {result.label}  {result.summary}")
+        counted[result.passed] += 1
+        click.echo(f"{_WORDS[result.passed]}  {result.label}  {result.summary}")
+        for line in result.trace.splitlines() if values["verbose"] else ():
+            click.echo(f"      {line}")
         for check in result.checks:
             if values["verbose"] or not check.passed:
                 found = "" if check.found is None else f" {check.found:.2e} (allowed {check.allowed or 0:.2e})"
                 click.echo(f"      {_said(check)}  {check.name}:{found} {check.detail}".rstrip())
-    sys.exit(6 if failed else 0)
+    if counted.keys() == {None}:
+        raise NotComparableError("nothing was verified: every case was skipped")
+    sys.exit(ExitCode.SOME_FAILED if counted[False] else ExitCode.OK)
+
+
+_WORDS = {True: "pass", False: "FAIL", None: "skip"}
 
 
 def _said(check: Check) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bench.entry_points import PluginRef
-from bench.errors import NoDeviceError, UsageError
+from bench.errors import NoDeviceError, PluginError, UsageError
 from bench.machine.environment import THREAD_VARIABLES, overridden, worker_environment
 from bench.machine.host import usable_cores
 from bench.precisions import PRECISIONS
@@ -134,9 +134,14 @@ def check_wishes(wishes: Wishes) -> None:
 
 
 def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend], list[Skip]]:
-    """The backends to measure. One that was named and has no device is an error; otherwise it is skipped with its reason."""
+    """The backends to measure. One that was named and has no device is an error; otherwise it is skipped with its reason.
+
+    Raises NoDeviceError, and PluginError where ``probe()`` of a backend that was named broke its contract.
+    """
     named = [found.backend(name) for name in wishes.backends]
     for backend in named:
+        if backend.info.broken:
+            raise PluginError(backend.info.reason)
         if not backend.info.devices:
             raise NoDeviceError(f"backend '{backend.info.name}' has no device here: {backend.info.reason}")
     skips = [] if named else [Skip(what=f"plugin {name}", reason=reason) for name, reason in found.broken.items()]

@@ -15,7 +15,7 @@ import msgspec
 
 from bench import __version__
 from bench.entry_points import PluginRef
-from bench.errors import BenchError, ExitCode, NotComparableError, RecordError, UsageError
+from bench.errors import BenchError, ExitCode, NotComparableError, PluginError, RecordError, UsageError
 from bench.machine.host import ambient
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
@@ -73,6 +73,8 @@ def ask_worker(
     if outcome.failure is not None and outcome.failure.kind == "usage":
         kind = NotComparableError if outcome.failure.exit_code == ExitCode.NOT_COMPARABLE else UsageError
         raise kind(outcome.reason)
+    if outcome.failure is not None and outcome.failure.exit_code == ExitCode.USAGE:
+        raise PluginError(f"{outcome.reason}; see {log}")
     raise FailedWorkerError(f"the {type(job).__name__.lower()} worker {outcome.status}: {outcome.reason}; see {log}")
 
 

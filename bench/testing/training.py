@@ -21,6 +21,7 @@ from bench.testing.known_training import KnownTraining, copies, losses_of, make_
 from bench.verify.batches import Batch
 from bench.verify.compare import misfit
 from bench.verify.equivalence import Subject, compiled
+from bench.worker.offered import optional_fault
 from bench.worker.plugins import depth_of
 
 ORDER = (0, 1, 2, 3, 4, 5)
@@ -169,13 +170,7 @@ def check_trainers(subject: Subject) -> list[Check]:
 
 def check_optional(made: Any) -> Check:
     """Check ``lowering``, ``device_memory`` and ``in_flight`` where the plugin has them."""
-    lowering = getattr(made, "lowering", "")
-    detail = "" if isinstance(lowering, str) else f"lowering is {lowering!r}, expected text"
-    memory = getattr(made, "device_memory", None)
-    if memory is not None and not detail:
-        peak = memory()
-        if not isinstance(peak, int) or peak < 0:
-            detail = f"device_memory() gave {peak!r}, expected a number of bytes"
+    detail = optional_fault(made)
     try:
         depth_of(made)
     except PluginError as wrong:

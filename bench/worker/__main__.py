@@ -13,11 +13,13 @@ from pkgutil import resolve_name
 
 import msgspec
 
-from bench.errors import BenchError
+from bench.entry_points import PluginRef
+from bench.errors import BenchError, ExitCode
 from bench.machine.host import usable_cores
 from bench.text.words import sayable
 from bench.worker.channel import AGAIN, Channel, Failure, out_of_memory
-from bench.worker.jobs import Job
+from bench.worker.checked import raised_in
+from bench.worker.jobs import Job, MakeGolden, OnCase, Prepare
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
 HANDLERS = {
@@ -49,7 +51,7 @@ def main() -> None:
         channel.result(work(job, channel))
     except BaseException as error:  # whatever it is, the parent must hear of it
         traceback.print_exc()
-        channel.send(explain(error))
+        channel.send(explain(error, job))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -64,18 +66,31 @@ def _apart(descriptor: int) -> int:
     return events
 
 
-def explain(error: BaseException) -> Failure:
-    """The failure an exception means."""
+def explain(error: BaseException, job: Job | None = None) -> Failure:
+    """The failure an exception means; of one that began in the job's plugin, with the plugin, what it offers, and the method."""
     words = sayable(str(error))
     lines = words.strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     if isinstance(error, BenchError):
         return Failure("usage", words, int(error.exit_code))
     if type(error).__name__ == "UnsupportedLayer":
-        return Failure("unsupported", words)
+        return Failure("unsupported", words, int(ExitCode.NOT_COMPARABLE))
     if out_of_memory(error):
         return Failure("out of memory", text)
+    for whose, plugin in _plugins(job):
+        if place := raised_in(error, plugin.module):
+            return Failure("failed", f"{text} (in {place}; plugin '{plugin.name}', {whose})", int(ExitCode.USAGE))
     return Failure("failed", text)
+
+
+def _plugins(job: Job | None) -> list[tuple[str, PluginRef]]:
+    """What of which plugin a job works with, in words."""
+    if isinstance(job, OnCase):
+        workload = (f"workload '{job.case.workload}'", job.workload)
+        return [workload] if job.backend is None else [(f"backend '{job.case.backend}'", job.backend), workload]
+    if isinstance(job, Prepare):
+        return [(f"workload '{job.workload}'", job.plugin)]
+    return [(f"workload '{job.name}'", job.workload)] if isinstance(job, MakeGolden) else []
 
 
 def _limit_cores(job: Job) -> None:

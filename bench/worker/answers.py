@@ -33,6 +33,7 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[DeviceInfo] = []
     versions: dict[str, str] = {}
     reason: str = ""
+    broken: bool = False  # whether the reason is that probe() broke its contract
     options: tuple[str, ...] = ()
     alternatives: bool = False  # whether it has any, for some case
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 import bench
-from bench.contract import Backend, Probe, Workload
+from bench.contract import Probe, Workload
 from bench.entry_points import find_plugins
+from bench.errors import PluginError
 from bench.record.schema import Machine, like
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
+from bench.worker.checked import CheckedBackend
 from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
 from bench.worker.plugins import load_plugin
 from bench.worker.provenance import package_folder, version_of
@@ -27,23 +29,25 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
     )
 
 
-def _backend(backend: Backend, probe: bool) -> BackendInfo:
-    environment = {str(k): str(v) for k, v in getattr(backend, "environment", {}).items()}
-    options = tuple(map(str, getattr(backend, "options", ())))
+def _backend(backend: CheckedBackend, probe: bool) -> BackendInfo:
+    environment = dict(getattr(backend, "environment", {}))
+    options = tuple(getattr(backend, "options", ()))
     if not probe:
         return BackendInfo(name=backend.name, environment=environment, probed=False, options=options)
     os.environ.update(environment)  # probing must find, and leave alone, what measuring would
+    fault = ""
     try:
         found = backend.probe()
-    except Exception as error:  # the contract forbids it, but one plugin must not hide the others
-        found = Probe(reason=f"probe() raised {type(error).__name__}: {error}")
+    except PluginError as error:  # one backend must not hide the others
+        found, fault = Probe(), str(error)
     return BackendInfo(
         name=backend.name,
         environment=environment,
         probed=True,
         devices=[like(DeviceInfo, device, memory=device.memory_bytes) for device in found.devices],
-        versions={str(name): str(version) for name, version in found.versions.items()},
-        reason=found.reason,
+        versions=dict(found.versions),
+        reason=found.reason or fault,
+        broken=bool(fault),
         options=options,
         alternatives=hasattr(backend, "alternatives"),
     )

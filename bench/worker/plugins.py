@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,17 +14,19 @@ from bench.contract import Backend, Hooks, Predictor, Reporter, Settings, Worklo
 from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
 from bench.text.formats import FORMATS
+from bench.worker.checked import CheckedBackend, name_of
 from bench.worker.jobs import OnCase
+from bench.worker.offered import backend_fault, kind, say
 from bench.worker.provenance import found_instead
 
-Offer = TypeVar("Offer", Backend, Reporter)
+Offer = TypeVar("Offer", CheckedBackend, Reporter)
 
 
 @dataclass(frozen=True)
 class Loaded:
     """What one plugin offers."""
 
-    backends: Sequence[Backend]
+    backends: Sequence[CheckedBackend]
     workloads: Sequence[Workload]
     reporters: Sequence[Reporter]
 
@@ -55,38 +57,42 @@ def _loaded(ref: PluginRef) -> Loaded:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}) does not fit its hooks: {say(error)}") from error
-    backends = _ask(manager, ref, "bench_backends", ("name", "probe", "trainer", "predictor"))
+    backends = [_checked(backend, ref) for backend in _ask(manager, ref, "bench_backends", ("name",))]
     workloads = _ask(manager, ref, "bench_workloads", ("name", "size", "network", "data"))
     reporters = _ask(manager, ref, "bench_reporters", ("name", "render"))
     if taken := [reporter.name for reporter in reporters if reporter.name in FORMATS]:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}): a reporter cannot be called '{taken[0]}', a built-in format")
     if not (backends or workloads or reporters):
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}) offers nothing; expected a hook marked with @hookimpl")
+        raise PluginError(
+            f"plugin '{ref.name}' ({ref.module}) offers nothing; expected a hook marked with @hookimpl that returns a list"
+        )
     return Loaded(backends, workloads, reporters)
 
 
 def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> list[Any]:
     try:
-        offered = [item for answer in getattr(manager.hook, hook)() for item in answer]
+        answers = getattr(manager.hook, hook)()
+        wrong = next((answer for answer in answers if not isinstance(answer, Iterable) or isinstance(answer, str)), None)
+        offered = [] if wrong is not None else [item for answer in answers for item in answer]
     except Exception as error:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}) raised in {hook}: {say(error)}") from error
+    if wrong is not None:
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}): {hook} gave {kind(wrong)}, expected a list")
     for item in offered:
         missing = [name for name in attributes if not hasattr(item, name)]
         if missing:
-            raise PluginError(
-                f"plugin '{ref.name}' ({ref.module}): {hook} gave a {type(item).__name__} without {', '.join(missing)}"
-            )
+            raise PluginError(f"plugin '{ref.name}' ({ref.module}): {hook} gave {kind(item)} without {', '.join(missing)}")
     return offered
 
 
-def say(error: BaseException) -> str:
-    """An exception's type and words, on one line."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words[:300]}" if words else type(error).__name__
+def _checked(backend: Backend, ref: PluginRef) -> CheckedBackend:
+    if fault := backend_fault(backend):
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}), backend '{backend.name!s:.60}': {fault}")
+    return CheckedBackend(backend, ref)
 
 
-def find_backend(ref: PluginRef | None, name: str) -> Backend:
-    """The backend called ``name`` of a plugin."""
+def find_backend(ref: PluginRef | None, name: str) -> CheckedBackend:
+    """The backend called ``name`` of a plugin, which checks the answers of the plugin's own."""
     assert ref is not None, f"nothing offers the backend {name}"
     return _called(name, load_plugin(ref).backends, ref, "backend")
 
@@ -122,8 +128,5 @@ def depth_of(predictor: Predictor) -> int:
     """Return how many batches to keep in flight: as many as the predictor says it can use, or 2. Raises PluginError."""
     found = getattr(predictor, "in_flight", 2)
     if type(found) is not int or found < 1:
-        kind = type(predictor)
-        raise PluginError(
-            f"{kind.__module__}.{kind.__qualname__}: in_flight is {found!r}, expected a whole number of 1 or more"
-        )
+        raise PluginError(f"{name_of(predictor)}: in_flight is {found!r}, expected a whole number of 1 or more")
     return found

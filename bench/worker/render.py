@@ -9,7 +9,8 @@ import msgspec
 from bench.errors import PluginError
 from bench.worker.channel import Channel
 from bench.worker.jobs import Render
-from bench.worker.plugins import find_reporter, say
+from bench.worker.offered import say
+from bench.worker.plugins import find_reporter
 
 
 def render(job: Render, channel: Channel) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -26,6 +26,7 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Search
 from bench.worker.measure_inference import Rig
 from bench.worker.measure_training import pipelined_steps
+from bench.worker.offered import kind
 from bench.worker.plugins import depth_of
 from bench.worker.timing import seconds_per_step
 from bench.worker.workbench import Workbench, set_up
@@ -58,10 +59,7 @@ class _Crowded(Exception):
 def search(job: Search, channel: Channel) -> Choice:
     """The options that make the case fastest, without those of the usual way, and a note of what was tried, or nothing."""
     bench = set_up(job, channel)
-    offered = getattr(bench.backend, "alternatives", None)
-    ways: Sequence[Options] = (
-        [] if offered is None else list(islice(offered(bench.workload, job.case.phase, bench.settings), MOST_WAYS + 1))
-    )
+    ways = _offered(bench)
     if len(ways) < 2:
         return Choice({}, "")
     check_ways(ways)
@@ -84,6 +82,17 @@ def search(job: Search, channel: Channel) -> Choice:
     tried = ", ".join(f"{say_way(way.options)} {job.case.batch_size / way.step:.4g}/s" for way in fit)
     note = "; ".join(part for part in (f"search over {tried}", left_out) if part)
     return Choice({} if best.options == ways[0] else dict(best.options), note)
+
+
+def _offered(bench: Workbench) -> Sequence[Options]:
+    """What the backend's ``alternatives`` give, one more than are allowed at most. Raises PluginError for what is no list."""
+    ask = getattr(bench.backend, "alternatives", None)
+    if ask is None:
+        return []
+    ways = ask(bench.workload, bench.job.case.phase, bench.settings)
+    if not isinstance(ways, Iterable) or isinstance(ways, str | Mapping):
+        raise PluginError(f"alternatives() gave {kind(ways)}, expected a list of mappings")
+    return list(islice(ways, MOST_WAYS + 1))
 
 
 def check_ways(ways: Sequence[Any]) -> None:

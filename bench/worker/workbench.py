@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.contract import Backend, Predictor, Settings, Trainer, Workload
-from bench.errors import NotComparableError
+from bench.errors import NotComparableError, PluginError
 from bench.machine.conditions import HOST, Conditions, watched
 from bench.machine.energy import idle_watts, read_counters, spent
 from bench.machine.gpu import sample_gpus
@@ -23,8 +23,10 @@ from bench.verify.equivalence import Subject
 from bench.verify.pace import TimedRun
 from bench.worker.answers import RankResult
 from bench.worker.channel import Channel
+from bench.worker.checked import name_of
 from bench.worker.feed import Feed
 from bench.worker.jobs import Blocks, Measure
+from bench.worker.offered import optional_fault
 from bench.worker.plugins import find_backend, find_workload, settings_of
 from bench.worker.timing import steadiness
 
@@ -163,7 +165,9 @@ def set_up(job: Measure, channel: Channel) -> Workbench:
 
 
 def note_made(measured: RankResult, made: Trainer | Predictor) -> None:
-    """Put into an answer how a trainer or predictor was lowered, and what memory it took."""
+    """Put into an answer how a trainer or predictor was lowered, and what memory it took. Raises PluginError for other types."""
+    if fault := optional_fault(made):
+        raise PluginError(f"{name_of(made)}: {fault}")
     measured.lowering = getattr(made, "lowering", "")
     measured.host_memory = peak_memory()
     measured.device_memory = int(getattr(made, "device_memory", lambda: 0)())

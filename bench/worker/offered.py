@@ -1,0 +1,103 @@
+"""What a plugin offers, held against the contract. Each function returns the first fault in words, or an empty string.
+
+The worker asks before it uses an answer, and the conformance kit asks too. Nothing here loads NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.contract import PRECISIONS, Backend, Device, Probe
+
+TRAINER, PREDICTOR = ("stage", "run", "wait", "weights"), ("stage", "run", "wait")
+
+
+def backend_fault(backend: Backend) -> str:
+    """Of a backend's attributes; its methods are not called."""
+    if isinstance(backend, type):
+        return f"it is the class {backend.__name__}, expected an object: {backend.__name__}()"
+    name = getattr(backend, "name", None)
+    if not isinstance(name, str) or not name or any(character.isspace() for character in name):
+        return f"name is {name!r}, expected a word"
+    missing = [method for method in ("probe", "trainer", "predictor") if not callable(getattr(backend, method, None))]
+    if missing:
+        return f"method {missing[0]} is missing"
+    environment = getattr(backend, "environment", {})
+    if not isinstance(environment, Mapping) or not _all_text([*environment.keys(), *environment.values()]):
+        return f"environment is {environment!r}, expected a mapping from text to text"
+    options = getattr(backend, "options", ())
+    if isinstance(options, str) or not isinstance(options, Sequence) or not _all_text([*options]):
+        return f"options are {options!r}, expected a list of names"
+    return ""
+
+
+def probe_fault(found: object) -> str:
+    """Of what ``probe()`` gave."""
+    if not isinstance(found, Probe):
+        return f"probe() gave {kind(found)}, expected a Probe"
+    if not isinstance(found.devices, Sequence) or not all(isinstance(device, Device) for device in found.devices):
+        return f"probe() gave a Probe with devices {found.devices!r:.80}, expected a tuple of Device"
+    if not isinstance(found.reason, str):
+        return f"probe() gave a Probe with reason {found.reason!r:.80}, expected text"
+    if not found.devices and not found.reason:
+        return "probe() found no device and gives no reason; say what is missing and what to install"
+    if not isinstance(found.versions, Mapping) or not _all_text([*found.versions.keys(), *found.versions.values()]):
+        return f"probe(): versions are {found.versions!r}, expected a mapping from text to text"
+    ids = [device.id for device in found.devices]
+    if len(set(ids)) != len(ids):
+        return f"probe(): two devices share an id among {ids}"
+    return next((f"probe(): {fault}" for fault in map(_device_fault, found.devices) if fault), "")
+
+
+def _device_fault(device: Device) -> str:
+    if not _all_text([device.id, device.kind, device.name, device.physical]):
+        return f"device {device!r}: id, kind, name and physical must be text"
+    if not device.id or not device.kind or not device.physical:
+        return f"device {device!r}: id, kind and physical must not be empty"
+    if not isinstance(device.precisions, tuple) or not isinstance(device.trains, bool) or not isinstance(device.joins, bool):
+        return f"device {device.id}: precisions must be a tuple, trains and joins each a bool"
+    unknown = [precision for precision in device.precisions if precision not in PRECISIONS]
+    if unknown or not device.precisions or len(set(device.precisions)) != len(device.precisions):
+        return f"device {device.id}: precisions are {device.precisions!r}, expected some of {PRECISIONS}, each once"
+    memory = device.memory_bytes
+    if memory is not None and (not isinstance(memory, int) or memory <= 0):
+        return f"device {device.id}: memory_bytes is {memory!r}, expected a positive int or None"
+    return ""
+
+
+def made_fault(method: str, made: object, expected: Sequence[str]) -> str:
+    """Of the trainer or predictor that ``method`` gave."""
+    missing = [name for name in expected if not callable(getattr(made, name, None))]
+    if not missing:
+        return ""
+    lacks = "" if len(missing) == len(expected) else f" without {', '.join(missing)}"
+    return f"{method}() gave {kind(made)}{lacks}, expected an object with the methods {', '.join(expected)}"
+
+
+def optional_fault(made: object) -> str:
+    """Of what a trainer or predictor may have besides, ``device_memory`` called."""
+    lowering, memory = getattr(made, "lowering", ""), getattr(made, "device_memory", None)
+    if not isinstance(lowering, str):
+        return f"lowering is {lowering!r}, expected text"
+    peak = 0 if memory is None else memory()
+    if not isinstance(peak, int) or peak < 0:
+        return f"device_memory() gave {peak!r}, expected a number of bytes"
+    return ""
+
+
+def kind(value: object) -> str:
+    """A value's type in words, as ``a list``; values that say it all stand as they are."""
+    if value is None or value is ...:
+        return repr(value)
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _all_text(values: Sequence[object]) -> bool:
+    return all(type(value) is str for value in values)
+
+
+def say(error: BaseException) -> str:
+    """An exception's type and words, on one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words[:300]}" if words else type(error).__name__

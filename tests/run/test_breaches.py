@@ -1,0 +1,64 @@
+"""A plugin that breaks its contract is one sentence with the right exit code, in every command that meets it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.site import bench, install
+
+PLUGIN = """
+from bench.contract import Device, Probe, hookimpl
+
+class Mute:
+    name = "mute"
+    def probe(self): ...
+    def trainer(self, workload, weights, device, settings): ...
+    def predictor(self, workload, weights, device, settings): ...
+
+class Hollow(Mute):
+    name = "hollow"
+    def probe(self):
+        return Probe((Device("hollow", "cpu", "", ("float64",), "host"),), {"hollow": "1"})
+
+@hookimpl
+def bench_backends():
+    return [Mute(), Hollow()]
+"""
+MUTE = "plugin 'broken' (broken_plugin), backend 'mute': probe() gave None, expected a Probe"
+HOLLOW = (
+    "plugin 'broken' (broken_plugin), backend 'hollow': trainer() gave None, expected an object with the methods "
+    "stage, run, wait, weights"
+)
+DOTS = ["--workload", "dots", "--size", "small"]
+
+
+@pytest.fixture
+def broken(site):
+    """The site with a plugin whose two backends break their contract in ways of their own."""
+    install(site, "broken", {"broken": "broken_plugin"}, {"broken_plugin": PLUGIN})
+    return site
+
+
+def test_a_probe_without_an_answer(tmp_path, broken):
+    done = bench(["list"], tmp_path, broken)
+    assert done.returncode == 0
+    assert f"unavailable: {MUTE}" in done.stdout
+    assert "hollow  (hollow 1; plugin broken of broken)" in done.stdout, "the plugin's other backend is not hidden"
+    done = bench(["run", "--backend", "mute", *DOTS, "--dry-run"], tmp_path, broken)
+    assert (done.returncode, done.stderr) == (2, f"bench: {MUTE}\n")
+
+
+def test_a_trainer_that_is_none(tmp_path, broken):
+    done = bench(["verify", "--backend", "hollow", *DOTS, "-v"], tmp_path, broken)
+    assert done.returncode == 6
+    label, *trace = done.stdout.splitlines()
+    assert label == f"FAIL  hollow hollow dots-small float64  failed: {HOLLOW}"
+    assert trace[0] == "      Traceback (most recent call last):"
+    assert trace[-1].endswith(HOLLOW)
+
+
+def test_a_layer_that_the_backend_lacks_is_a_skip(tmp_path, site):
+    words = ["verify", "--backend", "misbehaving", *DOTS, "--option", "fault=unsupported"]
+    done = bench(words, tmp_path, site)
+    assert done.stdout == "skip  misbehaving test:0 dots-small float64  no LayerNorm ('norm')\n"
+    assert (done.returncode, done.stderr) == (4, "bench: nothing was verified: every case was skipped\n")
