@@ -38,7 +38,8 @@ def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float
             click.echo(f"    unavailable: {backend.info.reason}")
     click.echo("Workloads")
     for workload in found.workloads:
-        click.echo(f"  {workload.info.name} {workload.info.size}  {workload.info.summary}")
+        says = f"unavailable: {workload.info.broken}" if workload.info.broken else workload.info.summary
+        click.echo(f"  {workload.info.name} {workload.info.size}  {says}")
     click.echo("Reporters")
     click.echo(f"  {', '.join([*FORMATS, *(f'{one.info} (plugin {_source(one)})' for one in found.reporters)])}")
     if found.broken:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from bench.entry_points import PluginRef, find_plugins
-from bench.errors import NotComparableError, PluginError, UsageError
+from bench.errors import NotComparableError, PluginError, SpecError, UsageError
 from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome
@@ -73,8 +73,11 @@ class Discovery:
             return offers[name]
         if name in self.broken:
             raise PluginError(self.broken[name])
-        reasons = f"; plugins that cannot be used: {'; '.join(self.broken.values())}" if self.broken else ""
-        raise UsageError(unknown(what, name, [*more, *offers]) + reasons)
+        raise UsageError(unknown(what, name, [*more, *offers]) + self._unusable())
+
+    def _unusable(self) -> str:
+        """The plugins that could not be asked: what is looked for may be theirs."""
+        return f"; plugins that cannot be used: {'; '.join(self.broken.values())}" if self.broken else ""
 
     def usual_size(self, workload: str) -> tuple[str]:
         """``small``, or where a workload has no such size its first; unknown names are left to ``workload``."""
@@ -82,15 +85,17 @@ class Discovery:
         return (USUAL_SIZE if USUAL_SIZE in sizes or not sizes else sizes[0],)
 
     def workload(self, name: str, size: str) -> FoundWorkload:
-        """Raises UsageError naming the near and the available ones."""
+        """Raises UsageError naming the near and the available ones, and SpecError where its network cannot be."""
         names = list(dict.fromkeys(found.info.name for found in self.workloads))
         if name not in names:
             if name in self.broken:
                 raise PluginError(self.broken[name])
-            raise UsageError(unknown("workload", name, names))
+            raise UsageError(unknown("workload", name, names) + self._unusable())
         sizes = {found.info.size: found for found in self.workloads if found.info.name == name}
         if size not in sizes:
             raise UsageError(unknown(f"size of {name}", size, list(sizes)))
+        if broken := sizes[size].info.broken:
+            raise SpecError(broken)
         return sizes[size]
 
 
@@ -209,7 +214,9 @@ def why(plugin: PluginRef, outcome: Outcome) -> str:
     if outcome.status == "stalled":
         return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}; if it is only slow, give --stall-timeout more"
     last = (outcome.log_tail.splitlines()[-1:] or [""])[0][:200]
-    return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}" + (f" ({last})" if last else "")
+    return f"plugin '{plugin.name}' ({plugin.module}): {outcome.reason}" + (
+        f" ({last})" if last and last not in outcome.reason else ""
+    )
 
 
 def _refuse_twins(offers: Sequence[tuple[str, PluginRef]], what: str) -> None:

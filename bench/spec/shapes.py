@@ -22,6 +22,7 @@ from bench.spec.layers import (
     Sequential,
     SiLU,
 )
+from bench.spec.vocabulary import check_layer, check_network
 
 Shape = tuple[int, ...]
 
@@ -39,8 +40,10 @@ class Node:
 def walk(network: Network) -> Iterator[Node]:
     """Leaf layers in forward order (a Residual's body before its shortcut).
 
-    Raises SpecError, naming the layer's path, where shapes do not fit or the result is not (classes,).
+    Raises SpecError, naming the layer's path, for a layer outside the vocabulary, where shapes do not fit, or where the result is not
+    (classes,).
     """
+    check_network(network)
     shape: Shape = (3, network.height, network.width)
     nodes: list[Node] = []
     shape = _visit("", network.body, shape, nodes)
@@ -60,6 +63,7 @@ def join(path: str, name: str) -> str:
 
 
 def _visit(path: str, layer: Layer, shape: Shape, nodes: list[Node]) -> Shape:
+    check_layer(path, layer)
     if isinstance(layer, Sequential):
         names = [name for name, _ in layer.layers]
         if len(set(names)) != len(names):

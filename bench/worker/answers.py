@@ -48,6 +48,7 @@ class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     targets: dict[str, float] = {}  # on real images
     synthetic_targets: dict[str, float] = {}
+    broken: str = ""  # why it cannot be used; then only its name and size are known
 
 
 class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,13 +6,14 @@ import os
 
 import bench
 from bench.contract import Probe, Workload
-from bench.entry_points import find_plugins
+from bench.entry_points import PluginRef, find_plugins
 from bench.errors import PluginError
 from bench.record.schema import Machine, like
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
 from bench.worker.checked import CheckedBackend
 from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
+from bench.worker.offered import workload_fault
 from bench.worker.plugins import load_plugin
 from bench.worker.provenance import package_folder, version_of
 
@@ -23,7 +24,7 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
     loaded = load_plugin(job.plugin)
     return PluginInfo(
         backends=[_backend(backend, job.probe is None or backend.name in job.probe) for backend in loaded.backends],
-        workloads=[_workload(workload) for workload in loaded.workloads],
+        workloads=[_workload(workload, job.plugin) for workload in loaded.workloads],
         reporters=[reporter.name for reporter in loaded.reporters],
         version=version_of(job.plugin.distribution),
     )
@@ -53,10 +54,15 @@ def _backend(backend: CheckedBackend, probe: bool) -> BackendInfo:
     )
 
 
-def _workload(workload: Workload) -> WorkloadInfo:
+def _workload(workload: Workload, ref: PluginRef) -> WorkloadInfo:
+    if fault := workload_fault(workload):
+        whose = f"plugin '{ref.name}' ({ref.module}), workload '{workload.name} {workload.size}'"
+        return WorkloadInfo(
+            name=workload.name, size=workload.size, summary="", batch_size=0, epochs=0, broken=f"{whose}: {fault}"
+        )
     recipe = workload.recipe
     targets = {"targets": dict(recipe.targets), "synthetic_targets": dict(recipe.synthetic_targets)}
-    return like(WorkloadInfo, workload, **targets)
+    return like(WorkloadInfo, workload, broken="", **targets)
 
 
 def survey(job: Survey, channel: Channel) -> Surveyed:

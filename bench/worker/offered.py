@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.contract import PRECISIONS, Backend, Device, Probe
+from bench.contract import PRECISIONS, Backend, Device, Probe, Recipe, Workload
+from bench.errors import SpecError
+from bench.spec import SGD, AdamW, CrossEntropy, walk
 
 TRAINER, PREDICTOR = ("stage", "run", "wait", "weights"), ("stage", "run", "wait")
+READER = ("open", "files", "decode")
 
 
 def backend_fault(backend: Backend) -> str:
@@ -63,6 +66,32 @@ def _device_fault(device: Device) -> str:
     if memory is not None and (not isinstance(memory, int) or memory <= 0):
         return f"device {device.id}: memory_bytes is {memory!r}, expected a positive int or None"
     return ""
+
+
+def workload_fault(workload: Workload) -> str:
+    """Of one size of a workload: its network, layer by layer, and what stands beside it."""
+    try:
+        classes = [*walk(workload.network)][-1].output_shape[0]
+    except SpecError as error:
+        return str(error)
+    names = workload.classes
+    if not isinstance(names, tuple) or not _all_text(names) or len(names) != classes:
+        return f"classes are {names!r:.80}, expected a tuple of {classes} names, one for each class of the network"
+    weights = workload.loss.class_weights if isinstance(workload.loss, CrossEntropy) else None
+    if not isinstance(workload.loss, CrossEntropy) or (weights is not None and len(weights) != classes):
+        return f"loss is {workload.loss!r:.80}, expected a CrossEntropy, with as many class weights as classes if it has any"
+    if not isinstance(workload.optimizer, SGD | AdamW):
+        return f"optimizer is {workload.optimizer!r:.80}, expected an SGD or an AdamW"
+    if not isinstance(workload.recipe, Recipe):
+        return f"recipe is {workload.recipe!r:.80}, expected a Recipe"
+    for name, least in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
+        value = getattr(workload, name)
+        if type(value) is not int or value < least:
+            return f"{name} is {value!r:.80}, expected a whole number of {least} or more"
+    missing = [
+        method for method in READER if workload.data is not None and not callable(getattr(workload.data, method, None))
+    ]
+    return f"data is {kind(workload.data)} without {', '.join(missing)}, expected a DataReader" if missing else ""
 
 
 def made_fault(method: str, made: object, expected: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,9 +11,11 @@ from typing import Any, TypeVar
 
 import pluggy
 
+from bench import spec
 from bench.contract import Backend, Hooks, Predictor, Reporter, Settings, Workload
 from bench.entry_points import GROUP, PluginRef
 from bench.errors import PluginError
+from bench.spec.vocabulary import PROPOSE
 from bench.text.formats import FORMATS
 from bench.worker.checked import CheckedBackend, name_of
 from bench.worker.jobs import OnCase
@@ -49,7 +52,9 @@ def _loaded(ref: PluginRef) -> Loaded:
     try:
         module = import_module(ref.module)
     except Exception as error:  # a stranger's module may raise anything
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}) cannot be imported: {say(error)}") from error
+        raise PluginError(
+            f"plugin '{ref.name}' ({ref.module}) cannot be imported: {_unknown_layer(error) or say(error)}"
+        ) from error
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
     try:
@@ -59,6 +64,8 @@ def _loaded(ref: PluginRef) -> Loaded:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}) does not fit its hooks: {say(error)}") from error
     backends = [_checked(backend, ref) for backend in _ask(manager, ref, "bench_backends", ("name",))]
     workloads = _ask(manager, ref, "bench_workloads", ("name", "size", "network", "data"))
+    if others := [item for item in workloads if not isinstance(item, Workload)]:
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}): bench_workloads gave {kind(others[0])}, expected a Workload")
     reporters = _ask(manager, ref, "bench_reporters", ("name", "render"))
     if taken := [reporter.name for reporter in reporters if reporter.name in FORMATS]:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}): a reporter cannot be called '{taken[0]}', a built-in format")
@@ -69,13 +76,25 @@ def _loaded(ref: PluginRef) -> Loaded:
     return Loaded(backends, workloads, reporters)
 
 
+def _unknown_layer(error: Exception) -> str:
+    """A sentence for a name that a plugin takes from ``bench.spec`` and that is not there; empty for other errors."""
+    wanted = ""
+    if isinstance(error, ImportError) and error.name == spec.__name__:
+        wanted = "".join(re.findall(r"cannot import name '(\w+)'", str(error))[:1])
+    elif isinstance(error, AttributeError) and error.obj is spec:
+        wanted = str(error.name)
+    return f"bench.spec has no '{wanted}'; there are: {', '.join(spec.__all__)}; {PROPOSE}" if wanted else ""
+
+
 def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> list[Any]:
     try:
         answers = getattr(manager.hook, hook)()
         wrong = next((answer for answer in answers if not isinstance(answer, Iterable) or isinstance(answer, str)), None)
         offered = [] if wrong is not None else [item for answer in answers for item in answer]
     except Exception as error:
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}) raised in {hook}: {say(error)}") from error
+        raise PluginError(
+            f"plugin '{ref.name}' ({ref.module}) raised in {hook}: {_unknown_layer(error) or say(error)}"
+        ) from error
     if wrong is not None:
         raise PluginError(f"plugin '{ref.name}' ({ref.module}): {hook} gave {kind(wrong)}, expected a list")
     for item in offered:

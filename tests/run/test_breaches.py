@@ -7,7 +7,8 @@ import pytest
 from tests.support.site import bench, install
 
 PLUGIN = """
-from bench.contract import Device, Probe, hookimpl
+from bench.contract import Device, Probe, Workload, hookimpl
+from bench.spec import SGD, Conv2d, CrossEntropy, Dense, GlobalAveragePool, Network, ReLU, Schedule, sequential
 
 class Mute:
     name = "mute"
@@ -23,12 +24,31 @@ class Hollow(Mute):
 @hookimpl
 def bench_backends():
     return [Mute(), Hollow()]
+
+def workload(name, layer):
+    body = sequential(stem=Conv2d(3, 6, 1), block=layer, pool=GlobalAveragePool(), head=Dense(6, 2))
+    return Workload(name, "small", Network(8, 8, 2, body), CrossEntropy(), SGD(Schedule(0.1)), 8, 1, 0, ("a", "b"), None)
+
+class LayerNorm: ...
+
+@hookimpl
+def bench_workloads():
+    return [
+        workload("novel", LayerNorm()),
+        workload("oblong", Conv2d(6, 6, (3, 5))),
+        workload("dotted", sequential(**{"conv.1": ReLU()})),
+    ]
 """
 MUTE = "plugin 'broken' (broken_plugin), backend 'mute': probe() gave None, expected a Probe"
 HOLLOW = (
     "plugin 'broken' (broken_plugin), backend 'hollow': trainer() gave None, expected an object with the methods "
     "stage, run, wait, weights"
 )
+UNUSABLE = {
+    "novel": "layer 'block' is a 'LayerNorm', which is no layer; there are: AveragePool, BatchNorm, Conv2d, ",
+    "oblong": "Conv2d 'block' has kernel (3, 5), expected a whole number; windows are square",
+    "dotted": "a layer in 'block' is called 'conv.1'; expected a name without a dot, ",
+}
 DOTS = ["--workload", "dots", "--size", "small"]
 
 
@@ -44,8 +64,28 @@ def test_a_probe_without_an_answer(tmp_path, broken):
     assert done.returncode == 0
     assert f"unavailable: {MUTE}" in done.stdout
     assert "hollow  (hollow 1; plugin broken of broken)" in done.stdout, "the plugin's other backend is not hidden"
+    for name, words in UNUSABLE.items():
+        assert (
+            f"  {name} small  unavailable: plugin 'broken' (broken_plugin), workload '{name} small': {words}" in done.stdout
+        )
     done = bench(["run", "--backend", "mute", *DOTS, "--dry-run"], tmp_path, broken)
     assert (done.returncode, done.stderr) == (2, f"bench: {MUTE}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["run", "--backend", "misbehaving"], "novel"),
+        (["run", "--backend", "misbehaving", "--dry-run"], "oblong"),
+        (["verify", "--backend", "misbehaving", "--size", "small"], "dotted"),
+        (["train", "--backend", "misbehaving", "--size", "small"], "novel"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_alike(tmp_path, broken, words, name):
+    done = bench([*words, "--workload", name], tmp_path, broken)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"bench: plugin 'broken' (broken_plugin), workload '{name} small': {UNUSABLE[name]}")
 
 
 def test_a_trainer_that_is_none(tmp_path, broken):

@@ -156,6 +156,14 @@ def test_what_a_plugin_raises_names_the_method():
     assert (found.kind, found.exit_code) == ("failed", 2)
 
 
+@pytest.mark.parametrize("code", ["from bench.spec import GELU, ReLU", "import bench.spec\nbench.spec.GELU(3)"])
+def test_a_layer_that_bench_spec_has_not(monkeypatch, code):
+    monkeypatch.setattr("bench.worker.plugins.import_module", lambda name: exec(code))
+    sentence = refused(load_plugin, REF)
+    assert "cannot be imported: bench.spec has no 'GELU'; there are: SGD, AdamW, AveragePool, " in sentence
+    assert "/" not in sentence.replace("docs/writing-a-workload.md", "")
+
+
 def plugin_that_gives(monkeypatch, answer):
     from bench.contract import hookimpl
 
