@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.contract import PRECISIONS, Backend, Device, Probe, Settings, UnsupportedLayer, Workload
+from bench.contract import PRECISIONS, Backend, DataRequest, Device, Probe, Settings, UnsupportedLayer, Workload
 from bench.record.schema import Check
-from bench.testing import predicting, proof, training
+from bench.testing import predicting, proof, reading, training
 from bench.testing.probing import check_backend
 from bench.testing.workloads import BATCH_SIZE, kit_workloads, layer_workloads
 from bench.verify.batches import base_size
@@ -134,6 +134,56 @@ class BackendConformance:
                 checks = examine(subject)
         except UnsupportedLayer as lacking:
             pytest.skip(str(lacking))
+        _report(checks)
+
+
+class ReaderConformance:
+    """Subclass it, name a workload, and pytest examines the workload's data reader.
+
+        from bench.testing import ReaderConformance
+
+        class TestMoles(ReaderConformance):
+            workload = moles
+
+    It reads the reader's synthetic images. For a reader of files, override ``make_request``: write some files into the folder and
+    name it as ``path``.
+    """
+
+    workload: ClassVar[Workload]
+
+    def make_request(self, folder: Path) -> DataRequest:
+        """What the reader is asked for. ``folder`` is empty, and belongs to one test."""
+        return DataRequest(count=40)
+
+    def test_image_set(self, tmp_path: Path) -> None:
+        """Labels, split, size and words of what ``open`` gives."""
+        self._examine(reading.check_image_set, tmp_path)
+
+    def test_images(self, tmp_path: Path) -> None:
+        """Form and order of what ``read`` gives."""
+        self._examine(reading.check_images, tmp_path)
+
+    def test_determinism(self, tmp_path: Path) -> None:
+        """The same request gives the same."""
+        self._examine(reading.check_determinism, tmp_path)
+
+    def test_files(self, tmp_path: Path) -> None:
+        """Files to time preprocessing on, and what ``decode`` gives."""
+        self._examine(reading.check_files, tmp_path)
+
+    def test_nowhere(self, tmp_path: Path) -> None:
+        """A path where nothing is."""
+        self._examine(reading.check_nowhere, tmp_path)
+
+    def _examine(self, examine: Callable[[reading.Reading], list[Check]], folder: Path) -> None:
+        import pytest
+
+        own, spare = folder / "given-to-the-reader", folder / "files"  # a name that no description has by chance
+        own.mkdir()
+        spare.mkdir()
+        checks = examine(reading.Reading(self.workload, self.make_request(own), spare))
+        if not checks:
+            pytest.skip("the reader has no files to decode")
         _report(checks)
 
 

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from bench.contract import TEST, VALIDATION, DataReader, DataRequest, ImageSet, Workload
-from bench.errors import DataError
+from bench.errors import DataError, PluginError
 from bench.files import held, replacing
 from bench.recipes import views_of
 from bench.record.schema import DataFacts, WorkloadFacts, like
@@ -33,6 +33,7 @@ from bench.worker.full_training import load_images
 from bench.worker.jobs import DataSpec, Prepare
 from bench.worker.plugins import find_workload
 from bench.worker.quality import constant_measures
+from bench.worker.reading import decoded_fault, files_fault, image_set_fault, images_fault
 
 FORMAT = 2
 CHUNK_BYTES = 64 * 2**20
@@ -47,13 +48,15 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     if workload.data is None:
         raise DataError(f"workload {job.workload}-{job.size} has no images to read")
     channel.stage("data")
+    whose = f"plugin '{job.plugin.name}' ({job.plugin.module}), workload '{job.workload}'"
     with _full_disk_named(cache):
-        files, no_files = _files(workload.data, request, cache) if job.files else ([], "not asked for")
+        files, no_files = _files(workload.data, request, cache, whose) if job.files else ([], "not asked for")
     images = workload.data.open(request, workload.network.height, workload.network.width)
+    _refuse(image_set_fault(images, workload), whose)
     folder = _folder(cache, workload, images)
     with _full_disk_named(cache), held(cache / f"{folder.name}.lock", "BENCH_CACHE"):
         if not (folder / "facts.json").exists():
-            _fill(folder, workload, images, channel)
+            _fill(folder, workload, images, channel, whose)
         if files:
             _list_files(folder, files)
     facts = like(
@@ -61,7 +64,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         images,
         synthetic=job.data.path is None,
         labelled=images.labels is not None,
-        megapixels=_megapixels(workload, files),
+        megapixels=_megapixels(workload, files, whose),
         understood=list(images.understood),
     )
     with channel.busy():
@@ -93,6 +96,11 @@ def _full_disk_named(cache: Path) -> Iterator[None]:
             f"the cache {cache} is full ({error.strerror}); free some space, as with 'bench cache --clear', or choose another folder "
             "with BENCH_CACHE"
         ) from None
+
+
+def _refuse(fault: str, whose: str) -> None:
+    if fault:
+        raise PluginError(f"{whose}: {fault}")
 
 
 def _constant(folder: Path) -> dict[str, float]:
@@ -133,13 +141,15 @@ def workload_facts(workload: Workload) -> WorkloadFacts:
     )
 
 
-def _files(reader: DataReader, request: DataRequest, cache: Path) -> tuple[list[Path], str]:
+def _files(reader: DataReader, request: DataRequest, cache: Path, whose: str) -> tuple[list[Path], str]:
     folder = cache / f"jpeg-{request.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        files = list(reader.files(request, folder))
+        found = reader.files(request, folder)
     except DataError as error:
         return [], str(error)
+    _refuse(files_fault(found), whose)
+    files = list(found)
     return files, "" if files else "the data hold no image files to decode"
 
 
@@ -150,13 +160,17 @@ def _list_files(folder: Path, files: list[Path]) -> None:
         place.write_text(json.dumps([str(file) for file in files]))
 
 
-def _megapixels(workload: Workload, files: list[Path]) -> float | None:
+def _megapixels(workload: Workload, files: list[Path], whose: str) -> float | None:
     """Mean size of the original files, from some of them."""
     if not files or workload.data is None:
         return None
     some = files[:: -(-len(files) // FILES_MEASURED)]
     network = workload.network
-    return sum(workload.data.decode(file, network.height, network.width)[1] for file in some) / len(some) / 1e6
+    decoded = [workload.data.decode(file, network.height, network.width) for file in some]
+    for one in decoded:
+        _refuse(decoded_fault(one, network.height, network.width), whose)
+    _refuse("" if isinstance(getattr(workload.data, "lowering", ""), str) else "lowering is no text", whose)
+    return sum(pixels for _, pixels in decoded) / len(some) / 1e6
 
 
 def _folder(cache: Path, workload: Workload, images: ImageSet) -> Path:
@@ -165,7 +179,7 @@ def _folder(cache: Path, workload: Workload, images: ImageSet) -> Path:
     return cache / f"{workload.name}-{workload.size}-{key}"
 
 
-def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel) -> None:
+def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel, whose: str) -> None:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -178,7 +192,9 @@ def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel) 
     step = max(1, CHUNK_BYTES // int(np.prod(shape[1:])))
     for start in range(0, images.count, step):
         chosen = order[start : start + step]
-        pixels[start : start + len(chosen)] = images.read(chosen)
+        read = images.read(chosen)
+        _refuse(images_fault(read, len(chosen), *shape[1:3]), whose)
+        pixels[start : start + len(chosen)] = read
         channel.beat(start + len(chosen), images.count, "images decoded")
     with channel.busy():
         pixels.flush()

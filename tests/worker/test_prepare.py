@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.errors import DataError
+from bench.errors import DataError, PluginError
 from bench.worker import prepare as module
 from bench.worker.channel import Channel
 from bench.worker.feed import image_files
@@ -48,6 +48,18 @@ def test_a_run_without_files_leaves_the_list_of_a_run_beside_it(prepared, reader
     assert (first.files, second.files) == (2, 0)
     assert first.folder == second.folder
     assert [file.name for file in image_files(Path(first.folder))] == ["a.jpg", "b.jpg"]
+
+
+class Wrong(Dots):
+    def open(self, request, height, width):
+        return [1]
+
+
+def test_an_answer_of_the_wrong_type_names_plugin_and_workload(prepared):
+    with pytest.raises(
+        PluginError, match=r"^plugin 'dots' \(dots\), workload 'dots': open\(\) gave a list, expected an ImageSet$"
+    ):
+        prepared(Wrong(), False)
 
 
 @pytest.mark.parametrize("listed", [None, "[]"])
