@@ -10,8 +10,8 @@ import msgspec
 
 from bench.record.redact import retold
 from bench.record.schema import Rank, Record, Skip
-from bench.text.words import sayable
 from bench.run.folders import home_folder
+from bench.text.words import sayable
 from bench.worker.jobs import DataSpec
 
 CUT = "…"
