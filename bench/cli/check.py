@@ -12,6 +12,7 @@ import click
 
 from bench.cli import SKIP, options
 from bench.cli.compare import FORMATS, VARIABLE
+from bench.cli.files import ProjectCommand, from_file
 from bench.errors import BenchError, BudgetError, ExitCode, NotComparableError, PluginError, UsageError
 from bench.text.words import plural
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from bench.run.plan import Plan, Wishes
 
 
-@click.command(name="check")
+@click.command(name="check", cls=ProjectCommand)
 @click.option("--against", metavar="PYTHON", help="Measure this interpreter's environment beside the present one.")
 @click.option("--against-ref", metavar="REF", help="The same, for an environment made from a git ref of this repository.")
 @click.option("--baseline", metavar="RECORD", help="Hold a new run against stored records of this machine.")
@@ -77,6 +78,8 @@ def command(**values: Any) -> None:
     bench check --against ../main/.venv/bin/python --backend cpu
     bench check --against-ref main --budget 10m --junit check.xml
     git bisect run bench check --against-ref v1.0 --bisect
+
+    A project's pyproject.toml may give these options in [tool.accelbench.check]; those given here win.
     """
     from bench.cli.report import check_writable
     from bench.run.interruption import interruptible
@@ -106,7 +109,15 @@ def _untestable(error: BenchError) -> bool:
 
 def _check(values: dict[str, Any]) -> Comparison:
 
+    context = click.get_current_context()
+    taken = from_file(context)
+    if taken:
+        options.progress(values["quiet"])(f"bench: from pyproject.toml: {', '.join(taken)}")
     ways = [name for name in ("against", "against_ref", "baseline") if values[name]]
+    here = [name for name in ways if name.replace("_", "-") not in taken]
+    for name in ways if here else ():  # one that stands on the command line wins
+        values[name] = values[name] if name in here else None
+    ways = here or ways
     if len(ways) != 1:
         found = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "none"
         raise UsageError(f"a check needs one of --against, --against-ref and --baseline; found {found}")

@@ -148,8 +148,9 @@ def data_spec(values: dict[str, Any], seed: int = 0) -> DataSpec:
 
 
 def given(name: str) -> bool:
-    """Whether an option stands on the command line."""
-    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    """Whether an option stands on the command line, or in a file of options."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source in {click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP}
 
 
 def progress(quiet: bool) -> Callable[[str], None]:

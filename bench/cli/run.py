@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options
+from bench.cli.files import take_plan, written
 from bench.errors import ExitCode, NotComparableError, RecordError, UsageError
 from bench.run.limits import WIDEST
 
@@ -90,7 +91,21 @@ if TYPE_CHECKING:
     help="Finish an interrupted run in its folder. Extend a complete one by --trials or --within: a new record holds both.",
 )
 @options.wait
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    callback=take_plan,
+    metavar="FILE",
+    help="Take options from the [run] table of a TOML file; those given here win.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
+@click.option(
+    "--write-plan",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --dry-run: write these options into a file for --plan.",
+)
 @click.option("--details", is_flag=True, help="Also say where the run's time went.")
 @click.option("--keep-host-name", is_flag=True, help="Write the host's name into the record; without it, a hash.")
 @options.quiet
@@ -111,12 +126,16 @@ def command(**values: Any) -> None:
     bench run --within 5% --time-limit 20m
     bench run --until-quality --size tiny --data ham10000_28.npz
     bench run --time-limit 10m --backend cuda
+    bench run --backend cuda --size standard --dry-run --write-plan plan.toml
+    bench run --plan plan.toml
     bench run --resume bench-results/20260101-120000-abc123
     bench run --resume bench-results/20260101-120000-abc123 --within 10%
     """
     from bench.run.interruption import Interrupted, interruptible
 
     _refuse_nothing("resume", "publish")
+    if values["write_plan"] is not None and not values["dry_run"]:
+        raise UsageError("--write-plan goes with --dry-run; leave it out to measure, or add --dry-run")
     _check_place(values["publish"])
     limit = None if values["time_limit"] is None else options.parse_duration(values["time_limit"], "--time-limit")
     limit = None if values["dry_run"] else limit
@@ -138,6 +157,16 @@ def _refuse_nothing(*names: str) -> None:
             raise UsageError(f"--{name} is given without a value; expected a place")
 
 
+def _write_plan(place: Path | None) -> None:
+    """Write the options of this command line for ``--plan``."""
+    if place is None:
+        return
+    from bench.cli.report import write
+
+    write(written(click.get_current_context(), "run"), place)
+    click.echo(f"to run this: bench run --plan {place}")
+
+
 def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Record | None:
     """A new run; nothing where only its plan was wanted."""
     from bench.run.runner import expected_seconds
@@ -146,6 +175,7 @@ def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Re
     plan = _plan(values)
     if values["dry_run"]:
         _print_plan(plan)
+        _write_plan(values["write_plan"])
         return None
     expected = expected_seconds(plan)
     if limit is not None and expected > limit and not values["quiet"]:
