@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @options.many("--size", "sizes", "SIZE", "tiny, small or standard (repeatable). Default: tiny.")
 @options.many("--phase", "phases", "PHASE", "preprocess, train or infer (repeatable). Default: train.")
 @options.many("--precision", "precisions", "NAME", "fp32, bf16, … (repeatable). Default: fp32.")
-@click.option("--batch-size", type=int, metavar="N", help="Default: the workload's.")
+@options.batch_sizes("Repeatable. Default: the workload's.")
 @click.option(
     "--budget",
     metavar="TIME",
@@ -134,7 +134,7 @@ def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wish
         sizes=values["sizes"] or ("tiny",),
         phases=values["phases"] or ("train",),
         precisions=values["precisions"] or ("fp32",),
-        batch_size=values["batch_size"],
+        batch_sizes=values["batch_sizes"],
         trials=trials,
         seconds=3.0 if values["seconds"] is None else values["seconds"],
         ceilings=False,

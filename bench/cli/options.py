@@ -39,6 +39,11 @@ def many(flag: str, name: str, metavar: str, help: str) -> Callable[[F], F]:
     return click.option(flag, name, multiple=True, metavar=metavar, help=help)
 
 
+def batch_sizes(help: str) -> Callable[[F], F]:
+    """``--batch-size``: the command gets a tuple, ``batch_sizes``."""
+    return click.option("--batch-size", "batch_sizes", type=int, multiple=True, metavar="N", help=help)
+
+
 def style(help: str = "Of the output.", styles: Sequence[str] = ("text", "json")) -> Callable[[F], F]:
     """``--format``, the first of the styles by default."""
     return click.option("--format", "style", type=click.Choice(styles), default=styles[0], show_default=True, help=help)

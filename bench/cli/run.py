@@ -30,12 +30,9 @@ if TYPE_CHECKING:
     "NAME",
     "float64, fp32, tf32 or bf16 (repeatable). Default: fp32, and bf16 where the device computes it.",
 )
-@click.option(
-    "--batch-size",
-    type=int,
-    metavar="N",
-    help="Of training and offline inference. Default: the workload's for "
-    "training; for inference the fastest that short pilots find.",
+@options.batch_sizes(
+    "Of training and offline inference (repeatable). Default: the workload's for training; for inference the fastest that short "
+    "pilots find."
 )
 @click.option(
     "--trials",
@@ -285,7 +282,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         sizes=values["sizes"] or (("tiny",) if quick else ()),
         phases=("train",) if until_quality else values["phases"] or PHASES,
         precisions=values["precisions"] or (("fp32",) if quick else ()),
-        batch_size=values["batch_size"],
+        batch_sizes=values["batch_sizes"],
         trials=values["trials"],
         seconds=seconds,
         ceilings=not (values["no_ceilings"] or quick or until_quality),

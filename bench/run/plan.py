@@ -40,7 +40,7 @@ class Wishes:
     sizes: Sequence[str] = ()
     phases: Sequence[str] = PHASES
     precisions: Sequence[str] = ()
-    batch_size: int | None = None
+    batch_sizes: Sequence[int] = ()
     trials: int = 3
     seconds: float = 3.0
     seed: int = 0
@@ -106,8 +106,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_wishes(wishes: Wishes) -> None:
     """Raises UsageError for what no machine could run."""
-    if wishes.batch_size is not None and not 1 <= wishes.batch_size <= LARGEST_BATCH:
-        raise UsageError(f"batch size {wishes.batch_size} is not possible; expected 1 to {LARGEST_BATCH:,}")
+    for size in wishes.batch_sizes:
+        if not 1 <= size <= LARGEST_BATCH:
+            raise UsageError(f"batch size {size} is not possible; expected 1 to {LARGEST_BATCH:,}")
     if not 1 <= wishes.trials <= MOST_TRIALS:
         raise UsageError(
             f"{wishes.trials} trials are not possible; expected 1 to {MOST_TRIALS:,}, and 3 or more for an interval"
@@ -252,22 +253,22 @@ def _device_cases(
             if row.builds == "trainer" and not device.trains:
                 skips.append(Skip(what=f"{device.id} {row.phase}", reason="the device runs inference only"))
                 continue
-            batch_size, candidates = _batch_sizes(row, wishes, device, workload)
-            case = device_case(
-                row,
-                wishes,
-                backend,
-                device,
-                workload,
-                precision,
-                batch_size=batch_size,
-                epochs=(wishes.epochs or workload.info.epochs) if row.to_target else 0,
-                targets=_targets(wishes, workload) if row.to_target else {},
-            )
-            # What was asked for by name is not searched for.
-            search = wishes.search and backend.info.alternatives and not case.options
-            more = {"physical": device.physical, "candidates": candidates, "search": search}
-            cases.append(planned_case(case, backend, workload, **more))
+            for batch_size, candidates in _batch_sizes(row, wishes, device, workload):
+                case = device_case(
+                    row,
+                    wishes,
+                    backend,
+                    device,
+                    workload,
+                    precision,
+                    batch_size=batch_size,
+                    epochs=(wishes.epochs or workload.info.epochs) if row.to_target else 0,
+                    targets=_targets(wishes, workload) if row.to_target else {},
+                )
+                # What was asked for by name is not searched for.
+                search = wishes.search and backend.info.alternatives and not case.options
+                more = {"physical": device.physical, "candidates": candidates, "search": search}
+                cases.append(planned_case(case, backend, workload, **more))
     return cases, skips
 
 
@@ -305,14 +306,16 @@ LARGEST_BATCH, MOST_TRIALS, MOST_EPOCHS = 65_536, 10_000, 100_000
 """Far beyond what any device holds, or anybody waits for: more is a slip of the pen."""
 
 
-def _batch_sizes(row: Scenario, wishes: Wishes, device: DeviceInfo, workload: FoundWorkload) -> tuple[int, tuple[int, ...]]:
-    """The batch size, and those that a pilot chooses from."""
+def _batch_sizes(
+    row: Scenario, wishes: Wishes, device: DeviceInfo, workload: FoundWorkload
+) -> list[tuple[int, tuple[int, ...]]]:
+    """The batch sizes, a case each, and those that its pilot chooses from."""
     if row.batch == "one":
-        return 1, ()
-    if row.batch == "fastest" and not wishes.batch_size:
+        return [(1, ())]
+    if row.batch == "fastest" and not wishes.batch_sizes:
         candidates = HOST_CANDIDATES if device.kind == "cpu" else ACCELERATOR_CANDIDATES
-        return candidates[0], candidates
-    return wishes.batch_size or workload.info.batch_size, ()
+        return [(candidates[0], candidates)]
+    return [(size, ()) for size in dict.fromkeys(wishes.batch_sizes or (workload.info.batch_size,))]
 
 
 def _targets(wishes: Wishes, workload: FoundWorkload) -> dict[str, float]:

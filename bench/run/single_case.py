@@ -16,8 +16,8 @@ from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.session import make_plan, prepare_plan
 
-_NAMES = {"backend": "backends", "device": "devices", "size": "sizes", "phase": "phases", "precision": "precisions"}
-_PLAIN = ("workload", "batch_size", "seconds", "threads", "options", "seed")
+_NAMES = {name: f"{name}s" for name in ("backend", "device", "size", "phase", "precision", "batch_size")}
+_PLAIN = ("workload", "seconds", "threads", "options", "seed")
 
 
 class SingleCase:

@@ -82,9 +82,24 @@ def test_what_a_device_cannot_do_is_a_skip():
 
 
 def test_a_fixed_batch_leaves_nothing_to_choose():
-    cases, _ = plan_cases(Wishes(phases=("infer",), batch_size=16), [CPU], [WORKLOAD])
+    cases, _ = plan_cases(Wishes(phases=("infer",), batch_sizes=(16,)), [CPU], [WORKLOAD])
     offline = [planned for planned in cases if planned.case.scenario == "offline"]
     assert all(planned.case.batch_size == 16 and not planned.candidates for planned in offline)
+
+
+def test_sizes_precisions_and_batch_sizes_that_are_repeated_make_a_product():
+    wishes = Wishes(phases=("train", "infer"), precisions=("fp32", "bf16"), batch_sizes=(16, 64, 16))
+    cases, _ = plan_cases(wishes, [CPU], [WORKLOAD])
+    assert [
+        (one.case.how.name or one.case.phase, one.case.precision, one.case.batch_size) for one in cases if one.backend
+    ] == [
+        *(("train", "fp32", size) for size in (16, 64)),
+        ("single-stream", "fp32", 1),
+        *(("offline", "fp32", size) for size in (16, 64)),
+        *(("train", "bf16", size) for size in (16, 64)),
+        ("single-stream", "bf16", 1),
+        *(("offline", "bf16", size) for size in (16, 64)),
+    ]
 
 
 @given(st.integers(1, 12), st.integers(1, 8), st.integers(0, 2**32))
