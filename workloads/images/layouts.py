@@ -15,9 +15,7 @@ class Layout:
     title: str
     known_by: tuple[str, ...]  # columns that all must be there
     image: str
-    labels: tuple[
-        str, ...
-    ]  # one column, or a diagnosis from its widest to its narrowest words: the last that is filled in counts
+    labels: tuple[str, ...]  # one, or several from a diagnosis's widest words to its narrowest: the last filled in counts
     melanoma: tuple[str, ...] = ()  # values that mean melanoma, beside those that always do
     undecided: tuple[str, ...] = ()  # values that leave open whether it is melanoma: such rows are left out
 
