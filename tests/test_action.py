@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bench.record.files import find_records, read_record
 from tests.support.project import ENVIRONMENT_CHECK, git_project
 from tests.support.site import environment
 from tests.support.workflow import ROOT, Job, fake_gh
@@ -18,7 +19,7 @@ def act(folder: Path, python: str, ref: str, path: str, more: str = "") -> tuple
     (folder / "action.yml").write_text((ROOT / "action.yml").read_text())
     event = {"github.token": "t0ken", "github.sha": "c0ffee"}
     job = Job(folder, environment(folder) | {"PATH": path, "GITHUB_REPOSITORY": "owner/project"}, event)
-    arguments = " ".join([*ENVIRONMENT_CHECK, more])
+    arguments = "\n".join([*ENVIRONMENT_CHECK[:2], " ".join(ENVIRONMENT_CHECK[2:]), "--option 'note=two words'", more])
     with_ = {"against-ref": ref, "budget": "24h", "python": python, "arguments": arguments}
     return job, job.run([{"uses": "./", "with": with_}])
 
@@ -31,6 +32,7 @@ def test_a_regression_fails_the_job_after_its_results_were_published(tmp_path):
     assert job.outputs["steps.measure.outputs.exit-code"] == "5", job.log
     assert "::error title=accelbench::regressed" in job.log
     assert job.used == ["actions/upload-artifact@v4"]
+    assert {case.options["note"] for path in find_records(project) for case in read_record(path).cases} == {"two words"}
     for name in ("check.xml", "check.json", "check.txt"):
         assert (project / "bench-results" / name).stat().st_size > 0
     assert "regressed" in (project / "github_step_summary.txt").read_text()

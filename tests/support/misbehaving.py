@@ -32,7 +32,7 @@ class Misbehaving:
     """
 
     name = "misbehaving"
-    options = ("fault", "hold", "marker", "pause")
+    options = ("fault", "hold", "marker", "note", "pause")
 
     def probe(self):
         return Probe((Device("test:0", "cpu", "test processor", ("float64",), "host"),), {"oracle": "1"})
