@@ -232,10 +232,21 @@ def apart(key: CaseKey, hardware: str) -> CaseKey:
 
 def _tallies(pooled: Pool, record: Record) -> list[Tally]:
     """A tally per case of the record, in the record's order."""
+    found: list[Tally] = []
+    for key, facts, device in keys_of(record):
+        tally = pooled.tallies.setdefault(key, Tally(key, record.cases[len(found)], facts, device))
+        if facts is not None and (tally.facts is None or not tally.facts.views):
+            tally.facts = facts  # an older record knows less
+        found.append(tally)
+    return found
+
+
+def keys_of(record: Record) -> list[tuple[CaseKey, WorkloadFacts | None, DeviceFacts | None]]:
+    """Return what each case of the record is pooled by, in the record's order, with the facts of its workload and its device."""
     workloads = {(facts.name, facts.size): facts for facts in record.workloads}
     images = _images(record)
     devices = {(device.backend, device.id): device for device in record.devices}
-    found = []
+    found: list[tuple[CaseKey, WorkloadFacts | None, DeviceFacts | None]] = []
     for case in record.cases:
         facts = workloads.get((case.workload, case.size))
         device = next((known for name in case.devices if (known := devices.get((case.backend, name)))), None)
@@ -264,10 +275,7 @@ def _tallies(pooled: Pool, record: Record) -> list[Tally]:
                 [f"{name}={value}" for name, value in sorted(case.options.items())] + [text for text in [goal(case)] if text]
             ),
         )
-        tally = pooled.tallies.setdefault(key, Tally(key, case, facts, device))
-        if facts is not None and (tally.facts is None or not tally.facts.views):
-            tally.facts = facts  # an older record knows less
-        found.append(tally)
+        found.append((key, facts, device))
     return found
 
 

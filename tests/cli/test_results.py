@@ -101,6 +101,48 @@ def test_tables(folder, tmp_path, capsys):
     assert len(samples) == 50
 
 
+def test_the_tables_of_sqlite_join(tmp_path, capsys, monkeypatch):
+    """Each rate is found again from the trials that it is of."""
+    monkeypatch.chdir(tmp_path)
+    scripts = [*fake.scripts(), fake.Script(fake.train(batch_size=16), 70.0, checks=fake.FAILED)]
+    for name in ("one", "two"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        write_record(fake.record(name, scripts, seed=len(name)), tmp_path / "runs" / name / NAME)
+    assert run(capsys, "results", "export", "runs", "-o", "t.sqlite")[0] == 0
+    query = """
+        select cases.batch_size, cases.valid, count(*), count(distinct records.id), group_concat(distinct trials.standing)
+        from trials join cases using (case_id) join records on records.id = trials.record
+        where trials.role = 'trial' and cases.phase = 'train' and cases.backend = 'cpu' and cases.precision = 'fp32'
+        group by case_id order by cases.batch_size
+    """
+    with sqlite3.connect("t.sqlite") as base:
+        assert base.execute(query).fetchall() == [(16, 0, 10, 2, "refuted"), (32, 1, 10, 2, "proven")]
+        (orphans,) = base.execute("select count(*) from trials where case_id is null").fetchone()
+        (pooled,) = base.execute("select count(*) from (select case_id from trials group by case_id)").fetchone()
+        (rows,) = base.execute("select count(*) from cases").fetchone()
+    assert (orphans, pooled) == (0, rows)
+
+
+def test_parquet_holds_what_csv_holds(folder, capsys):
+    for suffix in ("csv", "parquet"):
+        assert run(capsys, "results", "export", "-o", f"t.{suffix}")[0] == 0
+    whole, text = pandas.read_parquet("t.parquet"), pandas.read_csv("t.csv")
+    assert list(whole.columns) == list(text.columns)
+    rates = [list(table["images_per_second"].dropna()) for table in (whole, text)]
+    assert rates[0]
+    assert rates[0] == rates[1]
+    assert list(whole["batch_size"]) == list(text["batch_size"])
+    assert list(whole["valid"]) == list(text["valid"])
+
+
+def test_parquet_without_pyarrow_names_the_extra(folder, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, _, err = run(capsys, "results", "export", "-o", "t.parquet")
+    assert code == 2
+    assert err.endswith("bench: Parquet needs pyarrow: pip install 'accelbench[parquet]', or export .sqlite or .csv\n")
+    assert not (folder.parent / "t.parquet").exists()
+
+
 def test_validation_names_what_is_broken(folder, capsys):
     assert run(capsys, "results", "validate")[0] == 0
     file = folder / "two" / NAME
