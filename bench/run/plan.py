@@ -162,6 +162,14 @@ def choose_backends(wishes: Wishes, found: Discovery) -> tuple[list[FoundBackend
     return named, skips
 
 
+def said_together(skips: Sequence[Skip]) -> str:
+    """Return one clause of each reason, with everything that is skipped for it before it: ``backend cpu, backend cuda: no PyTorch``."""
+    together: dict[str, list[str]] = {}
+    for skip in skips:
+        together.setdefault(skip.reason, []).append(skip.what)
+    return "; ".join(f"{', '.join(dict.fromkeys(whats))}: {reason}" for reason, whats in together.items())
+
+
 def wished_for(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[Discovery, list[FoundBackend], list[Skip]]:
     """Return what is installed, the backends to use of it, and why others are not. Raises UsageError."""
     check_wishes(wishes)

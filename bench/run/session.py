@@ -38,6 +38,7 @@ from bench.run.plan import (
     device_facts,
     name_overridden,
     plan_cases,
+    said_together,
 )
 from bench.run.privacy import private_command
 from bench.run.process import Launch, Listener, ignore
@@ -96,10 +97,7 @@ def make_plan(
     workloads = [found.workload(wishes.workload, size) for size in wishes.sizes or found.usual_size(wishes.workload)]
     cases, more = plan_cases(wishes, backends, workloads)
     if not cases:
-        reasons = (
-            "; ".join(f"{skip.what}: {skip.reason}" for skip in skips + more)
-            or "no device offers a precision that was asked for"
-        )
+        reasons = said_together(skips + more) or "no device offers a precision that was asked for"
         raise NotComparableError(f"nothing can be measured here: {reasons}")
     if python == sys.executable:  # a check plans for both of its environments
         name_overridden(wishes, backends)
@@ -176,7 +174,7 @@ def prepare_plan(plan: Plan, listen: Listener = ignore, python: str = sys.execut
     skips = [Skip(what=f"files of {name}", reason=prepared[name].no_files) for name in reasons]
     cases = [planned for planned in plan.cases if possible(planned)]
     if not cases:
-        raise NotComparableError(f"nothing can be measured: {skips[0].reason}")
+        raise NotComparableError(f"nothing can be measured: {said_together([*skips, *plan.skips])}")
     return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
 
 

@@ -14,7 +14,7 @@ from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload
 from bench.run.folders import fresh_log
 from bench.run.lock import locked
-from bench.run.plan import MOST_TRIALS, Wishes, device_case, wished_for
+from bench.run.plan import MOST_TRIALS, Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch, Outcome
 from bench.run.session import prepare_data, refuse_untrainable, tell_understood
 from bench.worker.answers import DeviceInfo, Prepared, Trained
@@ -86,7 +86,7 @@ class Entrant:
 
 def entered(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[list[Entrant], FoundWorkload]:
     """Every device that can do the training. Raises UsageError, and NotComparableError where there is none."""
-    found, chosen, _ = wished_for(wishes, interpreters)
+    found, chosen, skips = wished_for(wishes, interpreters)
     workload = found.workload(wishes.workload, (wishes.sizes or found.usual_size(wishes.workload))[0])
     precision = wishes.precisions[0] if wishes.precisions else "fp32"
     entrants = [
@@ -96,7 +96,9 @@ def entered(wishes: Wishes, interpreters: Mapping[str, str]) -> tuple[list[Entra
         if device.trains and precision in device.precisions and (not wishes.devices or device.id in wishes.devices)
     ]
     if not entrants:
-        raise NotComparableError(f"no device here trains in {precision}")
+        raise NotComparableError(
+            "; ".join(part for part in (f"no device here trains in {precision}", said_together(skips)) if part)
+        )
     return entrants, workload
 
 

@@ -14,7 +14,7 @@ from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload, discover
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
-from bench.run.plan import Wishes, device_case, wished_for
+from bench.run.plan import Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch
 from bench.run.session import ask_worker
 from bench.worker.answers import DeviceInfo
@@ -47,9 +47,9 @@ def verify_all(wishes: Wishes, interpreters: Mapping[str, str]) -> Iterator[Veri
         if not wishes.precisions or precision in wishes.precisions
     ]
     if not cases:
-        reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in skips)
+        wanted = f"no device has precision {', '.join(wishes.precisions)}" if wishes.precisions else "there is no device"
         raise NotComparableError(
-            f"nothing can be verified: no device has precision {', '.join(wishes.precisions)} {reasons}".rstrip()
+            "; ".join(part for part in (f"nothing can be verified: {wanted}", said_together(skips)) if part)
         )
     for case in cases:
         yield _verify(*case, wishes)
