@@ -82,8 +82,10 @@ def command(**values: Any) -> None:
     A project's pyproject.toml may give these options in [tool.accelbench.check]; those given here win.
     """
     from bench.cli.report import check_writable
+    from bench.run.folders import check_makeable
     from bench.run.interruption import interruptible
 
+    check_makeable(Path(values["output"]), "results", "--output")
     for place in (values["junit"], values["json_file"]):
         if place is not None:
             check_writable(place)

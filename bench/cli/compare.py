@@ -41,9 +41,11 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
     bench compare results/before results/after
     bench compare torch-2.12/ torch-2.13/ --vary framework
     """
-    from bench.cli.report import write
+    from bench.cli.report import check_writable, write
     from bench.comparison.compare import compare
 
+    if output is not None:
+        check_writable(output)
     groups = read_group(base), read_group(candidate)
     twice = {record.id for record in groups[0]} & {record.id for record in groups[1]}
     if twice:

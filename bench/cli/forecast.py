@@ -45,12 +45,14 @@ def command(**values: Any) -> None:
     """
     from bench.check.forecast import forecasts
     from bench.errors import UsageError
+    from bench.run.folders import check_makeable
     from bench.run.plan import MOST_TRIALS
 
     if not 1 <= values["forecasts"] <= MOST_TRIALS:
         raise UsageError(f"{values['forecasts']} forecasts are not possible; expected 1 to {MOST_TRIALS:,}")
     if values["trials"] < 2:
         raise UsageError(f"--trials {values['trials']} gives no interval to hold a training against; expected 2 or more")
+    check_makeable(Path(values["output"]), "results", "--output")
     wishes = options.wishes_of(
         values,
         sizes=(values["size"],),

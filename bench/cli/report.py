@@ -118,6 +118,8 @@ def command(
         raise UsageError(f"--no-records goes with --format html, not with {chosen}")
     if pictures and (chosen != "markdown" or output is None):
         raise UsageError("--pictures goes with --format markdown and --output, beside which the pictures are put")
+    if output is not None:
+        check_writable(output)
     if sys.stdout is None and output is None:
         raise UsageError("standard output is closed; name a file with --output")
     if chosen in PICTURES and output is None and chart != "list" and on_terminal():

@@ -46,6 +46,7 @@ def command(**values: Any) -> None:
     from bench.record.places import place_of
     from bench.record.plausible import refuse_impossible
     from bench.run.again import plan_again
+    from bench.run.folders import check_makeable
     from bench.run.interruption import Interrupted
     from bench.run.session import start_run
 
@@ -54,6 +55,7 @@ def command(**values: Any) -> None:
         raise UsageError(
             f"{values['seconds']:g} seconds per trial are not possible; expected more than 0 and less than a day"
         )
+    check_makeable(Path(values["output"]), "results", "--output")
     old = read_checked(place_of(values["record"]))
     refuse_impossible(old)
     _refuse_missing_images(old, values)

@@ -96,7 +96,9 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Take options from the [run] table of a TOML file; those given here win.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would run, and about how long it would take.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would run and about how long it would take, and refuse what the run would."
+)
 @click.option(
     "--write-plan",
     type=click.Path(path_type=Path),
@@ -166,11 +168,14 @@ def _write_plan(place: Path | None) -> None:
 
 def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Record | None:
     """A new run; nothing where only its plan was wanted."""
+    from bench.run.folders import check_makeable
     from bench.run.runner import expected_seconds
-    from bench.run.session import start_run
+    from bench.run.session import look_at_images, start_run
 
+    check_makeable(Path(values["output"]), "results", "--output")
     plan = _plan(values)
     if values["dry_run"]:
+        look_at_images(plan)
         _print_plan(plan)
         _write_plan(values["write_plan"])
         return None

@@ -54,6 +54,14 @@ def fresh_log(name: str) -> Path:
     return log
 
 
+def check_makeable(folder: Path, what: str, setting: str) -> None:
+    """Raises UsageError as ``made`` does, and makes nothing: for what is refused before minutes of work."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        why = f"{there} is not writable" if there.is_dir() else f"{there} is no folder"
+        raise UsageError(f"cannot write to the {what} folder {folder}: {why}; name another one with {setting}")
+
+
 def made(folder: Path, what: str, setting: str) -> Path:
     """``folder``, created where missing; ``setting``: what names another one. Raises UsageError where it cannot be written."""
     try:

@@ -46,9 +46,9 @@ from bench.run.progress import Progress
 from bench.run.rounds import Judge, needs_more
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
-from bench.worker.answers import Prepared
+from bench.worker.answers import Looked, Prepared
 from bench.worker.channel import Beat, Stage
-from bench.worker.jobs import DataSpec, Identify, Job, Prepare
+from bench.worker.jobs import DataSpec, Identify, Job, Look, Prepare
 
 Answer = TypeVar("Answer")
 
@@ -178,7 +178,20 @@ def prepare_plan(plan: Plan, listen: Listener = ignore, python: str = sys.execut
     return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
 
 
-def refuse_unlabelled(prepared: Prepared) -> None:
+def look_at_images(plan: Plan) -> None:
+    """Open the plan's images and decode none. Raises UsageError for images that its run would refuse for what they are.
+
+    Synthetic images are made as they are wanted, so there is nothing to look at.
+    """
+    if plan.data.path is None:
+        return
+    for plugin, name, size in {(planned.workload, planned.case.workload, planned.case.size): None for planned in plan.cases}:
+        found = ask_worker(Look(plugin=plugin, workload=name, size=size, data=plan.data), Looked, stall=plan.stall)
+        if any(planned.case.how.to_target for planned in plan.cases):
+            refuse_unlabelled(found)
+
+
+def refuse_unlabelled(prepared: Prepared | Looked) -> None:
     """Raises UsageError where images have no labels to train by."""
     if not prepared.data.labelled:
         why = prepared.unlabelled or "give them with --labels CSV"

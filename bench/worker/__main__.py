@@ -27,6 +27,7 @@ HANDLERS = {
     "Survey": "bench.worker.describe:survey",
     "Identify": "bench.worker.describe:identify",
     "Prepare": "bench.worker.prepare:prepare",
+    "Look": "bench.worker.prepare:look",
     "Measure": "bench.worker.measure:measure",
     "Search": "bench.worker.search:search",
     "MeasureCeiling": "bench.worker.ceiling:measure_ceiling",

@@ -69,6 +69,12 @@ class Surveyed(msgspec.Struct, frozen=True, kw_only=True):
     folders: dict[str, str]  # hashed folder of ``bench`` and of each plugin's top package, by package name
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be said of a workload's images before any is decoded."""
+
+    data: DataFacts
+
+
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Where the arrays lie, and what the record says of them."""
 

@@ -86,6 +86,15 @@ class Prepare(Common, frozen=True, kw_only=True, tag="prepare"):
     files: bool  # image files are wanted too
 
 
+class Look(Common, frozen=True, kw_only=True, tag="look"):
+    """Open a workload's images as ``Prepare`` does, and decode none: a dry run refuses what a run would refuse."""
+
+    plugin: PluginRef
+    workload: str
+    size: str
+    data: DataSpec
+
+
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """How a trial is cut into samples; frozen after the pilot, equal for all trials of a case."""
 
@@ -143,4 +152,6 @@ class Render(Common, frozen=True, kw_only=True, tag="render"):
     text: str  # file to write, in UTF-8
 
 
-Job = Describe | Survey | Identify | Prepare | Measure | Search | MeasureCeiling | Verify | Train | MakeGolden | Render
+Job = (
+    Describe | Survey | Identify | Prepare | Look | Measure | Search | MeasureCeiling | Verify | Train | MakeGolden | Render
+)

@@ -26,11 +26,11 @@ from bench.recipes import views_of
 from bench.record.schema import DataFacts, WorkloadFacts, like
 from bench.spec.counts import forward_elements, forward_flops, parameter_count, training_elements, training_flops
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
-from bench.worker.answers import Prepared
+from bench.worker.answers import Looked, Prepared
 from bench.worker.channel import Channel
 from bench.worker.feed import FILES
 from bench.worker.full_training import load_images
-from bench.worker.jobs import DataSpec, Prepare
+from bench.worker.jobs import DataSpec, Look, Prepare
 from bench.worker.plugins import find_workload
 from bench.worker.quality import constant_measures
 from bench.worker.reading import decoded_fault, files_fault, image_set_fault, images_fault
@@ -48,7 +48,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     if workload.data is None:
         raise DataError(f"workload {job.workload}-{job.size} has no images to read")
     channel.stage("data")
-    whose = f"plugin '{job.plugin.name}' ({job.plugin.module}), workload '{job.workload}'"
+    whose = _whose(job)
     with _full_disk_named(cache):
         files, no_files = _files(workload.data, request, cache, whose) if job.files else ([], "not asked for")
     images = workload.data.open(request, workload.network.height, workload.network.width)
@@ -59,14 +59,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
             _fill(folder, workload, images, channel, whose)
         if files:
             _list_files(folder, files)
-    facts = like(
-        DataFacts,
-        images,
-        synthetic=job.data.path is None,
-        labelled=images.labels is not None,
-        megapixels=_megapixels(workload, files, whose),
-        understood=list(images.understood),
-    )
+    facts = _data_facts(job.data, images, _megapixels(workload, files, whose))
     with channel.busy():
         golden, _ = checked_golden(workload)
         untrainable = _untrainable(folder, workload)
@@ -82,6 +75,27 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
         unlabelled=images.unlabelled,
         remarks=list(images.remarks),
     )
+
+
+def look(job: Look, channel: Channel) -> Looked:
+    """Return what there is of a workload's images, without decoding any. Raises DataError as ``prepare`` does."""
+    workload = find_workload(job.plugin, job.workload, job.size)
+    if workload.data is None:
+        raise DataError(f"workload {job.workload}-{job.size} has no images to read")
+    channel.stage("data")
+    images = workload.data.open(to_request(job.data), workload.network.height, workload.network.width)
+    _refuse(image_set_fault(images, workload), _whose(job))
+    return Looked(data=_data_facts(job.data, images, None))
+
+
+def _whose(job: Prepare | Look) -> str:
+    return f"plugin '{job.plugin.name}' ({job.plugin.module}), workload '{job.workload}'"
+
+
+def _data_facts(data: DataSpec, images: ImageSet, megapixels: float | None) -> DataFacts:
+    synthetic, labelled = data.path is None, images.labels is not None
+    understood = list(images.understood)
+    return like(DataFacts, images, synthetic=synthetic, labelled=labelled, megapixels=megapixels, understood=understood)
 
 
 @contextmanager

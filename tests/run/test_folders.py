@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 
+from bench.entry_points import PluginRef
 from bench.errors import BusyError, UsageError
 from bench.files import held
-from bench.run.folders import cache_folder, made
+from bench.run import session
+from bench.run.folders import cache_folder, check_makeable, made
 from bench.run.lock import locked
 from bench.run.privacy import Scrub
 from bench.worker.jobs import DataSpec
+from tests.support import records as fake
+from tests.support.site import bench
 
 
 @pytest.fixture
@@ -93,3 +98,52 @@ def test_whoever_waits_is_told_for_what(tmp_path, monkeypatch, capsys):
         with locked(["gpu:0"], wait=True):
             assert asked == [False, True]
     assert capsys.readouterr().err == "bench: waiting for another run, which is measuring on gpu:0 …\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--dry-run"],
+        ["run"],
+        ["check", "--against", "x"],
+        ["reproduce", "x"],
+        ["forecast-check"],
+    ],
+)
+def test_results_that_could_not_be_written_are_refused_at_once(tmp_path, monkeypatch, words):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("bench.run.process.subprocess.Popen", None)  # no worker is asked
+    done = bench([*words, "-o", "file/inside"], tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"bench: cannot write to the results folder file/inside: {tmp_path / 'file'} is no folder; name another one with --output\n"
+    )
+
+
+def test_a_folder_that_can_be_made_is_not_made_by_asking(tmp_path, monkeypatch):
+    check_makeable(tmp_path / "a" / "b", "results", "--output")
+    assert not (tmp_path / "a").exists()
+    monkeypatch.setattr("os.access", lambda place, mode: False)  # a root that can only be read
+    with pytest.raises(UsageError, match=f"{tmp_path} is not writable; name another one with --output"):
+        check_makeable(tmp_path / "a" / "b", "results", "--output")
+
+
+def test_a_report_that_could_not_be_written_is_refused_before_records_are_read(tmp_path):
+    for words in (["report", "nowhere", "-o", "gone/page.html"], ["compare", "nowhere", "nowhere", "-o", "gone/page.json"]):
+        done = bench(words, tmp_path)
+        assert done.returncode == 2
+        assert "its folder is not there" in done.stderr
+
+
+@pytest.mark.process
+def test_a_dry_run_refuses_images_that_the_run_would_refuse(tmp_path):
+    """Nothing is decoded for it."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.txt").write_text("no image")
+    plugin = PluginRef("melanoma", "workloads.melanoma", "accelbench")
+    case = SimpleNamespace(case=fake.train(facts=fake.TINY), workload=plugin)
+    plan = SimpleNamespace(data=DataSpec(path=str(tmp_path / "images")), cases=[case], stall=600.0)
+    with pytest.raises(UsageError, match="images"):
+        session.look_at_images(plan)
+    plan.data = DataSpec()
+    session.look_at_images(plan)  # synthetic images can always be made
