@@ -39,6 +39,7 @@ PAIRS ?= 16
 benchmark: $(VENV)/.peers
 	$(BIN)/python tests/benchmarks/harness_cost.py $(PAIRS)
 	$(BIN)/python tests/benchmarks/start_up.py
+	$(BIN)/python tests/benchmarks/interruption.py
 	$(BIN)/python tests/benchmarks/parent_cost.py
 	$(BIN)/python tests/benchmarks/report_speed.py
 	$(BIN)/python tests/benchmarks/decode.py
