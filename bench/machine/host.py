@@ -51,10 +51,17 @@ def cgroup_folders(root: Path = ROOT, controller: str = "cpu") -> list[Path]:
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
-        top = tree / controller if controllers else tree
+        top = _hierarchy(tree, controllers, controller)
         folder = top / path.lstrip("/")
         folders += [folder, *[parent for parent in folder.parents if top in (parent, *parent.parents)]]
     return folders or [tree]
+
+
+def _hierarchy(tree: Path, controllers: str, controller: str) -> Path:
+    """Where a hierarchy is mounted: version 1's under the name of one controller, or of all that share it, as ``cpu,cpuacct``."""
+    if not controllers:
+        return tree
+    return next((place for place in (tree / controller, tree / controllers) if place.is_dir()), tree / controller)
 
 
 def usable_memory(root: Path = ROOT) -> int:

@@ -73,6 +73,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     """What can be said of a workload's images before any is decoded."""
 
     data: DataFacts
+    unlabelled: str = ""  # as in Prepared
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):

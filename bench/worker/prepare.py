@@ -85,7 +85,7 @@ def look(job: Look, channel: Channel) -> Looked:
     channel.stage("data")
     images = workload.data.open(to_request(job.data), workload.network.height, workload.network.width)
     _refuse(image_set_fault(images, workload), _whose(job))
-    return Looked(data=_data_facts(job.data, images, None))
+    return Looked(data=_data_facts(job.data, images, None), unlabelled=images.unlabelled)
 
 
 def _whose(job: Prepare | Look) -> str:

@@ -42,6 +42,36 @@ def test_usable_cores_never_exceed_affinity_and_quota_and_never_reach_zero(cgrou
     assert host.usable_cores() == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "place", "files", "quota"),
+    [
+        ("0::/", "", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/docker/abc", "", {"cpu.max": "150000 100000"}, 1.5),  # the path is the host's, the mount the container's own
+        ("4:cpu,cpuacct:/docker/abc", "cpu", {"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"}, 3.0),
+        ("4:cpu,cpuacct:/", "cpu,cpuacct", {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, 0.5),
+        ("4:cpu,cpuacct:/", "cpu", {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, None),
+        ("0::/", "", {"cpu.max": "max 100000"}, None),
+    ],
+)
+def test_a_containers_quota_is_found(tmp_path, line, place, files, quota):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"9:memory:/elsewhere\n1:name=systemd:/\n{line}\n")
+    folder = tmp_path / "sys/fs/cgroup" / place
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(f"{text}\n")
+    assert host.cgroup_quota(tmp_path) == quota
+
+
+def test_a_cpuset_smaller_than_the_machine_counts(monkeypatch):
+    monkeypatch.setattr(host, "cgroup_quota", lambda: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5, 6})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert host.usable_cores() == 3
+    monkeypatch.setattr(host, "cgroup_quota", lambda: 1.5)
+    assert host.usable_cores() == 2
+
+
 def test_kills_for_memory_are_counted(cgroup):
     assert host.out_of_memory_kills() == 0
     (cgroup / "a" / "b" / "memory.events").write_text("low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\n")
