@@ -121,8 +121,11 @@ def _judged(arguments: list[str] | None) -> Any:
 def _main(arguments: list[str] | None) -> Any:
     """Run the command line; a deliberate error is printed as one sentence and sets the exit code."""
     from bench.errors import BenchError
+    from bench.text.file_names import refuse_other_bytes
 
     try:
+        for word in sys.argv[1:] if arguments is None else arguments:
+            refuse_other_bytes(word, "the argument")
         return bench.main(args=arguments, prog_name="bench", standalone_mode=True)
     except BenchError as error:
         _say(str(error))
@@ -147,5 +150,7 @@ def _refused(error: OSError) -> str:
 
 def _say(text: str) -> None:
     """One printable line on standard error, whatever a file's name or a plugin's words hold."""
-    line = "".join(character if character.isprintable() else " " for character in text)
+    from bench.text.file_names import printable
+
+    line = "".join(character if character.isprintable() else " " for character in printable(text))
     click.echo(f"bench: {' '.join(line.split())[:2000]}", err=True)

@@ -13,6 +13,7 @@ import click
 
 from bench.errors import UsageError
 from bench.run.limits import STALL_SECONDS
+from bench.text.file_names import refuse_other_bytes
 
 if TYPE_CHECKING:
     from bench.run.plan import Wishes
@@ -170,7 +171,9 @@ def existing(path: str, option: str) -> str:
         raise UsageError(f"{option} is empty; expected a file or a folder")
     if not Path(path).exists():
         raise UsageError(f"{option} {path} does not exist; expected a file or a folder")
-    return str(Path(path).resolve())
+    absolute = str(Path(path).resolve())
+    refuse_other_bytes(absolute, f"the path of {option},")
+    return absolute
 
 
 def parse_percent(text: str, option: str, largest: float) -> float:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from bench.errors import UsageError
+from bench.text.file_names import refuse_other_bytes
 
 
 def cache_folder() -> Path:
@@ -14,7 +15,9 @@ def cache_folder() -> Path:
 
     Raises UsageError where it cannot be written, or where neither is set and the user has no home folder.
     """
-    return made(cache_place(), "cache", "BENCH_CACHE")
+    place = cache_place()
+    refuse_other_bytes(str(place), "the cache folder")
+    return made(place, "cache", "BENCH_CACHE")
 
 
 def cache_place() -> Path:

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from bench.text.file_names import printable
+
 HEARTBEAT_SECONDS = 0.5
 
 AGAIN = b"again"
@@ -77,7 +79,7 @@ class Channel:
 
     def send(self, event: Event) -> None:
         """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
-        data = memoryview(msgspec.json.encode(event) + b"\n")
+        data = memoryview(_encoded(event) + b"\n")
         try:
             with self._writing:
                 while data:
@@ -130,4 +132,20 @@ class Channel:
 
     def result(self, value: Any) -> None:
         """Answer the job."""
-        self.send(Result(msgspec.Raw(msgspec.json.encode(value))))
+        self.send(Result(msgspec.Raw(_encoded(value))))
+
+
+def _encoded(value: Any) -> bytes:
+    """The value as JSON; bytes of file names that are not UTF-8 become escapes."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_printable(msgspec.to_builtins(value)))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(name): _printable(item) for name, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value

@@ -107,6 +107,22 @@ def test_a_folder_without_images(tmp_path, with_ours):
     one_sentence(melanoma(tmp_path, with_ours, tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("option", ["--data", "-o", "--labels", "--label"])
+def test_a_name_that_is_no_utf_8_is_refused_in_one_sentence(tmp_path, site, option):
+    name = b"M\xe9lanome".decode(errors="surrogateescape")
+    (tmp_path / name).mkdir()
+    sentence = one_sentence(bench([*RUN, option, name], tmp_path, site))
+    assert "'M\\\\xe9lanome' has bytes that are not UTF-8: expected a name in UTF-8" in sentence
+
+
+def test_a_broken_image_is_named_though_its_name_is_no_utf_8(tmp_path, with_ours):
+    """The worker answers in JSON, which holds no such name."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / b"M\xe9l3.jpg".decode(errors="surrogateescape")).write_text("x")
+    assert "M\\xe9l3.jpg is neither a JPEG nor a PNG file" in one_sentence(melanoma(tmp_path, with_ours, folder))
+
+
 def test_pickled_objects_are_never_unpickled(tmp_path, with_ours):
     class Bomb:
         def __reduce__(self):

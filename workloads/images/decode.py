@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
+from workloads.images.kinds import HEAD, JPEG, PNG, refuse, trouble_of
 from workloads.images.pillow import pillow
 from workloads.images.turbo import decode_ordinary
 
@@ -31,9 +32,6 @@ MOST_PIXELS = 100_000_000
 LONGEST_SIDE = 20_000
 MOST_BYTES = 2**28  # of a JPEG read whole; Pillow takes larger ones in pieces
 
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-_PNG_DEPTH_AT = 24  # the bit depth's place in a PNG, in the header chunk that must come first
-_HEADER = 32
 _EXIF, _FIRST_SEGMENTS = b"Exif\0\0", 4096  # it stands in one of the first segments
 _CONVERTIBLE = frozenset(("L", "LA", "P", "RGB", "RGBA"))
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -83,8 +81,8 @@ def _ordinary(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], i
     if found.st_size > MOST_BYTES:
         return None
     with file.open("rb", buffering=0) as stream:
-        data = stream.read(len(_JPEG))
-        if data != _JPEG:
+        data = stream.read(len(JPEG))
+        if data != JPEG:
             return None
         data += stream.readall()
     orientation = 1
@@ -102,16 +100,12 @@ def _open(stream: BinaryIO, name: str) -> tuple[ImageFile, int]:
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
 
-    head = stream.read(_HEADER)
+    head = stream.read(HEAD)
     stream.seek(0)
-    if not head:
-        raise DataError(f"{name} is empty: expected a JPEG or PNG file; fetch it again or remove it")
-    is_png = head.startswith(_PNG)
-    if not is_png and not head.startswith(_JPEG):
-        raise DataError(f"{name} is neither a JPEG nor a PNG file: expected one of the two; convert or remove it")
-    # Pillow would cut colours of 16 bits down to 8 without a word.
-    if is_png and len(head) > _PNG_DEPTH_AT and head[_PNG_DEPTH_AT] == 16:
-        raise DataError(f"{name} has 16 bits per channel: expected 8; save it with 8 bits per channel")
+    trouble = trouble_of(head)
+    if trouble:
+        refuse([f"{name} {trouble}"], 1)
+    is_png = head.startswith(PNG)
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image: ImageFile = PngImageFile(stream) if is_png else JpegImageFile(stream)

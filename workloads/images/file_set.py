@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import ImageSet
+from bench.errors import DataError
 from workloads.images.decode import decode
 from workloads.images.folder import ImageFile
+from workloads.images.kinds import check_files, refuse
 from workloads.images.parallel import in_threads
+from workloads.images.pillow import pillow
 from workloads.images.turbo import decoder
 
 
@@ -32,14 +36,27 @@ def image_set(
     """
     height, width = size
 
+    @cache
+    def looked_at() -> None:
+        check_files(folder, files)
+
     def read(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        pillow()
+        looked_at()
         images = np.empty((len(indices), height, width, 3), np.uint8)
+        troubles: dict[int, DataError] = {}
 
         def decode_piece(piece: slice) -> None:
             for place in range(*piece.indices(len(indices))):
-                images[place] = decode(folder / files[int(indices[place])].relative, height, width)[0]
+                try:
+                    images[place] = decode(folder / files[int(indices[place])].relative, height, width)[0]
+                except DataError as error:  # the others are looked at too, so that all are named at once
+                    troubles[place] = error
 
         in_threads(decode_piece, len(indices), piece=8)
+        if len(troubles) == 1:
+            raise next(iter(troubles.values()))
+        refuse([str(troubles[place]).partition(": expected")[0] for place in sorted(troubles)], len(files))
         return images
 
     return ImageSet(

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
 from workloads.images.folder import ImageFile
+from workloads.images.names import composed
 from workloads.images.parallel import in_threads
 
 _MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "unknown", "?", "-"))
@@ -52,7 +53,7 @@ def grouped(
         members[sets.root(place)].append(place)
     names = [""] * len(files)
     for places in members.values():
-        name = _name([identifiers[place] for place in places]) or min(files[place].stem for place in places)
+        name = _name([identifiers[place] for place in places]) or min(composed(files[place].stem) for place in places)
         for place in places:
             names[place] = name
     return names

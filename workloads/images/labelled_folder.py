@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.errors import DataError
 from workloads.images.division import divided
 from workloads.images.file_set import class_counts, image_set
 from workloads.images.folder import ImageFile, find_files
+from workloads.images.kinds import not_read
 from workloads.images.labels import ClassRules, contradicts, plain, shown
 from workloads.images.matching import Matches
 from workloads.images.split import split_by
@@ -34,11 +36,12 @@ def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tup
     """
     files, others = find_files(folder)
     try:
-        return _labelled(folder, files, others, request, rules, size)
+        images = _labelled(folder, files, others, request, rules, size)
     except DataError as error:
         if request.positive or any(getattr(request, option) is not None for option in _LABEL_OPTIONS):
             raise
-        return _unlabelled(folder, files, size, str(error))
+        images = _unlabelled(folder, files, size, str(error))
+    return replace(images, understood=(*images.understood, *not_read(others)))
 
 
 def _labelled(

@@ -28,6 +28,20 @@ def test_a_row_may_name_another_suffix_or_have_dots():
     assert found(["a.png", "b.c.jpg"], [("a.jpg", "mel", ""), ("b.c", "nv", "")])[0] == [("a.png", "mel"), ("b.c.jpg", "nv")]
 
 
+def test_composed_and_decomposed_names_are_one():
+    composed, decomposed = "L\u00e4sion", "La\u0308sion"
+    for file, name in ((composed, decomposed), (decomposed, composed), (decomposed, composed.upper())):
+        assert found([f"{file}_1.jpg"], [(f"{name}_1", "mel", "")]) == ([(f"{file}_1.jpg", "mel")], 0, 0)
+
+
+def test_an_exact_name_wins_over_one_in_another_case():
+    both = [("A0.jpg", 5), ("a0.jpg", 6)]
+    assert found(both, [("A0.jpg", "mel", ""), ("a0", "nv", "")]) == ([("A0.jpg", "mel"), ("a0.jpg", "nv")], 0, 0)
+    assert found(both, [("a0.JPG", "nv", "")]) == ([("a0.jpg", "nv")], 0, 1)
+    assert found([("a0.jpg", 6)], [("A0", "mel", ""), ("a0", "nv", "")]) == ([("a0.jpg", "nv")], 1, 0)
+    assert found([("a0.jpg", 6)], [("A0", "mel", "")]) == ([("a0.jpg", "mel")], 0, 0)
+
+
 def test_counts_what_has_no_partner():
     files = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
     assert found(files, [("a", "mel", ""), ("x", "nv", ""), ("y", "nv", ""), ("z", "nv", "")]) == ([("a.jpg", "mel")], 3, 3)
