@@ -100,7 +100,7 @@ images = together(
         "--data",
         metavar="PATH",
         help="Images to use: a MedMNIST-layout .npz, a HAM10000 folder, a folder per "
-        "class, or any folder of images. Default: synthetic lesions.",
+        "class, any folder of images, or ISIC 2024's HDF5 file. Default: synthetic lesions.",
     ),
     click.option("--labels", metavar="CSV", help="A table with one row per image, where it is not found beside them."),
     click.option("--image-column", metavar="NAME", help="Its column of image names."),

@@ -57,20 +57,40 @@ def decode(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int]
         if quick is not None:
             return quick
         with file.open("rb") as stream:
-            image, orientation = _open(stream, file.name)
-            pixels = image.width * image.height
-            target = (height, width) if orientation in _TURNED else (width, height)
-            _draft(image, target)
-            small = _upright(fit(_rgb_modes(image), *target), orientation)
-            return np.array(small.convert("RGB")), pixels
+            return _by_pillow(stream, file.name, height, width)
     except DataError:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{file.name} is not there any more: expected an image file; check the folder") from error
     except _BROKEN as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        found = f"{file.name} cannot be decoded ({reason:.120})"
-        raise DataError(f"{found}: expected a whole JPEG or PNG file; fetch it again or remove it") from error
+        raise _undecodable(file.name, error) from error
+
+
+def decode_bytes(data: bytes, name: str, height: int, width: int) -> tuple[NDArray[np.uint8], int]:
+    """As ``decode``, for the bytes of a JPEG or PNG that messages call ``name``."""
+    pillow()
+    try:
+        quick = _quick(data, name, height, width) if data.startswith(JPEG) else None
+        return quick or _by_pillow(io.BytesIO(data), name, height, width)
+    except DataError:
+        raise
+    except _BROKEN as error:
+        raise _undecodable(name, error) from error
+
+
+def _by_pillow(stream: BinaryIO, name: str, height: int, width: int) -> tuple[NDArray[np.uint8], int]:
+    image, orientation = _open(stream, name)
+    pixels = image.width * image.height
+    target = (height, width) if orientation in _TURNED else (width, height)
+    _draft(image, target)
+    small = _upright(fit(_rgb_modes(image), *target), orientation)
+    return np.array(small.convert("RGB")), pixels
+
+
+def _undecodable(name: str, error: BaseException) -> DataError:
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    found = f"{name} cannot be decoded ({reason:.120})"
+    return DataError(f"{found}: expected a whole JPEG or PNG file; fetch it again or remove it")
 
 
 def _ordinary(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], int] | None:
@@ -85,9 +105,14 @@ def _ordinary(file: Path, height: int, width: int) -> tuple[NDArray[np.uint8], i
         if data != JPEG:
             return None
         data += stream.readall()
+    return _quick(data, file.name, height, width)
+
+
+def _quick(data: bytes, name: str, height: int, width: int) -> tuple[NDArray[np.uint8], int] | None:
+    """What the quick way makes of a JPEG's bytes; None where it is not ordinary."""
     orientation = 1
     if _EXIF in data[:_FIRST_SEGMENTS]:
-        orientation = _open(io.BytesIO(data), file.name)[1]
+        orientation = _open(io.BytesIO(data), name)[1]
     target = (width, height) if orientation in _TURNED else (height, width)
     quick = decode_ordinary(data, *target, MOST_PIXELS, LONGEST_SIDE)
     if quick is None or orientation == 1:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import TEST, VALIDATION
 from workloads.images.folder import ImageFile
-from workloads.images.groups import equal_contents, grouped, known
+from workloads.images.groups import grouped, known
 from workloads.images.parts import NAMES, parts_by_column, parts_by_folder
+from workloads.images.sources import Source
 from workloads.images.split import split_as_given, split_by
 from workloads.images.table import Row, Table
 from workloads.images.understood import counted
@@ -32,11 +32,11 @@ class Division:
 
 
 def divided(
-    folder: Path, files: Sequence[ImageFile], labels: NDArray[np.int32], table: Table | None, rows: Sequence[Row]
+    source: Source, files: Sequence[ImageFile], labels: NDArray[np.int32], table: Table | None, rows: Sequence[Row]
 ) -> Division:
     """The division of ``files`` with their ``labels`` (n,) and the rows (n,) of their table, if there is one. Raises DataError."""
     identifiers = _identifiers(rows) if table is not None else [()] * len(files)
-    contents = equal_contents(folder, files)
+    contents = source.copies(files)
     groups = grouped(files, identifiers, contents)
     kinds = _kinds(table)
     given, whose = parts_by_folder(files), "its folders give"
@@ -46,9 +46,9 @@ def divided(
         split, by = split_by(groups), f"split by {kinds}"
     else:
         split, by = split_as_given(given, groups), f"split as {whose} it"
-        for part, source in ((VALIDATION, "training"), (TEST, "validation")):
+        for part, neighbour in ((VALIDATION, "training"), (TEST, "validation")):
             if not (given == part).any():
-                by += f", {NAMES[part]} out of {source} by {kinds}"
+                by += f", {NAMES[part]} out of {neighbour} by {kinds}"
     understood = [*_about_groups(groups, identifiers, kinds), *_about_parts(groups, split)]
     about, remarks = _about_copies(files, contents, split, labels)
     return Division(split, by, (*understood, *about), remarks)

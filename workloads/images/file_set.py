@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,16 @@ from numpy.typing import NDArray
 
 from bench.contract import ImageSet
 from bench.errors import DataError
-from workloads.images.decode import decode
 from workloads.images.folder import ImageFile
-from workloads.images.kinds import check_files, refuse
+from workloads.images.kinds import refuse
 from workloads.images.parallel import in_threads
 from workloads.images.pillow import pillow
+from workloads.images.sources import Source
 from workloads.images.turbo import decoder
 
 
 def image_set(
-    folder: Path,
+    source: Source,
     files: Sequence[ImageFile],
     labels: NDArray[np.int32] | None,
     split: NDArray[np.uint8],
@@ -30,7 +29,7 @@ def image_set(
     description: str,
     **more: Any,
 ) -> ImageSet:
-    """The files below ``folder``, their labels (n,) and parts (n,), to be read at a size (height, width).
+    """The files that ``source`` holds, their labels (n,) and parts (n,), to be read at a size (height, width).
 
     ``more``: what was understood, remarks, and why there are no labels, as an ImageSet has them.
     """
@@ -38,7 +37,7 @@ def image_set(
 
     @cache
     def looked_at() -> None:
-        check_files(folder, files)
+        source.check(files)
 
     def read(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         pillow()
@@ -49,7 +48,7 @@ def image_set(
         def decode_piece(piece: slice) -> None:
             for place in range(*piece.indices(len(indices))):
                 try:
-                    images[place] = decode(folder / files[int(indices[place])].relative, height, width)[0]
+                    images[place] = source.decode(files[int(indices[place])], height, width)
                 except DataError as error:  # the others are looked at too, so that all are named at once
                     troubles[place] = error
 

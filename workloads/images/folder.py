@@ -80,9 +80,9 @@ def _instead(others: Counter[str]) -> str:
     if not others:
         return ", nor anything else: expected a folder of images; check --data"
     kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(4))
-    remedy = (
-        "give the npz file itself as --data"
-        if ".npz" in others
-        else "convert the images to 8-bit JPEG or PNG, or check --data"
-    )
+    remedy = "convert the images to 8-bit JPEG or PNG, or check --data"
+    if ".npz" in others:
+        remedy = "give the npz file itself as --data"
+    elif ".hdf5" in others or ".h5" in others:
+        remedy = "give the HDF5 file itself as --data"
     return f", only {kinds}: expected a folder of images; {remedy}"

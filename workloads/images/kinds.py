@@ -31,7 +31,7 @@ _MARKS = (
     (0, b"\x89HDF", "an HDF5 file"),
     (0, b"version https://git-lfs", "a pointer of Git LFS, whose image was not fetched"),
 )
-_NOT_READ = (".tif", ".tiff", ".dcm", ".dicom", ".bmp", ".gif", ".webp", ".heic", ".avif", ".jp2", ".jfif", ".jpe")
+_NOT_READ = (".tif", ".tiff", ".dcm", ".dicom", ".bmp", ".gif", ".webp", ".heic", ".avif", ".jp2", ".jfif", ".jpe", ".hdf5")
 _SHOWN = 8
 
 
@@ -95,4 +95,4 @@ def not_read(others: Sequence[ImageFile]) -> list[str]:
     """What to say of images in formats that are not read, by their suffixes."""
     counts = Counter(suffix for other in others if (suffix := Path(other.name).suffix.casefold()) in _NOT_READ)
     kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common())
-    return [f"images in other formats left out: {kinds}; only JPEG and PNG are read"] if kinds else []
+    return [f"images in other formats left out: {kinds}; only JPEG and PNG files are read"] if kinds else []

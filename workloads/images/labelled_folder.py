@@ -18,6 +18,7 @@ from workloads.images.folder import ImageFile, find_files
 from workloads.images.kinds import not_read
 from workloads.images.labels import ClassRules, contradicts, plain, shown
 from workloads.images.matching import Matches
+from workloads.images.sources import FolderSource, Hdf5Source, Source
 from workloads.images.split import split_by
 from workloads.images.table import NUMBERED_COLUMNS, Table
 from workloads.images.tables import Labels, find_labels, read_labels
@@ -35,17 +36,36 @@ def open_folder(folder: Path, request: DataRequest, rules: ClassRules, size: tup
     Where labels cannot be understood, and the user said nothing of them, the images have none and are good for speed.
     """
     files, others = find_files(folder)
-    try:
-        images = _labelled(folder, files, others, request, rules, size)
-    except DataError as error:
-        if request.positive or any(getattr(request, option) is not None for option in _LABEL_OPTIONS):
-            raise
-        images = _unlabelled(folder, files, size, str(error))
+    images = _understood(FolderSource(folder), files, others, request, rules, size)
     return replace(images, understood=(*images.understood, *not_read(others)))
 
 
+def open_hdf5(file: Path, request: DataRequest, rules: ClassRules, size: tuple[int, int]) -> ImageSet:
+    """The images in a file in HDF5, with the labels of a table beside it, as ISIC 2024 has them. Raises DataError."""
+    source = Hdf5Source(file)
+    beside = sorted(ImageFile(other.name, other.stat().st_size) for other in file.parent.iterdir() if other.is_file())
+    return _understood(source, source.images(), beside, request, rules, size)
+
+
+def _understood(
+    source: Source,
+    files: Sequence[ImageFile],
+    others: Sequence[ImageFile],
+    request: DataRequest,
+    rules: ClassRules,
+    size: tuple[int, int],
+) -> ImageSet:
+    """The images with labels; without, and with the reason, where these are not understood and the user said nothing of them."""
+    try:
+        return _labelled(source, files, others, request, rules, size)
+    except DataError as error:
+        if request.positive or any(getattr(request, option) is not None for option in _LABEL_OPTIONS):
+            raise
+        return _unlabelled(source, files, size, str(error))
+
+
 def _labelled(
-    folder: Path,
+    source: Source,
     files: Sequence[ImageFile],
     others: Sequence[ImageFile],
     request: DataRequest,
@@ -54,54 +74,58 @@ def _labelled(
 ) -> ImageSet:
     """The images with the labels that a table or the folders' names give, or none where neither is there. Raises DataError."""
     if request.labels is not None:
-        return _with_table(folder, read_labels(request.labels, files, request, rules.classes), request, rules, size)
-    found = find_labels(folder, files, others, request, rules.classes)
+        return _with_table(source, read_labels(request.labels, files, request, rules.classes), request, rules, size)
+    found = find_labels(source.folder, files, others, request, rules.classes)
     if found.labels is not None:
-        return _with_table(folder, found.labels, request, rules, size)
+        return _with_table(source, found.labels, request, rules, size)
     why = "; ".join(found.unused[:_SHOWN])
     for option in _LABEL_OPTIONS[1:]:
         if getattr(request, option) is not None:
             dashed = option.replace("_", "-")
             if why:
                 raise DataError(f"no table is as the options say: {why}")
-            raise DataError(f"--{dashed} names a column, but {folder} holds no table of labels; give one with --labels")
+            raise DataError(
+                f"--{dashed} names a column, but {source.folder} holds no table of labels; give one with --labels"
+            )
     classes = _classes_by_folder(files, rules, request.positive)
     if classes is None and request.positive:
         given = f"--positive {request.positive[0]:.60}"
-        raise DataError(f"{given} chooses a label, but {why or f'{folder} holds none; give a table with --labels'}")
+        raise DataError(f"{given} chooses a label, but {why or f'{source.folder} holds none; give a table with --labels'}")
     if classes is None:
-        return _unlabelled(folder, files, size, why)
+        return _unlabelled(source, files, size, why)
     labels = np.array([classes[_class_folder(file.parent)] for file in files], np.int32)
-    division = divided(folder, files, labels, None, ())
+    division = divided(source, files, labels, None, ())
     description = f"folder per class, {len(files):,} images, {class_counts(labels, rules.classes)}, {division.by}"
     understood = (*facts(labels, rules.classes, division.split, division.by), *division.understood)
-    source = f"labels from the folders' names{_meaning(classes, rules)}"
-    remarks = (source, *found.unused, *division.remarks)
-    return image_set(folder, files, labels, division.split, size, description, understood=understood, remarks=remarks)
+    origin = f"labels from the folders' names{_meaning(classes, rules)}"
+    remarks = (origin, *found.unused, *division.remarks)
+    return image_set(source, files, labels, division.split, size, description, understood=understood, remarks=remarks)
 
 
-def _unlabelled(folder: Path, files: Sequence[ImageFile], size: tuple[int, int], why: str = "") -> ImageSet:
+def _unlabelled(source: Source, files: Sequence[ImageFile], size: tuple[int, int], why: str = "") -> ImageSet:
     """The images without labels; ``why`` says what was wrong with those that seemed to be there."""
     understood = ("no labels: good for speed, not for training to the end",)
     return image_set(
-        folder,
+        source,
         files,
         None,
         split_by(file.stem for file in files),
         size,
-        f"folder without labels, {len(files):,} images",
+        f"{source.kind} without labels, {len(files):,} images",
         understood=understood,
         remarks=(f"labels are not used: {why}",) if why else (),
         unlabelled=why,
     )
 
 
-def _with_table(folder: Path, labelled: Labels, request: DataRequest, rules: ClassRules, size: tuple[int, int]) -> ImageSet:
+def _with_table(
+    source: Source, labelled: Labels, request: DataRequest, rules: ClassRules, size: tuple[int, int]
+) -> ImageSet:
     table, matches, name = labelled.table, labelled.matches, labelled.name
     values = Counter(row.label for row in matches.rows)
     classes = _classes(table, name, values, request, rules)
     labels = np.array([classes[row.label] for row in matches.rows], np.int32)
-    division = divided(folder, matches.files, labels, table, matches.rows)
+    division = divided(source, matches.files, labels, table, matches.rows)
     understood = (
         *facts(labels, rules.classes, division.split, division.by),
         *division.understood,
@@ -109,11 +133,11 @@ def _with_table(folder: Path, labelled: Labels, request: DataRequest, rules: Cla
         *_undecided(table),
     )
     columns = "columns" if "," in table.label_column else "column"
-    source = f"labels from {columns} {table.label_column} of {name}{_meaning(classes, rules)}"
-    remarks = (source, *labelled.remarks, *division.remarks)
-    description = _description(table, matches, labels, rules, division.by)
+    origin = f"labels from {columns} {table.label_column} of {name}{_meaning(classes, rules)}"
+    remarks = (origin, *labelled.remarks, *division.remarks)
+    description = _description(table, matches, labels, rules, division.by, source.kind)
     return image_set(
-        folder, matches.files, labels, division.split, size, description, understood=understood, remarks=remarks
+        source, matches.files, labels, division.split, size, description, understood=understood, remarks=remarks
     )
 
 
@@ -132,9 +156,9 @@ def _classes(table: Table, name: str, values: Counter[str], request: DataRequest
     return rules.assign(values, request.positive, where, numbered=says and not two, melanoma=known)
 
 
-def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules, by: str) -> str:
+def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rules: ClassRules, by: str, kind: str) -> str:
     parts = [
-        _title(table),
+        _title(table, kind),
         f"{len(matches.files):,} images",
         class_counts(labels, rules.classes),
         by,
@@ -144,10 +168,10 @@ def _description(table: Table, matches: Matches, labels: NDArray[np.int32], rule
     return ", ".join(parts)
 
 
-def _title(table: Table) -> str:
+def _title(table: Table, kind: str) -> str:
     if table.layout is not None:
-        return f"folder with the table of {table.layout.title}"
-    return "HAM10000 folder" if table.ham10000 else "folder with a table"
+        return f"{kind} with the table of {table.layout.title}"
+    return "HAM10000 folder" if table.ham10000 else f"{kind} with a table"
 
 
 def _left_out(matches: Matches) -> list[str]:

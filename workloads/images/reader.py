@@ -12,9 +12,10 @@ from bench.contract import DataRequest, ImageSet
 from bench.errors import DataError
 from workloads.images.decode import decode
 from workloads.images.folder import IMAGE_SUFFIXES, JPEG_SUFFIXES, find_images
-from workloads.images.labelled_folder import open_folder
+from workloads.images.labelled_folder import open_folder, open_hdf5
 from workloads.images.labels import ClassRules
 from workloads.images.medmnist import open_npz
+from workloads.images.sources import HDF5
 from workloads.images.synthetic import Generator, open_synthetic, write_files
 from workloads.images.turbo import decoder
 from workloads.lesions import SyntheticLesions
@@ -40,6 +41,8 @@ class ImageReader:
             return open_synthetic(self._generator(request), request, self._rules.classes, height, width)
         if _is_folder(request.path):
             return open_folder(request.path, request, self._rules, (height, width))
+        if _is_hdf5(request.path):
+            return open_hdf5(request.path, request, self._rules, (height, width))
         return open_npz(request.path, request, self._rules, (height, width))
 
     def files(self, request: DataRequest, folder: Path) -> Sequence[Path]:
@@ -47,7 +50,8 @@ class ImageReader:
         if request.path is None:
             return write_files(self._generator(request), request.seed, folder)
         if not _is_folder(request.path):
-            raise DataError("an npz file holds pixels, no JPEG files to decode: expected a folder of JPEG files")
+            kind = "a file in HDF5 holds images" if _is_hdf5(request.path) else "an npz file holds pixels"
+            raise DataError(f"{kind}, no JPEG files to decode: expected a folder of JPEG files")
         found = [file.relative for file in find_images(request.path) if file.name.lower().endswith(JPEG_SUFFIXES)]
         if not found:
             raise DataError("the folder holds PNG files only: expected JPEG files to time decoding on")
@@ -72,6 +76,11 @@ class ImageReader:
         return self._synthetic
 
 
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(HDF5)) == HDF5
+
+
 def _is_folder(path: Path) -> bool:
     """Whether ``--data`` is a folder; if not, it is an npz file. Raises DataError for anything else."""
     try:
@@ -85,7 +94,7 @@ def _is_folder(path: Path) -> bool:
             head = stream.read(4)
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror}): expected a folder of images or an npz file") from error
-    if head.startswith(b"PK"):
+    if head.startswith((b"PK", HDF5)):
         return False
     if not head:
         raise DataError(f"{path} is empty: expected a folder of images or an npz file; check --data")

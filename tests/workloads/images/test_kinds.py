@@ -63,7 +63,7 @@ def test_images_in_other_formats_are_counted(reader, tmp_path, save):
     for name in ("b.tif", "c.TIF", "d.dcm", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
     said = reader.open(DataRequest(path=tmp_path), 8, 8).understood
-    assert "images in other formats left out: 2 .tif, 1 .dcm; only JPEG and PNG are read" in said
+    assert "images in other formats left out: 2 .tif, 1 .dcm; only JPEG and PNG files are read" in said
 
 
 def test_names_that_are_no_utf_8(reader, tmp_path, save):
