@@ -1,10 +1,13 @@
 """Which of a folder's tables are used, and what is said of the others; published data sets by synthetic copies of their layouts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bench.contract import TEST, TRAIN, VALIDATION, DataRequest
 from bench.errors import DataError
+from workloads.images.layouts import LAYOUTS
 from workloads.images.reader import ImageReader
 
 SEVEN = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
@@ -159,6 +162,17 @@ def test_isic_2019_takes_lesions_from_its_other_table(laid, reader):
     assert "this workload has no class for 'AK', 'SCC'" in seven.unlabelled
 
 
+def test_isic_2018_takes_lesions_from_its_groupings(laid, reader):
+    names = [f"ISIC_{i}" for i in range(4)]
+    truth = "image,MEL,NV\n" + "".join(f"{name},{i % 2},{1 - i % 2}\n" for i, name in enumerate(names))
+    groupings = "image,lesion_id,diagnosis_confirm_type\n" + "".join(
+        f"{name},HAM_{i // 2},histopathology\n" for i, name in enumerate(names)
+    )
+    tables = {"GroundTruth.csv": truth, "ISIC2018_Task3_Training_LesionGroupings.csv": groupings}
+    images = opened(reader, laid([f"{name}.jpg" for name in names], **tables))
+    assert "groups by lesion: 2, the largest of 2 images" in images.understood
+
+
 def test_derm7pt(reader, laid):
     meta = ["case_num,diagnosis,seven_point_score,clinic,derm,case_id"]
     for i in range(6):
@@ -222,3 +236,10 @@ def test_a_semicolon_table_in_utf_16(reader, laid):
     folder = laid(["Läsion.jpg", "b.jpg"])
     (folder / "labels.csv").write_bytes("sep=;\r\nimage;dx\r\nLäsion;mel\r\nb;nv\r\n".encode("utf-16"))
     assert np.array_equal(opened(reader, folder).labels, [1, 0])
+
+
+def test_the_page_of_data_sets_has_each_layout_with_its_columns():
+    page = (Path(__file__).parents[3] / "docs" / "data-sets.md").read_text().casefold()
+    for layout in LAYOUTS:
+        assert f"| {layout.title.casefold()} " in page
+        assert all(f"`{column}`" in page for column in layout.known_by), layout.title
