@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bench.cli.train",
         "Train to the end on real or synthetic images and report AUC and accuracy on the test images, seed by seed.",
     ),
+    "new-backend": (
+        "bench.cli.new_backend",
+        "Write a package with a backend of your own, which runs on a simulated device until yours takes its place.",
+    ),
 }
 
 
