@@ -8,6 +8,7 @@ from bench.analysis.cases import measured_cases
 from bench.analysis.model import CaseKey, MeasuredCase, Remark, Report
 from bench.analysis.pool import Pool, pool
 from bench.analysis.rows import groups
+from bench.analysis.versus import check_reference
 from bench.errors import NotComparableError, UsageError
 from bench.projection.assumptions import Assumptions
 from bench.record.schema import Ceiling, Record
@@ -32,9 +33,12 @@ def build(records: Iterable[Record], assumptions: Assumptions | None = None, gro
     cases = tuple(case for case in selected if not case.key.how.to_target)
     synthetic = {fingerprint for fingerprint, (made, _) in pooled.data.items() if made}
     known = {case.key: case for case in cases}
+    projected = groups(cases, pooled.machines, synthetic, assumptions)
+    if not projected and assumptions.reference is not None:
+        check_reference(cases, assumptions.reference)
     return Report(
         assumptions=assumptions,
-        groups=groups(cases, pooled.machines, synthetic, assumptions),
+        groups=projected,
         measured=cases,
         machines=pooled.machines,
         ceilings=_ceilings(pooled),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from bench.analysis.model import Group, MeasuredCase, Row, Setting, SpeedUp
+from bench.analysis.model import CaseKey, Group, MeasuredCase, Row, Setting, SpeedUp
 from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
 from bench.projection.counted import Batches, Decoding, MeasuredRates, Room
@@ -164,15 +164,23 @@ def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
 
 def reference_name(row: Row) -> str:
     """``backend:device``, or the device alone where it begins with its backend's name."""
-    key = row.best.train.key
+    return short_name(row.best.train.key)
+
+
+def short_name(key: CaseKey) -> str:
+    """``backend:device`` of a case, or the device alone where it begins with its backend's name."""
     device = "+".join(key.devices)
     return device if device.split(":")[0] == key.backend else f"{key.backend}:{device}"
 
 
 def reference_names(row: Row) -> list[str]:
     """Everything a reference may be asked for by."""
-    key = row.best.train.key
-    return [key.backend, reference_name(row), f"{key.backend}:{'+'.join(key.devices)}", *key.devices]
+    return case_names(row.best.train.key)
+
+
+def case_names(key: CaseKey) -> list[str]:
+    """Everything that the device of a case may be called: its backend, ``backend:device``, and its id."""
+    return [key.backend, short_name(key), f"{key.backend}:{'+'.join(key.devices)}", *key.devices]
 
 
 def _named(row: Row, wanted: str) -> bool:

@@ -7,7 +7,10 @@ from itertools import groupby
 from typing import NamedTuple
 
 from bench.analysis.model import MeasuredCase, Report
+from bench.analysis.rows import case_names, short_name
+from bench.errors import UsageError
 from bench.statistics.ratios import Ratio, ratio
+from bench.text.words import clean
 
 
 class Versus(NamedTuple):
@@ -27,6 +30,7 @@ def versus(report: Report) -> list[Versus]:
 
 def _inference(valid: Iterable[MeasuredCase], report: Report) -> Iterator[Versus]:
     references = {_device(group.reference.best.train) for group in report.groups if group.reference is not None}
+    wanted = None if report.groups else report.assumptions.reference
 
     def place(case: MeasuredCase) -> tuple[str, ...]:
         return case.key.workload, case.key.size, case.key.digest, case.key.scenario, case.key.precision
@@ -34,9 +38,20 @@ def _inference(valid: Iterable[MeasuredCase], report: Report) -> Iterator[Versus
     inference = sorted((case for case in valid if case.key.how.builds == "predictor"), key=place)
     for _, members in groupby(inference, key=place):
         cases = list(members)
-        known = [case for case in cases if _device(case) in references]
-        hosts = known or [case for case in cases if case.shares_cores]
-        yield from _against(max(hosts, key=_speed, default=None), cases)
+        known = [case for case in cases if _device(case) in references or wanted in case_names(case.key)]
+        hosts = known or ([case for case in cases if case.shares_cores] if wanted is None else [])
+        reference = max(hosts, key=_speed, default=None)
+        if reference is None and wanted is None and not references:
+            reference = min(cases, key=_speed)  # no host was measured: against the slowest device
+        yield from _against(reference, cases)
+
+
+def check_reference(cases: Iterable[MeasuredCase], wanted: str) -> None:
+    """Raises UsageError where no valid inference was measured on the reference asked for; where nothing trains, it is inference's."""
+    inference = [case for case in cases if case.valid and case.key.how.builds == "predictor"]
+    if inference and not any(wanted in case_names(case.key) for case in inference):
+        there = ", ".join(sorted({short_name(case.key) for case in inference}))
+        raise UsageError(f"no valid inference on the reference '{clean(wanted, 60)}'; there is: {there}")
 
 
 def _decoding(valid: Iterable[MeasuredCase]) -> Iterator[Versus]:

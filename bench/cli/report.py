@@ -54,7 +54,12 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 )
 @click.option("--devices", type=int, default=1, show_default=True, help="Devices of each kind that train together.")
 @click.option("--efficiency", type=float, help="Their speed over so many times that of one, as 0.9; never assumed.")
-@options.many("--price", "prices", "DEVICE=AMOUNT", "Of a device-hour: cuda:0=2.90, or 'cuda:0=2.90 EUR' (repeatable).")
+@options.many(
+    "--price",
+    "prices",
+    "DEVICE=AMOUNT",
+    "Of a device-hour: cuda:0=2.90, or 'cuda:0=2.90 EUR'; DEVICE may be BACKEND:DEVICE, as jax:cpu (repeatable).",
+)
 @click.option(
     "--prices", "price_file", type=click.Path(path_type=Path), help="A TOML file of prices, with currency, date and source."
 )

@@ -56,7 +56,15 @@ def break_even_price(row: Row, group: Group) -> Estimate | None:
 
 
 def costs(report: Report) -> list[Section]:
-    """A section per group that has a price."""
+    """A section per group that has a price; where nothing was trained, a sentence on prices that were given."""
+    if not report.groups and any(not price.filed for price in report.assumptions.prices):
+        return [
+            Section(
+                "What it costs",
+                None,
+                ("Prices are of trainings. None was measured that can be projected, so nothing is priced.",),
+            )
+        ]
     return [_section(group, report) for group in report.groups if any(row.price is not None for row in group.rows)]
 
 

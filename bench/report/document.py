@@ -40,14 +40,15 @@ def document_parts(report: Report) -> dict[str, list[Section]]:
 
 
 def _sections(report: Report) -> list[tuple[str, Section]]:
-    sections = [("headline", headline(group, report)) for group in report.groups]
-    sections += [("cost", section) for section in costs(report)]
+    """Days versus hours come first. Where nothing was trained, inference does."""
+    first = _inference(report) if not report.groups else []
+    sections = [*first, *(("headline", headline(group, report)) for group in report.groups)]
+    sections += [("cost" if report.groups else "inference", section) for section in costs(report)]
     sections += [("energy", section) for section in energies(report)]
     sections += [("nodes", section) for section in node_sections(report)]
     sections.append(("headline", Section("Not projected", None, cut(not_projected(report)))))
     sections += [("training", section) for section in time_to_quality(report)]
-    sections += [("evidence", section) for section in measured(report)]
-    sections.append(("inference", versus_section(report)))
+    sections += _inference(report) if report.groups else []
     sections.append(("belief", Section("Wide intervals", None, tuple(width_lines(report)))))
     sections.append(("training", Section("Training from files", None, cut(input_taxes(report)))))
     sections.append(("evidence", Section("Marks", None, tuple(f"{sign} {text}" for sign, text in _marks(report)))))
@@ -64,6 +65,13 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
     sections.append(("belief", Section("What disturbed these measurements", None, disturbed)))
     sections.append(("evidence", Section("Records", None, (*cut(record_lines(report)), *report.notes))))
     return [(part, section) for part, section in sections if section.table is not None or section.lines]
+
+
+def _inference(report: Report) -> list[tuple[str, Section]]:
+    """What was measured, and inference and decoding against the reference; the ratios first where there is nothing before them."""
+    against = [("inference", versus_section(report))]
+    rates = [("evidence", section) for section in measured(report)]
+    return [*rates, *against] if report.groups else [*against, *rates]
 
 
 def _marks(report: Report) -> Iterable[tuple[str, str]]:

@@ -7,7 +7,7 @@ from bench.analysis.versus import Versus, versus
 from bench.report import cells
 from bench.statistics.ratios import Ratio
 from bench.text.sections import Section, Table
-from bench.text.words import plural
+from bench.text.words import clean, plural
 
 MOST_ROWS = 40
 
@@ -20,12 +20,24 @@ def versus_section(report: Report) -> Section:
     columns = ("device", "network", "phase", "setting", "against", "times as fast", "interval")
     table = Table(columns, tuple(_row(one, report) for one in found[:MOST_ROWS]), frozenset({5}))
     lines = [
-        "Inference in the same precision, each device at its own batch size; decoding against the fewest cores measured. Where both cases are of "
+        f"Inference in the same precision, {_reference(report)}each device at its own batch size; decoding against the fewest cores measured. Where both cases are of "
         "one run, each round gives a ratio, and the interval is over rounds; of the same records, over records; otherwise both are taken for independent."
     ]
     if len(found) > MOST_ROWS:
         lines.append(f"{plural(len(found) - MOST_ROWS, 'further row')} left out; see --format json.")
     return Section("Inference and decoding against the reference", table, tuple(lines))
+
+
+def _reference(report: Report) -> str:
+    """How the reference of inference was chosen, where no training says it."""
+    if report.groups:
+        return ""
+    asked = report.assumptions.reference
+    return (
+        f"against {clean(asked, 60)}, "
+        if asked
+        else "against the fastest host, or the slowest device where there is no host, "
+    )
 
 
 def _row(one: Versus, report: Report) -> tuple[str, ...]:

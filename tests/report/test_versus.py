@@ -5,8 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import msgspec
+import pytest
+
 from bench.analysis.build import build
 from bench.analysis.versus import versus
+from bench.errors import UsageError
+from bench.projection.assumptions import Assumptions
+from bench.projection.prices import parse_price
+from bench.report.charts.pictures import charts, find_chart
+from bench.report.document import document
 from bench.report.formats import render
 from tests.support import records as fake
 
@@ -50,3 +58,67 @@ def test_the_table_says_what_the_interval_is_over():
     assert first["paired"] == "rounds"
     assert first["times_as_fast"]["low"] < first["times_as_fast"]["value"]
     assert "Inference and decoding" not in render(build([fake.record(wanted=[fake.Script(fake.train(), 75.0)])]), "terminal")
+
+
+def inference(*backends):
+    """Records of inference alone, on devices of these backends."""
+    return [
+        fake.record(wanted=[one for one in fake.scripts() if one.case.phase == "infer" and one.case.backend in backends])
+    ]
+
+
+def test_a_report_of_inference_alone_begins_with_it():
+    report = build(inference("cpu", "cuda"))
+    first, second, *_ = document(report)
+    assert (first.title, second.title[:9]) == ("Inference and decoding against the reference", "Measured:")
+    assert render(report, "terminal").lstrip().startswith("Inference and decoding against the reference")
+    page = render(report, "html")
+    assert page.index('href="#inference"') < page.index('href="#training"')
+    assert find_chart(report, "headline").name == charts(report)[0].name == "inference"
+    assert charts(report)[0].title == "Inference rate: melanoma small"
+    assert "inference" not in {chart.name for chart in charts(build([fake.record()]))}
+
+
+@pytest.mark.parametrize(
+    ("backends", "asked", "pairs"),
+    [
+        (("cpu", "cuda"), None, {("cuda", "cpu")}),
+        (("cpu", "cuda"), "cuda", {("cpu", "cuda")}),
+        (("cpu", "cuda"), "cuda:cuda:0", {("cpu", "cuda")}),
+        (("cuda",), None, set()),
+    ],
+)
+def test_the_reference_of_inference_alone(backends, asked, pairs):
+    found = versus(build(inference(*backends), Assumptions(reference=asked)))
+    assert {(one.case.key.backend, one.reference.key.backend) for one in found} == pairs
+
+
+def test_without_a_host_the_slowest_device_is_the_reference():
+    case = fake.infer("cuda", "cuda:0")
+    other = msgspec.structs.replace(fake.GPU, backend="rocm", id="rocm:0", physical="gpu:1")
+    scripts = [fake.Script(case, 24_000.0), fake.Script(fake.infer("rocm", "rocm:0"), 48_000.0)]
+    (one,) = versus(build([fake.record(wanted=scripts, devices=[fake.GPU, other])]))
+    assert (one.case.key.backend, one.reference.key.backend) == ("rocm", "cuda")
+    assert abs(one.ratio.factor.value / 2 - 1) < 0.05
+
+
+def test_a_reference_that_was_not_measured():
+    with pytest.raises(UsageError, match="no valid inference on the reference 'jax'; there is: cpu, cuda:0"):
+        build(inference("cpu", "cuda"), Assumptions(reference="jax"))
+
+
+def test_prices_without_a_training_are_said_to_price_nothing():
+    report = build(inference("cpu", "cuda"), Assumptions(prices=(parse_price("cuda:0=3 EUR"),)))
+    for name in ("terminal", "html"):
+        assert "Prices are of trainings." in render(report, name)
+    assert "Prices are of trainings." not in render(build(inference("cpu", "cuda")), "terminal")
+
+
+def test_a_price_may_name_backend_and_device():
+    """Two backends on one processor: a price of its id is of both, one of backend and device of that one alone."""
+    other = msgspec.structs.replace(fake.CPU, backend="other")
+    scripts = [fake.Script(fake.train(), 75.0), fake.Script(fake.train("other"), 90.0)]
+    records = [fake.record(wanted=scripts, devices=[fake.CPU, other])]
+    prices = tuple(map(parse_price, ("cpu=0.1 EUR", "other:cpu=0.2 EUR")))
+    (group,) = build(records, Assumptions(prices=prices)).groups
+    assert {row.best.train.key.backend: row.price.per_hour for row in group.rows} == {"cpu": 0.1, "other": 0.2}

@@ -10,8 +10,10 @@ from bench.report.charts.belief import forecasts, spread, warm_ups
 from bench.report.charts.chart import LIGHT, Chart, painted
 from bench.report.charts.latency import latency, throughput
 from bench.report.charts.quality import quality
-from bench.report.charts.rates import batches, ceilings, pays_off, training
+from bench.report.charts.rates import batches, ceilings, inference, pays_off, training
 from bench.report.charts.times import headlines, pipelines
+
+HEADLINE = "headline"
 
 _SCALE = 2.0
 """Of a PNG: sharp on dense screens."""
@@ -19,7 +21,14 @@ _SCALE = 2.0
 
 def charts(report: Report) -> list[Chart]:
     """Every picture that the report has data for, in the order of the page."""
-    found = [*headlines(report), *pipelines(report), *training(report), *batches(report), *pays_off(report)]
+    found = [
+        *headlines(report),
+        *inference(report),
+        *pipelines(report),
+        *training(report),
+        *batches(report),
+        *pays_off(report),
+    ]
     found += [*ceilings(report), *quality(report), *latency(report), *throughput(report)]
     return [*found, *forecasts(report), *spread(report), *warm_ups(report)]
 
@@ -30,6 +39,8 @@ def find_chart(report: Report, name: str) -> Chart:
     chosen = next((chart for chart in found if chart.name == name), None)
     if chosen is None and found:  # of several networks the first: headline for headline-melanoma-small
         chosen = next((chart for chart in found if chart.name.startswith(f"{name}-") and chart.part == name), None)
+    if chosen is None and name == HEADLINE and found and not report.groups:
+        chosen = found[0]  # where nothing was trained, what the report begins with
     if chosen is None:
         there = ", ".join(chart.name for chart in found) or "none, since nothing was measured that one could show"
         raise UsageError(f"the records give no chart '{name:.60}'; there is: {there}")

@@ -61,6 +61,21 @@ def training(report: Report) -> Iterator[Chart]:
         yield lane_chart(tagged("training", names), title, spec, lanes, everything, columns, "training")
 
 
+def inference(report: Report) -> Iterator[Chart]:
+    """Images per second of every case of offline inference, a picture per network; only where nothing was trained."""
+    names: list[str] = []
+    offline = [case for case in report.measured if case.key.how.projected == "evaluation" and case.log is not None]
+    queries = [case for case in report.measured if case.key.how.per_query and case.log is not None]
+    for name, cases in by_network([] if report.groups else offline or queries):
+        cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
+        everything = [_rate_lane(case, report) for case in cases]
+        lanes = shown(everything)
+        alt = listed(f"Inference rate of {name}, images per second", lanes)
+        spec = lanes_spec(lanes, alt, "images per second, log scale; whiskers: 95 % interval", {"format": "~s"})
+        title, columns = f"Inference rate: {name}", ("case", "images/s")
+        yield lane_chart(tagged("inference", names), title, spec, lanes, everything, columns, "inference")
+
+
 def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
     rate = case.rate
     assert rate is not None

@@ -131,7 +131,7 @@ class HtmlReporter:
             warm_ups=[chart for chart in pictures if chart.name.startswith("warm-up")],
             parts=[
                 (key, title, [one for one in sections.get(key, []) if _is_still(one)])
-                for key, title in _PARTS.items()
+                for key, title in sorted(_PARTS.items(), key=lambda part: not report.groups and part[0] != "inference")
                 if key != "nodes" or key in sections
             ],
             beliefs=_beliefs(report),
