@@ -138,7 +138,7 @@ def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, e
         workload=planned.workload,
         prepared=prepared.folder,
         seed=runner.plan.seed,
-        cache=str(runner.compiled),
+        cache=str(runner.compiled_by(case.backend)),
     )
     launch = runner.launch(planned, job, log)
     runner.progress.start(f"training of {epochs} epochs {case.label}", 0.0)

@@ -83,6 +83,10 @@ class Runner:
         """Where compiled programs are kept."""
         return self.shared or self.journal.folder / "compiled"
 
+    def compiled_by(self, backend: str) -> Path:
+        """A backend's own part of it, so that what others keep there is not taken for this one's."""
+        return self.compiled / backend
+
     def _measure_ceilings(self) -> None:
         for planned in ceiling_cases(self.plan):
             key = ceiling_key(planned.case, self.plan.devices)
@@ -226,7 +230,7 @@ class Runner:
         return self._trial_of(outcomes, index, number, "trial")[0]
 
     def _job(self, case: Case, planned: PlannedCase, seed: int) -> Measure:
-        folder = self.compiled
+        folder = self.compiled_by(case.backend)
         folder.mkdir(parents=True, exist_ok=True)
         return Measure(
             case=case,

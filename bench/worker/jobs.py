@@ -112,7 +112,7 @@ class Measure(OnCase, frozen=True, kw_only=True, tag="measure"):
     seed: int
     blocks: Blocks | None = None
     candidates: tuple[int, ...] = ()  # batch sizes for a pilot to choose from
-    cached: bool = False  # whether an earlier process has compiled this case already
+    cached: bool = False  # whether an earlier process has compiled this case; what it left, the worker looks up itself
     in_turns: bool = False  # another worker is alive too: wait for a turn before each sample
 
 

@@ -35,12 +35,13 @@ def measure_to_quality(bench: Workbench) -> RankResult:
     training = FullTraining(
         bench.backend, workload, bench.job.place.device, bench.settings, data, bench.on_host, tell, bench.alive
     )
+    compilation = bench.compilation()
     with bench.stage("compile"):
         trainer = training.build()
     with bench.stage("steady"):
         training.run(case.epochs, case.targets)
     measured = RankResult(stages={}, curve=training.curve, batch_size=case.batch_size, steady="")
-    measured.compile = "cached" if bench.job.cached else "cold"
+    measured.compile = compilation if hasattr(trainer, "compile") else ""
     note_made(measured, trainer)
     bench.timed()
     with bench.stage("check"):

@@ -130,9 +130,16 @@ class Workbench:
             self._step = self._untimed_step(made)
         if not hasattr(made, "compile"):
             return ""
+        kind = self.compilation()
         with self.stage("compile"):
             made.compile()
-        return "cached" if self.job.cached else "cold"
+        return kind
+
+    def compilation(self) -> Literal["cold", "cached"]:
+        """Which kind a compilation that begins now is: cached where an earlier process of this case compiled, and left something."""
+        folder = self.settings.cache_dir
+        kept = folder is not None and any(place.is_file() for place in folder.rglob("*"))
+        return "cached" if self.job.cached and kept else "cold"
 
     def _untimed_step(self, made: Any) -> Callable[[], object]:
         """Return a function that makes one optimizer step, or predicts one batch, on a batch of its own."""
