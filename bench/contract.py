@@ -129,7 +129,10 @@ class Trainer(Protocol):
     """
 
     def stage(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> Staged:
-        """Copy a batch to the device. images (batch, height, width, 3), labels (batch,); unchanged until ``wait``."""
+        """Copy a batch of ``settings.batch_size`` to the device. images (batch, height, width, 3), labels (batch,).
+
+        The harness changes neither until ``wait``, and keeps neither alive: who copies later keeps a reference.
+        """
         ...
 
     def run(self, block: Sequence[Staged]) -> Pending:
@@ -149,7 +152,10 @@ class Predictor(Protocol):
     """A network with frozen weights. Each Staged is used once, in order; two batches are in flight, or ``in_flight``."""
 
     def stage(self, images: NDArray[np.uint8]) -> Staged:
-        """Copy a batch to the device. images (batch, height, width, 3); perhaps a view into a larger array."""
+        """Copy a batch of ``settings.batch_size`` to the device. images (batch, height, width, 3); perhaps a view into a larger array.
+
+        Unchanged until ``wait``, and kept alive by nobody else, as with a trainer.
+        """
         ...
 
     def run(self, staged: Staged) -> Pending:
