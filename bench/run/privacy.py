@@ -32,7 +32,7 @@ _PRIVATE_OPTIONS = (
 _WORD = re.compile(r"""[^\s"'()\[\]<>:,;=]+""")
 _CODE = re.compile(r"[\w.-]+\.(?:py|pyx|so|c|cc|cpp|cu|h|hpp)\Z")
 _NAME = re.compile(r"""[^\s"'()\[\]<>:,;=/\\]+""")
-_ENDING = re.compile(r"\.(?:jpe?g|png|npz|npy|csv|tsv|dcm|tiff?|bmp|webp)\b", re.IGNORECASE)
+_ENDING = re.compile(r"\.(?:jpe?g|png|npz|npy|h5|hdf5|csv|tsv|xlsx?|dcm|tiff?|bmp|webp)\b", re.IGNORECASE)
 
 
 def private_command(command: Sequence[str]) -> list[str]:

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from bench.errors import UsageError
+from bench.run.folders import cache_folder
 from tests.support.site import bench, install, with_own_plugins
 
 RUN = ["run", "--backend", "misbehaving", "--workload", "dots", "--no-ceilings", "--trials", "1", "--seconds", "0.05"]
@@ -113,6 +115,14 @@ def test_a_name_that_is_no_utf_8_is_refused_in_one_sentence(tmp_path, site, opti
     (tmp_path / name).mkdir()
     sentence = one_sentence(bench([*RUN, option, name], tmp_path, site))
     assert "'M\\\\xe9lanome' has bytes that are not UTF-8: expected a name in UTF-8" in sentence
+
+
+def test_a_cache_folder_that_is_no_utf_8_is_refused(tmp_path, monkeypatch):
+    name = b"M\xe9lanome".decode(errors="surrogateescape")
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / name))
+    with pytest.raises(UsageError, match="has bytes that are not UTF-8"):
+        cache_folder()
+    assert not (tmp_path / name).exists()
 
 
 def test_a_broken_image_is_named_though_its_name_is_no_utf_8(tmp_path, with_ours):

@@ -34,6 +34,7 @@ def test_a_command_keeps_no_place(command, kept):
         ("IMG_0042_smith.jpg cannot be decoded (truncated)", "… cannot be decoded (truncated)"),
         ("/mnt/st mary/patients holds no images", "… holds no images"),
         ('File "/home/anna/project/engine.py", line 3, in run', 'File "…/engine.py", line 3, in run'),
+        ("smith.hdf5 and smith.xlsx", "… and …"),
         ("reading /data/scans/a.PNG: no", "reading …: no"),
         ("loss 0.3 on an unforeseen batch, the oracle says 0.7", "loss 0.3 on an unforeseen batch, the oracle says 0.7"),
         ("12 images/s and/or more", "12 images/s and/or more"),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import TEST, VALIDATION
+from bench.errors import DataError
 from workloads.images.folder import ImageFile
 from workloads.images.groups import grouped, known
 from workloads.images.parts import NAMES, parts_by_column, parts_by_folder
@@ -40,8 +41,15 @@ def divided(
     groups = grouped(files, identifiers, contents)
     kinds = _kinds(table)
     given, whose = parts_by_folder(files), "its folders give"
-    if given is None and table is not None and table.split_column is not None:
-        given, whose = parts_by_column([row.part for row in rows]), f"column {table.split_column} gives"
+    if table is not None and table.split_column is not None:
+        by_column = parts_by_column([row.part for row in rows])
+        if given is None:
+            given, whose = by_column, f"column {table.split_column} gives"
+        elif by_column is not None and (differ := int(np.sum(given != by_column))):
+            raise DataError(
+                f"column {table.split_column} and the folders give {counted(differ, 'image')} different parts of the split: expected "
+                "one split; remove the column, or choose a folder without the other"
+            )
     if given is None:
         split, by = split_by(groups), f"split by {kinds}"
     else:

@@ -203,7 +203,15 @@ def _meaning(classes: dict[str, int], rules: ClassRules) -> str:
 def _classes_by_folder(files: Sequence[ImageFile], rules: ClassRules, positive: tuple[str, ...]) -> dict[str, int] | None:
     """The class index of each folder above images; None where the folders are mere containers. Raises DataError."""
     counts = Counter(_class_folder(file.parent) for file in files)
-    if len(counts) < 2 or "" in counts:
+    stray = counts.pop("", 0)
+    if len(counts) < 2:
+        return None
+    if stray:
+        if rules.recognise(counts) or any(plain(name) in rules.positive_names for name in counts):
+            raise DataError(
+                f"{stray:,} of {len(files):,} images lie beside the folders {shown(counts)}: expected each image in the folder of its "
+                "class; move them, or choose a smaller folder"
+            )
         return None
     if not positive and not rules.recognise(counts) and all(_is_container(name) for name in counts):
         return None

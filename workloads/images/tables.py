@@ -16,6 +16,7 @@ from workloads.images.matching import Matches, match
 from workloads.images.names import key
 from workloads.images.table import IMAGE_COLUMNS, Row, Table, find_column, read_groups, read_table
 
+_MOST_NAMED = 12
 _SURE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PERHAPS_SUFFIXES = (".txt", "")  # as Dataverse names HAM10000's table: they count where they look like one
 _UNREADABLE = {
@@ -77,6 +78,8 @@ def find_labels(
                     groups.append(Labels(more, other.relative, matches, ()))
                 else:
                     unused.append(f"{other.relative} is not used: none of its rows names one of the images")
+    if len(unused) > _MOST_NAMED:
+        unused[_MOST_NAMED:] = [f"and {len(unused) - _MOST_NAMED:,} more tables are not used"]
     if not usable:
         unused += [
             f"{more.name} is not used: it tells {' and '.join(more.table.group_columns)}, and no labels" for more in groups

@@ -222,6 +222,21 @@ def test_a_column_can_give_the_split(reader, tmp_path, save):
     assert reader.open(DataRequest(path=tmp_path), 20, 20).description.endswith("split by image")
 
 
+def test_a_column_and_folders_that_give_different_splits_are_refused(reader, tmp_path, save, refusal):
+    lines = ["image,dx,split"]
+    for i in range(20):
+        save(tmp_path / ("train", "test")[i % 2] / f"{i}.jpg", width=24 + i)
+        lines.append(f"{i},{('nv', 'mel')[i // 10]},{('train', 'test')[i % 2 if i else 1]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    assert "column split and the folders give 1 image different parts of the split" in refusal(reader, tmp_path)
+
+
+def test_images_beside_the_folders_of_classes_are_said(reader, tmp_path, save, refusal):
+    for place in ("mel/a.jpg", "nv/b.jpg", "c.jpg"):
+        save(tmp_path / place)
+    assert "1 of 3 images lie beside the folders mel (1), nv (1)" in refusal(reader, tmp_path)
+
+
 def test_images_outside_of_the_folders_parts_are_refused(reader, kaggle, save, refusal):
     save(kaggle / "more" / "benign" / "x.jpg")
     assert "1 of 111 images lie in no folder called after a part" in refusal(reader, kaggle)

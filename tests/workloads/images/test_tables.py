@@ -223,6 +223,13 @@ def test_every_table_that_is_not_used_is_named_with_the_reason(reader, laid):
     assert len(remarks) == 4
 
 
+def test_a_table_for_each_image_is_not_a_hundred_lines(reader, laid):
+    tables = {f"{i:03d}.csv": "x,y\n1,2\n" for i in range(100)}
+    remarks = opened(reader, laid(["mel/a.jpg", "nv/b.jpg"], **tables)).remarks
+    assert len(remarks) == 14
+    assert remarks[-1] == "and 88 more tables are not used"
+
+
 def test_columns_that_the_user_names_are_looked_for_in_the_table_that_is_there(reader, laid):
     folder = laid(["a.jpg", "b.jpg"], **{"metadata.csv": "scan,verdict\na,bad\nb,good\n"})
     assert "metadata.csv is not used: metadata.csv has none of the columns image_id" in opened(reader, folder).unlabelled
