@@ -52,9 +52,13 @@ def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_is_what_runs(installed):
     done = run(
-        installed, "-c", "import bench, backends, workloads; print(bench.__file__, backends.__file__, workloads.__file__)"
+        installed,
+        "-c",
+        "import accelbench_pytest, accelbench_start, bench, backends, workloads\n"
+        "for module in (accelbench_pytest, accelbench_start, bench, backends, workloads): print(module.__file__)",
     )
-    assert all(path.startswith(str(installed)) for path in done.stdout.split()), done.stdout + done.stderr
+    assert len(done.stdout.split()) == 5, done.stderr
+    assert all(path.startswith(str(installed)) for path in done.stdout.split()), done.stdout
 
 
 def test_the_wheel_holds_golden_files_and_licence(installed):
