@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,13 +49,15 @@ def held(path: Path, setting: str, wait: bool = True) -> Iterator[bool]:
     """Hold the lock file at ``path`` and yield True; without ``wait`` yield False where another process holds it.
 
     The operating system lets go of it when this process ends, however it ends. Raises UsageError, which names the place and
-    ``setting``, the variable that names another one, where the file system has no locks: a lock that a dead process leaves behind
-    would be no remedy.
+    ``setting``, the variable that names another one, where the file system has no locks. Newer versions of filelock then hold the place
+    by a file that names its process, and that is said.
     """
     from filelock import FileLock, Timeout
 
     try:
-        lock = FileLock(path, timeout=-1 if wait else 0, mode=0o666).acquire()
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            lock = FileLock(path, timeout=-1 if wait else 0, mode=0o666).acquire()
     except Timeout:
         yield False
         return
@@ -64,6 +68,11 @@ def held(path: Path, setting: str, wait: bool = True) -> Iterator[bool]:
             f"the file system of {path.parent} has no locks, by which runs keep out of each other's way; name a folder on a local disk "
             f"with {setting}"
         ) from None
+    if told:
+        print(
+            f"bench: the file system of {path.parent} has no locks; a file that names its process is held instead",
+            file=sys.stderr,
+        )
     with lock:
         yield True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,6 +73,21 @@ def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch, refu
         held(tmp_path / "lock", "TMPDIR"),
     ):
         pass
+
+
+def test_a_lock_that_a_file_stands_in_for_is_said(tmp_path, monkeypatch, capsys):
+    acquire = FileLock._acquire
+
+    def fall_back(self):
+        warnings.warn("flock not supported on this filesystem, falling back to SoftFileLock", stacklevel=2)
+        acquire(self)
+
+    monkeypatch.setattr(FileLock, "_acquire", fall_back)
+    with held(tmp_path / "lock", "TMPDIR") as mine:
+        assert mine
+    assert capsys.readouterr().err == (
+        f"bench: the file system of {tmp_path} has no locks; a file that names its process is held instead\n"
+    )
 
 
 def test_other_refusals_of_a_lock_are_not_taken_for_that(tmp_path, monkeypatch):
