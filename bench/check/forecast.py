@@ -145,5 +145,5 @@ def _train(planned: PlannedCase, log: str, runner: Runner, prepared: Prepared, e
     outcome = run_worker(launch, runner.progress.hear)
     runner.progress.finish()
     if outcome.status != "ok":
-        raise NotComparableError(f"the training of {case.label} {outcome.status}: {outcome.reason}; its log is {launch.log}")
+        raise NotComparableError(f"the training of {case.label} {outcome.trouble}; its log is {launch.log}")
     return msgspec.json.decode(outcome.value, type=Trained)

@@ -54,8 +54,8 @@ def command(**values: Any) -> None:
         finished.append(training)
         click.echo(_line(training))
     _report(finished, values["output"])
-    missing = sum(training.trained is None for training in finished)
-    sys.exit(4 if missing == len(finished) else 6 if missing else 0)
+    failed = any(training.trained is None and not training.skipped for training in finished)
+    sys.exit(4 if all(training.trained is None for training in finished) else 6 if failed else 0)
 
 
 def _line(training: Training) -> str:

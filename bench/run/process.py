@@ -65,6 +65,16 @@ class Outcome:
     dragged: bool = False  # ended because another rank of its crew had failed
     others: float = 0.0  # cores that other processes used on average while it checked what it had timed
 
+    @property
+    def skipped(self) -> bool:
+        """Whether the backend lacks what the case needs: a skip, and no failure."""
+        return self.failure is not None and self.failure.kind == "unsupported"
+
+    @property
+    def trouble(self) -> str:
+        """``failed: the kernel launch failed``, ``skipped: no LayerNorm``; empty where all is well."""
+        return "" if self.status == "ok" else f"{'skipped' if self.skipped else self.status}: {self.reason}"
+
 
 Listener = Callable[[Stage | Beat], None]
 

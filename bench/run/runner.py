@@ -162,7 +162,7 @@ class Runner:
 
     def _unsupported(self, index: int, outcomes: Sequence[Outcome]) -> bool:
         """Whether the backend cannot run the case, which is then skipped."""
-        found = next((one for one in outcomes if one.failure is not None and one.failure.kind == "unsupported"), None)
+        found = next((one for one in outcomes if one.skipped), None)
         if found is not None:
             self.journal.add(Skipped(skip=Skip(what=self.plan.cases[index].case.label, reason=found.reason), case=index))
         return found is not None
@@ -246,7 +246,7 @@ class Runner:
     def _work(self, launches: Sequence[Launch], title: str, counts: bool = True) -> list[Outcome]:
         self.progress.start(title, expected_seconds(self.plan, self.journal))
         outcomes = run_at_once(launches, self.progress.hear)
-        trouble = "; ".join(f"{one.status}: {one.reason}" for one in outcomes if one.status != "ok" and not one.dragged)
+        trouble = "; ".join(one.trouble for one in outcomes if one.trouble and not one.dragged)
         self.progress.finish(trouble, counts)
         return outcomes
 

@@ -33,6 +33,7 @@ class Training:
     trained: Trained | None
     trouble: str = ""
     understood: Sequence[str] = ()  # of the images, as in a record
+    skipped: bool = False  # the backend lacks what the training needs
 
 
 def train_all(
@@ -126,8 +127,8 @@ def _train(entrant: Entrant, launch: Launch, seed: int, say: Callable[[str], Non
 def trained_by(entrant: Entrant, seed: int, outcome: Outcome) -> Training:
     """Return the training that a worker has finished, or failed to finish."""
     trained = msgspec.json.decode(outcome.value, type=Trained) if outcome.status == "ok" else None
-    trouble = "" if trained else f"{outcome.status}: {outcome.reason}"
-    return Training(entrant.backend.info.name, entrant.device.id, entrant.precision, seed, trained, trouble)
+    name, device = entrant.backend.info.name, entrant.device.id
+    return Training(name, device, entrant.precision, seed, trained, outcome.trouble, outcome.skipped)
 
 
 @dataclass(frozen=True)

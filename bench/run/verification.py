@@ -67,10 +67,10 @@ def _verify(
     case = device_case(row, wishes, backend, device, workload, precision, batch_size=0)
     job = Verify(case=case, backend=backend.plugin, workload=workload.plugin)
     outcome = run_worker(Launch(job, fresh_log("verify"), case.environment, backend.interpreter, wishes.stall))
-    if outcome.failure is not None and outcome.failure.kind == "unsupported":
+    if outcome.skipped:
         return Verification(label, None, outcome.reason)
     if outcome.status != "ok":
-        return Verification(label, False, f"{outcome.status}: {outcome.reason}", trace=outcome.log_tail)
+        return Verification(label, False, outcome.trouble, trace=outcome.log_tail)
     checks = msgspec.json.decode(outcome.value, type=list[Check])
     failed = [check.name for check in checks if not check.passed]
     unjudged = sum(not check.judged for check in checks)

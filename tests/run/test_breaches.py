@@ -102,3 +102,40 @@ def test_a_layer_that_the_backend_lacks_is_a_skip(tmp_path, site):
     done = bench(words, tmp_path, site)
     assert done.stdout == "skip  misbehaving test:0 dots-small float64  no LayerNorm ('norm')\n"
     assert (done.returncode, done.stderr) == (4, "bench: nothing was verified: every case was skipped\n")
+
+
+def test_a_skip_is_called_one_in_a_run_too(tmp_path, site):
+    words = [
+        "run",
+        "--backend",
+        "misbehaving",
+        *DOTS,
+        "--precision",
+        "float64",
+        "--phase",
+        "train",
+        "--option",
+        "fault=unsupported",
+    ]
+    done = bench([*words, "--no-ceilings", "--trials", "1", "--seconds", "0.05"], tmp_path, site)
+    assert "skipped: no LayerNorm ('norm')" in done.stderr
+    assert "failed" not in done.stderr
+    assert (done.returncode, done.stderr.splitlines()[-1][:50]) == (4, "bench: nothing could be measured: no LayerNorm ('n")
+
+
+def test_a_training_that_is_skipped(tmp_path, site):
+    words = [
+        "train",
+        "--backend",
+        "misbehaving",
+        *DOTS,
+        "--precision",
+        "float64",
+        "--images",
+        "80",
+        "--option",
+        "fault=unsupported",
+    ]
+    done = bench(words, tmp_path, site)
+    assert done.stdout.startswith("test:0 float64 seed 0: skipped: no LayerNorm ('norm')")
+    assert done.returncode == 4
