@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bench.errors import PluginError
+from bench.run import session
+from bench.run.process import Outcome
+from bench.worker.channel import Failure
+from bench.worker.jobs import Identify
 from tests.support.site import bench, install
 
 PLUGIN = """
@@ -139,3 +144,13 @@ def test_a_training_that_is_skipped(tmp_path, site):
     done = bench(words, tmp_path, site)
     assert done.stdout.startswith("test:0 float64 seed 0: skipped: no LayerNorm ('norm')")
     assert done.returncode == 4
+
+
+def test_what_a_reader_raises_is_no_internal_error(monkeypatch):
+    """It began in the plugin, as the worker has found out: exit code 2."""
+    words = "ValueError: no such colour (in Moles.open of moles; plugin 'moles', workload 'moles')"
+    failed = Outcome("failed", started="", wall=0.0, reason=words, failure=Failure("failed", words, 2))
+    monkeypatch.setattr(session, "run_worker", lambda launch, listen: failed)
+    with pytest.raises(PluginError, match=r"^ValueError: no such colour \(in Moles\.open of moles; ") as error:
+        session.ask_worker(Identify(), dict)
+    assert error.value.exit_code == 2
