@@ -128,7 +128,7 @@ def trained_by(entrant: Entrant, seed: int, outcome: Outcome) -> Training:
     """Return the training that a worker has finished, or failed to finish."""
     trained = msgspec.json.decode(outcome.value, type=Trained) if outcome.status == "ok" else None
     name, device = entrant.backend.info.name, entrant.device.id
-    return Training(name, device, entrant.precision, seed, trained, outcome.trouble, outcome.skipped)
+    return Training(name, device, entrant.precision, seed, trained, outcome.trouble, skipped=outcome.skipped)
 
 
 @dataclass(frozen=True)
