@@ -26,7 +26,9 @@ def commands() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("document", "text"), commands())
-def test_each_command_in_the_documents_parses(document, text):
+def test_each_command_in_the_documents_parses(document, text, tmp_path, monkeypatch):
+    (tmp_path / "plan.toml").write_text("[run]\n")
+    monkeypatch.chdir(tmp_path)
     words = shlex.split(text.replace("…", ""))[1:]
     if not words or words[0].startswith("-"):
         return

@@ -26,6 +26,7 @@ from bench.recipes import evaluation_batch
 from bench.record.figures import settled
 from bench.record.schema import Case, Forecast, Record
 from bench.run.crew import run_worker
+from bench.run.images import refuse_untrainable
 from bench.run.interruption import interruptible
 from bench.run.journal import Forecasted, Journal, Pilot
 from bench.run.lock import locked
@@ -33,7 +34,7 @@ from bench.run.plan import Plan, PlannedCase, Wishes
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
-from bench.run.session import make_plan, prepare_plan, refuse_untrainable
+from bench.run.session import make_plan, prepare_plan
 from bench.worker.answers import Prepared, Trained
 from bench.worker.jobs import Train
 

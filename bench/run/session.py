@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from bench.record.schema import Extended, Finding, Machine, Record, Skip
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, decoded, discover
 from bench.run.folders import cache_folder, fresh_log, made
+from bench.run.images import refuse_constant, refuse_unlabelled, tell_understood
 from bench.run.interruption import Interrupted, TimeIsUpError, interruptible, uninterrupted
 from bench.run.journal import Ceilings, Journal, read_plan
 from bench.run.limits import STALL_SECONDS, checked_stall
@@ -189,42 +190,6 @@ def look_at_images(plan: Plan) -> None:
         found = ask_worker(Look(plugin=plugin, workload=name, size=size, data=plan.data), Looked, stall=plan.stall)
         if any(planned.case.how.to_target for planned in plan.cases):
             refuse_unlabelled(found)
-
-
-def refuse_unlabelled(prepared: Prepared | Looked) -> None:
-    """Raises UsageError where images have no labels to train by."""
-    if not prepared.data.labelled:
-        why = prepared.unlabelled or "give them with --labels CSV"
-        raise UsageError(f"training needs labels; found {prepared.data.description}: {why}")
-
-
-def tell_understood(prepared: Mapping[str, Prepared], say: Callable[[str], None]) -> None:
-    """Say what was understood of the user's own images, each line once; of synthetic ones there is nothing to misunderstand."""
-    said: dict[str, None] = {}
-    for facts in prepared.values():
-        if not facts.data.synthetic:
-            said |= dict.fromkeys([facts.data.description, *(f"  {line}" for line in facts.data.understood)])
-            said |= dict.fromkeys(f"  note: {line}" for line in facts.remarks)
-    for line in said:
-        say(line)
-
-
-def refuse_constant(targets: Mapping[str, float], prepared: Prepared) -> None:
-    """Raises UsageError for a target that an answer which never looks at an image would reach."""
-    for name, target in targets.items():
-        reached = prepared.constant.get(name)
-        if reached is not None and target <= reached:
-            raise UsageError(
-                f"a target of {target:g} for {name} proves nothing: the same answer for every validation image reaches {reached:.4g}; "
-                f"expected more: --target {name}={min(reached + 0.05, 1.0):.2f} for example"
-            )
-
-
-def refuse_untrainable(prepared: Prepared) -> None:
-    """Raises UsageError where images cannot be trained on to the end and judged by."""
-    refuse_unlabelled(prepared)
-    if prepared.untrainable:
-        raise UsageError(f"{prepared.untrainable}; found {prepared.data.description}")
 
 
 class More(NamedTuple):

@@ -13,10 +13,11 @@ from bench.record.scenarios import scenario
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload
 from bench.run.folders import fresh_log
+from bench.run.images import refuse_untrainable, tell_understood
 from bench.run.lock import locked
 from bench.run.plan import MOST_TRIALS, Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch, Outcome
-from bench.run.session import prepare_data, refuse_untrainable, tell_understood
+from bench.run.session import prepare_data
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import Train
