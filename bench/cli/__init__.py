@@ -122,13 +122,18 @@ def _judged(arguments: list[str] | None) -> Any:
         sys.exit(SKIP)  # the code under test does not run
 
 
+_READERS = {"report", "compare", "history", "results", "race"}
+"""Commands that only read records, whose places may have any name; what others are told becomes part of a job or a record."""
+
+
 def _main(arguments: list[str] | None) -> Any:
     """Run the command line; a deliberate error is printed as one sentence and sets the exit code."""
     from bench.errors import BenchError
     from bench.text.file_names import refuse_other_bytes
 
     try:
-        for word in sys.argv[1:] if arguments is None else arguments:
+        words = sys.argv[1:] if arguments is None else arguments
+        for word in () if words[:1] and words[0] in _READERS else words:
             refuse_other_bytes(word, "the argument")
         return bench.main(args=arguments, prog_name="bench", standalone_mode=True)
     except BenchError as error:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from bench.text.file_names import printable
+
 _SEQUENCES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS and the like: titles, links
@@ -33,9 +35,8 @@ MOST_SAID = 2000
 
 
 def sayable(text: str) -> str:
-    """The beginning of what others say, of characters that UTF-8 has: half of a surrogate pair, as from a file's name, is a question mark."""
-    cut = text if len(text) <= MOST_SAID else text[: MOST_SAID - 1] + "…"
-    return cut.encode("utf-8", "replace").decode()
+    """The beginning of what others say, of characters that UTF-8 has (``printable``)."""
+    return printable(text if len(text) <= MOST_SAID else text[: MOST_SAID - 1] + "…")
 
 
 def first_line(text: str, longest: int = 160) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.run.folders import cache_folder
-from tests.support.site import bench, install, with_own_plugins
+from tests.support.site import bench, install, with_own_plugins, without_own_plugins
 
 RUN = ["run", "--backend", "misbehaving", "--workload", "dots", "--no-ceilings", "--trials", "1", "--seconds", "0.05"]
 
@@ -197,11 +197,13 @@ def test_a_plugin_with_a_value_of_the_wrong_type_is_a_line_in_the_list(tmp_path,
     text = (
         (site / "misbehaving_plugin.py").read_text().replace('("float64",), "host")', '("float64",), "host", joins="yes")')
     )
-    install(site, "joiner", {"joiner": "joiner_plugin"}, {"joiner_plugin": text})
-    listed = bench(["list"], tmp_path, site)
+    alone = tmp_path / "alone"
+    install(alone, "joiner", {"joiner": "joiner_plugin"}, {"joiner_plugin": text})
+    without_own_plugins(alone)
+    listed = bench(["list"], tmp_path, alone)
     assert listed.returncode == 0
-    assert "plugin 'joiner' (joiner_plugin) describes itself in the wrong types: Expected `bool`, got `str`" in listed.stdout
-    assert "joins" in listed.stdout
+    sentence = "device test:0: precisions must be a tuple, trains and joins each a bool"
+    assert f"plugin 'joiner' (joiner_plugin), backend 'misbehaving': probe(): {sentence}" in listed.stdout
 
 
 def test_two_plugins_with_one_name(tmp_path, site):

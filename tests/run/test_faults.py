@@ -56,7 +56,7 @@ def the_record(folder: Path) -> Record:
         ("sigkill", "killed", "SIGKILL"),
         ("memory", "out of memory", "allocate"),
         ("raise", "failed", "RuntimeError: the kernel launch failed"),
-        ("surrogate", "failed", "RuntimeError: half ? of a pair, and xxxxxx"),
+        ("surrogate", "failed", "RuntimeError: half \\ud800 of a pair, and xxxxxx"),
         ("exit", "crashed", "code 7"),
     ],
 )

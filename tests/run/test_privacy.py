@@ -41,7 +41,7 @@ def test_a_command_keeps_no_place(command, kept):
         (f"cannot write {Path.home()}/x", "cannot write …"),
         ("x" * 5_000_000, "x" * 1999 + "…"),  # a stranger's exception: its beginning, at once
         ("a.png.b.jpg.old and .csv", "….old and .csv"),
-        ("half a pair: \ud800", "half a pair: ?"),
+        ("half a pair: \ud800", "half a pair: \\ud800"),
     ],
 )
 def test_free_text_keeps_no_place_and_no_file(text, kept):
