@@ -292,7 +292,7 @@ def test_a_layer_that_the_backend_lacks_is_a_skip_and_alone_nothing_to_measure(t
 def test_an_option_that_no_backend_has_is_refused(tmp_path, site):
     done = bench([*TRAIN, "--option", "fualt=hang"], tmp_path, site)
     assert done.returncode == 2
-    assert "unknown option 'fualt'; there are: fault, hold, marker, pause; did you mean 'fault'?" in done.stderr
+    assert "unknown option 'fualt'; there are: fault, hold, marker, note, pause; did you mean 'fault'?" in done.stderr
 
 
 def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
