@@ -47,33 +47,32 @@ def tagged(stem: str, names: list[str]) -> str:
 
 
 def training(report: Report) -> Iterator[Chart]:
-    """Images per second of every training case."""
-    names: list[str] = []
-    for name, cases in by_network(
-        case for case in report.measured if case.key.how.builds == "trainer" and case.log is not None
-    ):
-        cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
-        everything = [_rate_lane(case, report) for case in cases]
-        lanes = shown(everything)
-        alt = listed(f"Training rate of {name}, images per second", lanes)
-        spec = lanes_spec(lanes, alt, "images per second, log scale; whiskers: 95 % interval", {"format": "~s"})
-        title, columns = f"Training rate: {name}", ("case", "images/s")
-        yield lane_chart(tagged("training", names), title, spec, lanes, everything, columns, "training")
+    """Images per second of every training case, a picture per network."""
+    yield from _rates(report, "training", [case for case in _with_rate(report) if case.key.how.builds == "trainer"])
 
 
 def inference(report: Report) -> Iterator[Chart]:
     """Images per second of every case of offline inference, a picture per network; only where nothing was trained."""
+    offline = [case for case in _with_rate(report) if case.key.how.projected == "evaluation"]
+    queries = [case for case in _with_rate(report) if case.key.how.per_query]
+    yield from _rates(report, "inference", [] if report.groups else offline or queries)
+
+
+def _with_rate(report: Report) -> list[MeasuredCase]:
+    return [case for case in report.measured if case.log is not None]
+
+
+def _rates(report: Report, what: str, cases: Sequence[MeasuredCase]) -> Iterator[Chart]:
+    """Images per second of the cases, ``what`` they are a rate of in the titles."""
     names: list[str] = []
-    offline = [case for case in report.measured if case.key.how.projected == "evaluation" and case.log is not None]
-    queries = [case for case in report.measured if case.key.how.per_query and case.log is not None]
-    for name, cases in by_network([] if report.groups else offline or queries):
-        cases.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
-        everything = [_rate_lane(case, report) for case in cases]
+    for name, members in by_network(cases):
+        members.sort(key=lambda case: case.log.rate if case.log is not None else 0.0)
+        everything = [_rate_lane(case, report) for case in members]
         lanes = shown(everything)
-        alt = listed(f"Inference rate of {name}, images per second", lanes)
+        alt = listed(f"{what.capitalize()} rate of {name}, images per second", lanes)
         spec = lanes_spec(lanes, alt, "images per second, log scale; whiskers: 95 % interval", {"format": "~s"})
-        title, columns = f"Inference rate: {name}", ("case", "images/s")
-        yield lane_chart(tagged("inference", names), title, spec, lanes, everything, columns, "inference")
+        title, columns = f"{what.capitalize()} rate: {name}", ("case", "images/s")
+        yield lane_chart(tagged(what, names), title, spec, lanes, everything, columns, what)
 
 
 def _rate_lane(case: MeasuredCase, report: Report) -> Lane:
