@@ -29,7 +29,7 @@ from bench.analysis.model import (
 from bench.analysis.pool import Figure, Pool, Tally
 from bench.errors import NoFigure
 from bench.precisions import OPERAND_BYTES
-from bench.record.checks import sharper_precision
+from bench.record.checks import MANY_IMAGES, sharper_precision
 from bench.record.scenarios import PHASES
 from bench.record.schema import Ceiling, Energy, WorkloadFacts
 from bench.statistics.rates import PERCENTILES, LogRate, Percentile, percentile, pooled_rate
@@ -57,6 +57,9 @@ def _place(key: CaseKey) -> tuple[object, ...]:
 
 def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     used, proven = _used(tally)
+    unjudged = tally.unjudged - tally.broken.keys()
+    if tally.brief and tally.brief == len(tally.figures):
+        unjudged |= {MANY_IMAGES}
     log, no_figure = _rate(tally, used)
     ceiling, of_ceiling, of_memory, of_copying = _ceilings(tally, pooled, log)
     slowing = sum(figure.drift == "slower" for figure in used)
@@ -64,7 +67,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
     compiled = tally.cold or tally.stages.get("compile", [])
     marks = {
         UNPROVEN: log is not None and not proven,
-        UNJUDGED: log is not None and proven and bool(tally.unjudged),
+        UNJUDGED: log is not None and proven and bool(unjudged),
         ABOVE_CEILING: max(of_ceiling or 0.0, of_copying or 0.0) > PLAUSIBLE,
         IMPOSSIBLE: bool(tally.impossible),
         STEADY_ASSUMED: log is not None and tally.steady_assumed,
@@ -101,7 +104,7 @@ def _measured(tally: Tally, pooled: Pool) -> MeasuredCase:
         host_memory=tally.host_memory,
         device_memory=tally.device_memory,
         passed=passed,
-        unjudged=tuple(sorted(tally.unjudged - tally.broken.keys())),
+        unjudged=tuple(sorted(unjudged)),
         proven_in=next(filter(None, map(sharper_precision, passed)), tally.key.precision),
         broken=tuple(f"{name}: {found}" if found else name for name, found in sorted(tally.broken.items())),
         lowering=", ".join(sorted(name for name in tally.lowerings if name)),

@@ -75,6 +75,7 @@ class Tally:
     cold: list[float] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
     unjudged: set[str] = field(default_factory=set)  # checks that some trial could not judge
+    brief: int = 0  # trials that were checked on few images
     broken: dict[str, str] = field(default_factory=dict)
     lowerings: set[str] = field(default_factory=set)
     steady_assumed: bool = False
@@ -322,6 +323,7 @@ def _add_trial(pooled: Pool, tally: Tally, trial: Trial, record: str) -> None:
     tally.lowerings.add(trial.lowering)
     tally.steady_assumed |= trial.steady == "assumed"
     tally.moving += trial.steady == "moving" or found.drift == "faster"
+    tally.brief += trial.brief
     for check in trial.checks:
         tally.checks[check.name] = tally.checks.get(check.name, True) and check.passed
         if not check.judged:

@@ -1,10 +1,13 @@
-"""The names of checks that were made in a sharper precision than the case's own: the plain name, and behind it the precision."""
+"""The names of checks: those made in a sharper precision than the case's own have it behind their plain name."""
 
 from __future__ import annotations
 
 from bench.precisions import PRECISIONS
 
 _IN = ", in "
+
+MANY_IMAGES = "a check on many images"
+"""What a case lacks whose trials were all checked briefly, on few images each (``bench.record.schema.Trial.brief``)."""
 
 
 def named_in(name: str, precision: str) -> str:

@@ -164,6 +164,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     test: dict[str, float] = {}  # to-quality only: measures on the test images at the end, outside the clock
     losses: list[float | None] = []  # of the first optimizer steps; None where it was not a number
     checks: list[Check] = []
+    brief: bool = (
+        False  # checked on few images; another trial of the case, drawn when this one had been timed, is checked on many
+    )
     ranks: list[Rank] = []  # in the order of the case's places
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -21,10 +21,14 @@ from bench.run.journal import MOST_TRIES, Done, Journal, Pilot
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch
 from bench.run.progress import Progress
+from bench.run.rounds import brief
 from bench.run.runner import Runner
 from bench.run.seal import seal
 from bench.run.session import prepare_plan
 from bench.worker.jobs import Blocks
+
+FIRST_PAIRS = 2
+"""A check measures so many pairs of a case at least; one of them is checked on many images (``bench.run.rounds.brief``)."""
 
 
 @dataclass
@@ -83,6 +87,8 @@ class Pairs:
             sides.reverse()
         launches = [_launch(arm, index, number, blocks) for arm, index in sides]
         for tries in range(1, MOST_TRIES + 1):
+            how = [brief(arm.runner.journal, index, number, FIRST_PAIRS) for arm, index in sides]
+            launches = [replace(launch, brief=few) for launch, few in zip(launches, how, strict=True)]
             self._progress.start(f"pair {number + 1} {case.label}", 0.0)
             outcomes = run_in_turns(launches, self._progress.hear)
             self._progress.finish()

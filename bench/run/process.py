@@ -25,7 +25,7 @@ from bench.record.schema import Status
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
 from bench.text.words import sayable
-from bench.worker.channel import AGAIN, Beat, Event, Failure, Ready, Result, Stage
+from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Event, Failure, Ready, Result, Stage, Timed
 from bench.worker.jobs import Job
 
 LOG_LIMIT = 8 * 2**20
@@ -49,6 +49,7 @@ class Launch:
     interpreter: str = sys.executable
     stall: float = STALL_SECONDS
     host: Host = HERE
+    brief: bool = False  # whether what was timed is to be checked briefly; the worker hears of it only then
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,9 @@ class Worker:
             event = _decode(line)
             if isinstance(event, Ready):
                 return True
-            if isinstance(event, Result | Failure):
+            if isinstance(event, Timed):
+                self._write(BRIEFLY if self.launch.brief else THOROUGHLY)
+            elif isinstance(event, Result | Failure):
                 self._answer = event
                 self._others = 0.0 if self._outside is None else self._outside.cores()
             elif isinstance(event, Stage | Beat):

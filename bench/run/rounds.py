@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.errors import NoFigure
@@ -33,6 +34,16 @@ def ready(plan: Plan, journal: Journal, index: int) -> bool:
     pilot = journal.pilot(index)
     piloted = not plan.cases[index].case.how.pilot or (pilot is not None and pilot.blocks is not None)
     return piloted and not journal.skipped(index)
+
+
+def brief(journal: Journal, index: int, number: int, among: int) -> bool:
+    """Whether few images are enough to check a trial of a case: one of its first ``among`` trials is checked on many, each as likely as
+    any other. Where that one comes to nothing, a later one takes its place. Nobody can know it before the trial has been timed."""
+    made = trials_of(journal.trials, index)
+    if any(standing(trial) in {"proven", "refuted"} and not trial.brief for trial in made):
+        return True
+    left = among - number
+    return left > 1 and secrets.randbelow(left) > 0
 
 
 def needs_more(plan: Plan, journal: Journal, index: int, judge: Judge) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch, Outcome
 from bench.run.progress import Progress
 from bench.run.remembered import CEILINGS, CHOICES, ceiling_key, choice_key
-from bench.run.rounds import Judge, needs_more, ready, round_orders
+from bench.run.rounds import Judge, brief, needs_more, ready, round_orders
 from bench.run.trial import trial_of
 from bench.worker.answers import Choice, Prepared, RankResult, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling, Search
@@ -196,7 +196,9 @@ class Runner:
         planned = self.plan.cases[index]
         job = self.trial_job(index, number, pilot)
         title = f"trial {number + 1} {job.case.label}"
-        outcomes = self._work(self.launches(planned, job, f"case{index:02d}-trial{number}"), title)
+        how = brief(self.journal, index, number, self.plan.trials)
+        launches = [replace(one, brief=how) for one in self.launches(planned, job, f"case{index:02d}-trial{number}")]
+        outcomes = self._work(launches, title)
         if not self._unsupported(index, outcomes):
             self.keep_trial(outcomes, index, number)
 

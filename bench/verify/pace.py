@@ -67,6 +67,7 @@ class TimedRun:
     beat: Callable[[], None] = lambda: None  # called after each block: checking may take a while
     busy: Callable[[], AbstractContextManager[None]] = nullcontext  # entered while the oracle computes
     disturbed: Callable[[], bool] = lambda: False  # whether others have used this machine since it was last asked
+    brief: bool = False  # whether few images are enough, since another trial of the case is checked on many
     pairs: int = BLOCKS  # of ordinary and witness blocks, whatever time they take
 
 

@@ -43,12 +43,14 @@ def sharp_training(
     busy: Callable[[], AbstractContextManager[None]] = nullcontext,
     beat: Callable[[], None] = lambda: None,
     rng: np.random.Generator | None = None,
+    brief: bool = False,
 ) -> list[Check]:
     """Where ``checks`` of a training hide something, a walk with two blocks of one step, made by a new trainer in the sharpest
     precision that the device has ``offered``; else nothing. The trainer that was timed should be gone, and with it its memory."""
 
     def prove(sharper: Subject) -> list[Check]:
-        walker = Walker(sharper.trainer(), sharper.workload, sharper.settings.batch_size, rng or unforeseeable(), 0, beat)
+        size = sharper.settings.batch_size
+        walker = Walker(sharper.trainer(), sharper.workload, size, rng or unforeseeable(), 0, beat, brief)
         for _ in range(BEGINNING):
             walker.run(1)
         weights = walker.trainer.weights()
@@ -69,13 +71,14 @@ def sharp_predictions(
     weights: Weights,
     busy: Callable[[], AbstractContextManager[None]] = nullcontext,
     rng: np.random.Generator | None = None,
+    brief: bool = False,
 ) -> list[Check]:
     """The same for a predictor: its predictions of unforeseen images."""
 
     def prove(sharper: Subject) -> list[Check]:
         network, size = sharper.workload.network, sharper.settings.batch_size
         generator = rng or unforeseeable()
-        images = unforeseen_images(sharper.workload, min(size, images_checked(network)), generator)
+        images = unforeseen_images(sharper.workload, min(size, images_checked(network, brief)), generator)
         order = generator.integers(0, len(images), size)
         predictor = sharper.predictor(weights)
         found = predictor.wait(predictor.run(predictor.stage(images[order])))

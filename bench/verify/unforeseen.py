@@ -15,6 +15,9 @@ from bench.verify.golden import steps_and_images
 AFFORDABLE_ELEMENTS = 40_000_000
 """Activations that the oracle reads and writes in one step, about a second on one core."""
 
+BRIEF_IMAGES = 4
+"""Different images of a batch where a trial is checked briefly; the oracle's time goes with their number."""
+
 FREQUENT = 0.7
 """The share of a half's labels that are of its own class; the others are drawn from all classes."""
 
@@ -33,20 +36,22 @@ class Unforeseen:
         return self.images, self.labels
 
 
-def different_images(workload: Workload, batch_size: int) -> int:
+def different_images(workload: Workload, batch_size: int, brief: bool = False) -> int:
     """How many different images an unforeseen batch has: all, where the oracle can afford a step on them, since a device may notice that
-    images repeat; else as many as a golden batch, or a divisor."""
+    images repeat; else as many as a golden batch, or a divisor. Where the check is ``brief``, ``BRIEF_IMAGES`` or a divisor."""
+    if brief:
+        return base_size(batch_size, BRIEF_IMAGES)
     if batch_size * training_elements(workload.network) <= AFFORDABLE_ELEMENTS:
         return batch_size
     return base_size(batch_size, steps_and_images(workload)[1])
 
 
-def unforeseen_batch(workload: Workload, batch_size: int, rng: np.random.Generator) -> Unforeseen:
+def unforeseen_batch(workload: Workload, batch_size: int, rng: np.random.Generator, brief: bool = False) -> Unforeseen:
     """Copies of a few unforeseen images in random order, each with a label of its own.
 
     One class is frequent in the first half of the batch and another in the second: the gradient of one half is far from that of all.
     """
-    images = unforeseen_images(workload, different_images(workload, batch_size), rng)
+    images = unforeseen_images(workload, different_images(workload, batch_size, brief), rng)
     classes = workload.network.classes
     fed = rng.integers(0, classes, batch_size).astype(np.int32)
     frequent = np.repeat(rng.permutation(classes)[[0, -1]], [batch_size // 2, batch_size - batch_size // 2])

@@ -45,15 +45,19 @@ class Walker:
     rng: np.random.Generator
     done: int
     beat: Callable[[], None]
+    brief: bool = False  # few different images: see ``bench.verify.unforeseen.different_images``
 
     def run(self, steps: int) -> tuple[list[Unforeseen], Progress, float]:
         """A block of so many steps on unforeseen batches, and the seconds it took."""
-        block = [unforeseen_batch(self.workload, self.batch_size, self.rng) for _ in range(steps)]
+        block = self._unforeseen(steps)
         return block, *self.feed([batch.fed for batch in block])
 
     def seconds(self, steps: int) -> float:
         """What such a block took."""
         return self.run(steps)[2]
+
+    def _unforeseen(self, steps: int) -> list[Unforeseen]:
+        return [unforeseen_batch(self.workload, self.batch_size, self.rng, self.brief) for _ in range(steps)]
 
     def feed(self, batches: Sequence[Batch]) -> tuple[Progress, float]:
         """A block of these batches, and the seconds it took."""
@@ -74,7 +78,7 @@ class Walker:
             block, _, _ = self.run(1)
             singles.append(block[0].few)
             around.append(self.trainer.weights())
-        batches = [unforeseen_batch(self.workload, self.batch_size, self.rng) for _ in range(steps + 1)]
+        batches = self._unforeseen(steps + 1)
         stage, run, wait = self.trainer.stage, self.trainer.run, self.trainer.wait
         launched = [run([stage(*batch.fed) for batch in part]) for part in (batches[:steps], batches[steps:])]
         losses = [float(loss) for pending in launched for loss in wait(pending).losses]

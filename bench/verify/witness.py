@@ -54,7 +54,7 @@ def witness_training(
     trainer: Trainer, workload: Workload, precision: str, timed: TimedRun, rng: np.random.Generator | None = None
 ) -> list[Check]:
     """Every check on a trainer that has just been timed; ``rng`` only where a test must repeat itself."""
-    subject = Walker(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done, timed.beat)
+    subject = Walker(trainer, workload, timed.batch_size, rng or unforeseeable(), timed.done, timed.beat, timed.brief)
     weights = trainer.weights()
     fault = misfit(weights, tensor_shapes(workload.network))
     if fault:
@@ -165,7 +165,8 @@ def witness_predictions(
 ) -> list[Check]:
     """Every check on a predictor that has just been timed with so many batches in flight, ``steps`` batches per sample."""
     rng = rng or unforeseeable()
-    few = unforeseen_images(workload, images_checked(workload.network), rng)
+    checked = images_checked(workload.network, timed.brief)
+    few = unforeseen_images(workload, checked, rng)
     batches: list[Images] = []
     answers: list[NDArray[np.floating]] = []
 
@@ -186,10 +187,7 @@ def witness_predictions(
         return predict(batches)
 
     quickest = tried_again(timed, run(timed.steps), run)
-    picked = [
-        (int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size)))
-        for _ in range(images_checked(workload.network))
-    ]
+    picked = [(int(rng.integers(timed.steps)), int(rng.integers(timed.batch_size))) for _ in range(checked)]
     images = [batches[batch][row] for batch, row in picked]
     predictions = [answers[batch][row] for batch, row in picked]
     checks = [as_slow(quickest, timed.seconds)]

@@ -17,7 +17,7 @@ from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode
 from bench.machine.host import usable_cores
 from bench.text.words import sayable
-from bench.worker.channel import AGAIN, Channel, Failure, out_of_memory
+from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Channel, Failure, out_of_memory
 from bench.worker.checked import raised_in
 from bench.worker.jobs import Job, MakeGolden, OnCase, Prepare
 
@@ -110,9 +110,12 @@ def _die_with_parent() -> None:
 
 
 def _watch_parent(channel: Channel) -> None:
-    """Each line on our standard input is a turn; its end means that the parent has gone, and our children go with us."""
+    """Each line on our standard input is a turn, or says how to check; its end means that the parent has gone, and our children go with us."""
     while line := sys.stdin.buffer.readline():
-        channel.turns.put(line.strip() != AGAIN)
+        if (word := line.strip()) in {BRIEFLY, THOROUGHLY}:
+            channel.how_to_check.put(word)
+        else:
+            channel.turns.put(word != AGAIN)
     os.killpg(0, signal.SIGKILL)
 
 

@@ -109,6 +109,7 @@ class RankResult(msgspec.Struct, kw_only=True):
     test: dict[str, float] = {}
     losses: list[float | None] = []
     checks: list[Check] = []
+    brief: bool = False
     host_memory: int = 0
     device_memory: int = 0
     package: dict[str, str] = {}

@@ -19,6 +19,9 @@ HEARTBEAT_SECONDS = 0.5
 AGAIN = b"again"
 """What a turn says where no other worker has had one in between."""
 
+BRIEFLY, THOROUGHLY = b"briefly", b"thoroughly"
+"""How to check what has been timed. A worker hears it when nothing will be timed any more, so that no plugin can know it before."""
+
 
 class Stage(msgspec.Struct, tag="stage"):
     """The worker entered a stage."""
@@ -42,6 +45,10 @@ class Ready(msgspec.Struct, tag="ready"):
     """The worker waits for its turn: it works on when it gets a line on its standard input, empty or ``AGAIN``."""
 
 
+class Timed(msgspec.Struct, tag="timed"):
+    """Nothing more will be timed: the worker goes on when its standard input says how to check, ``BRIEFLY`` or ``THOROUGHLY``."""
+
+
 class Failure(msgspec.Struct, tag="failure"):
     """The job ended in an exception."""
 
@@ -56,7 +63,7 @@ class Result(msgspec.Struct, tag="result"):
     value: msgspec.Raw
 
 
-Event = Stage | Beat | Alive | Ready | Failure | Result
+Event = Stage | Beat | Alive | Ready | Timed | Failure | Result
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -76,6 +83,7 @@ class Channel:
         self.turns: SimpleQueue[bool] = (
             SimpleQueue()
         )  # of each turn that the parent gives: whether another worker had the last
+        self.how_to_check: SimpleQueue[bytes] = SimpleQueue()
 
     def send(self, event: Event) -> None:
         """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
@@ -129,6 +137,11 @@ class Channel:
         """Wait for a turn: of several workers that are alive, one works at a time. Return whether another one worked meanwhile."""
         self.send(Ready())
         return self.turns.get()
+
+    def asked_how_to_check(self) -> bytes:
+        """Ask the parent how to check, and return what it says."""
+        self.send(Timed())
+        return self.how_to_check.get()
 
     def result(self, value: Any) -> None:
         """Answer the job."""

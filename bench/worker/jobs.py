@@ -21,7 +21,7 @@ class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised whenever jobs, turns or answers change so that a parent and a worker of different releases no longer understand each other, or
 would measure differently."""
 

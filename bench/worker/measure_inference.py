@@ -187,6 +187,7 @@ def _start(bench: Workbench, batch_size: int) -> tuple[Rig, RankResult]:
 def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) -> RankResult:
     note_made(measured, rig.predictor)
     bench.timed()
+    bench.hear_how_to_check(measured)
     with bench.stage("check"):
         case = bench.job.case
         typical = median(measured.samples[measured.warmup :])
@@ -197,7 +198,7 @@ def _finish(bench: Workbench, rig: Rig, measured: RankResult, answers: Answers) 
         measured.checks += witness_predictions(rig.predictor, bench.workload, weights, case.precision, seen, rig.depth)
         del rig.predictor  # and with it the device's memory
         measured.checks += sharp_predictions(
-            measured.checks, bench.subject(bench.workload), bench.precisions, weights, bench.channel.busy
+            measured.checks, bench.subject(bench.workload), bench.precisions, weights, bench.channel.busy, brief=bench.brief
         )
     return measured
 
@@ -210,7 +211,7 @@ def _check(bench: Workbench, rig: Rig, answers: Answers) -> Check:
         detail = f"predictions have shape {wrong}, expected {expected}"
         return Check(name="timed predictions", passed=False, detail=detail)
     images, predictions = [], []
-    for _ in range(images_checked(bench.workload.network)):
+    for _ in range(images_checked(bench.workload.network, bench.brief)):
         place, predicted = answers[secrets.randbelow(len(answers))]
         row = secrets.randbelow(len(predicted))
         images.append(rig.feed.image(place, row))

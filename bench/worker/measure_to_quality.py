@@ -44,18 +44,21 @@ def measure_to_quality(bench: Workbench) -> RankResult:
     measured.compile = compilation if hasattr(trainer, "compile") else ""
     note_made(measured, trainer)
     bench.timed()
+    bench.hear_how_to_check(measured)
     with bench.stage("check"):
         measured.test = training.judge(TEST)
         measured.checks = [_check_predictions(bench, training), *_witness(bench, training)]
         subject = bench.subject(training.workload)
         del trainer, training  # and with them the device's memory
-        measured.checks += sharp_training(measured.checks, subject, bench.precisions, bench.channel.busy, bench.alive)
+        measured.checks += sharp_training(
+            measured.checks, subject, bench.precisions, bench.channel.busy, bench.alive, brief=bench.brief
+        )
     return measured
 
 
 def _check_predictions(bench: Workbench, training: FullTraining) -> Check:
     """What the weights that were judged predict for some test images, against the oracle."""
-    chosen = training.data.parts[TEST][: images_checked(training.workload.network)]
+    chosen = training.data.parts[TEST][: images_checked(training.workload.network, bench.brief)]
     weights = training.weights()
     found = training.predict(weights, chosen, views=1)
     images = [np.asarray(image) for image in training.data.images[chosen]]

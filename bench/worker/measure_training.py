@@ -55,6 +55,8 @@ def measure_training(bench: Workbench) -> RankResult:
         note_samples(measured, blocks, timed.samples, case.batch_size)
     note_made(measured, trainer)
     bench.timed()
+    if blocks is not None:
+        bench.hear_how_to_check(measured)
     if blocks is not None and isinstance(feed, Feed):
         # Whole trainings change every image; the timed steps take images as they are.
         bench.stages["augment"] = seconds_per_batch(feed.everything(), case.batch_size, workload.recipe, bench.job.seed)
@@ -71,7 +73,7 @@ def measure_training(bench: Workbench) -> RankResult:
             measured.checks += witness_training(trainer, workload, case.precision, seen)
             del trainer  # and with it the device's memory
             measured.checks += sharp_training(
-                measured.checks, bench.subject(workload), bench.precisions, channel.busy, bench.alive
+                measured.checks, bench.subject(workload), bench.precisions, channel.busy, bench.alive, brief=bench.brief
             )
     return measured
 

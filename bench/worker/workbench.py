@@ -22,7 +22,7 @@ from bench.verify.batches import Batch
 from bench.verify.equivalence import Subject
 from bench.verify.pace import TimedRun
 from bench.worker.answers import RankResult
-from bench.worker.channel import Channel
+from bench.worker.channel import BRIEFLY, Channel
 from bench.worker.checked import name_of
 from bench.worker.feed import Feed
 from bench.worker.jobs import Blocks, Measure
@@ -51,6 +51,7 @@ class Workbench:
     idle: dict[str, float] = field(default_factory=dict)  # watts by counter, before anything was loaded
     energy: dict[str, Energy] = field(default_factory=dict)  # of the timed blocks
     conditions: Conditions = field(default_factory=Conditions)  # while the timed blocks ran
+    brief: bool = False  # whether few images are enough to check this trial: the parent says so when all has been timed
     _step: Callable[[], object] | None = None  # one untimed step, or batch, of what is measured
     _untimed: int = 0  # how many were made
 
@@ -114,10 +115,14 @@ class Workbench:
         self.turn()
         self._step = None  # it holds what was timed, and with it the device's memory
 
+    def hear_how_to_check(self, measured: RankResult) -> None:
+        """Ask the parent whether to check briefly; only when all has been timed."""
+        self.brief = measured.brief = self.channel.asked_how_to_check() == BRIEFLY
+
     def timed_run(self, steps: int, seconds: float, done: int = 0, ordinary: Callable[[], Batch] | None = None) -> TimedRun:
         """Return what was timed, for the checks: samples of so many ``steps`` and typically so many ``seconds``."""
         size, busy, disturbed = self.job.case.batch_size, self.channel.busy, OtherWork().busy
-        return TimedRun(size, steps, seconds, done + self._untimed, ordinary, self.alive, busy, disturbed)
+        return TimedRun(size, steps, seconds, done + self._untimed, ordinary, self.alive, busy, disturbed, self.brief)
 
     def subject(self, workload: Workload) -> Subject:
         """Return what the case proves, for proofs that build it once more."""

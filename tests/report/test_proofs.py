@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from bench.analysis.build import build
 from bench.analysis.model import UNCHECKED, UNJUDGED, UNPROVEN
 from bench.errors import UsageError
 from bench.precisions import PRECISIONS
-from bench.record.checks import named_in, plain_name, sharper_precision
+from bench.record.checks import MANY_IMAGES, named_in, plain_name, sharper_precision
 from bench.record.figures import standing
 from bench.record.schema import Check
 from bench.report.formats import render
@@ -85,6 +86,14 @@ def test_checks_that_all_say_nothing_prove_nothing():
     trial = fake.record().trials[-1]
     assert standing(msgspec.structs.replace(trial, checks=[HIDDEN])) == "unchecked"
     assert standing(msgspec.structs.replace(trial, checks=[HIDDEN, LOSSES])) == "proven"
+
+
+@pytest.mark.parametrize(("which", "hidden"), [(lambda trial: trial.number > 0, ()), (lambda trial: True, (MANY_IMAGES,))])
+def test_a_case_says_that_no_trial_was_checked_on_many_images(which, hidden):
+    record = fake.record()
+    trials = [structs.replace(trial, brief=trial.role == "trial" and which(trial)) for trial in record.trials]
+    case = build([structs.replace(record, trials=trials)]).measured[0]
+    assert (case.unjudged, UNJUDGED in case.marks) == (hidden, bool(hidden))
 
 
 def test_preprocessing_has_no_precision_to_be_proven_in():

@@ -92,6 +92,7 @@ def test_time_that_is_up_after_the_planned_rounds_is_a_normal_end(tmp_path, site
     wait_for_the_end(worker)
     record = the_record(tmp_path)
     assert (record.complete, numbers(record)) == (True, [0, 1])
+    assert sum(trial.brief for trial in record.trials if trial.role == "trial") == 1, "one of them is checked on many images"
     assert not (the_run(tmp_path) / "compiled").exists()
     assert "Wider than ± 0.01 %: " in (tmp_path / "output").read_text()
 

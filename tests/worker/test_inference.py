@@ -8,7 +8,7 @@ import pytest
 
 from backends.cpu import CpuBackend
 from bench.worker import measure_inference
-from bench.worker.channel import Channel
+from bench.worker.channel import BRIEFLY, THOROUGHLY, Channel
 from bench.worker.feed import Feed
 from bench.worker.jobs import Blocks, Measure
 from bench.worker.measure import measure
@@ -38,6 +38,7 @@ def test_a_query_finds_its_image_made(tmp_path, monkeypatch):
     """Its time holds the query alone, and no query gets an image that another has had."""
     channel = Channel(os.open(os.devnull, os.O_WRONLY))
     monkeypatch.setattr(channel, "turn", lambda: None)
+    channel.how_to_check.put(THOROUGHLY)
     inside, asked = [False], []
     timed, make = measure_inference.time_one_by_one, Feed.batch
 
@@ -75,6 +76,7 @@ def test_a_query_finds_its_image_made(tmp_path, monkeypatch):
 def test_as_many_batches_are_in_flight_as_are_asked_for(tmp_path, monkeypatch, scenario, says, in_turns, expected):
     channel = Channel(os.open(os.devnull, os.O_WRONLY))
     monkeypatch.setattr(channel, "turn", lambda: None)
+    channel.how_to_check.put(BRIEFLY if in_turns else THOROUGHLY)
     most: list[int] = []
     make = CpuBackend.predictor
 
@@ -91,6 +93,6 @@ def test_as_many_batches_are_in_flight_as_are_asked_for(tmp_path, monkeypatch, s
         seconds=0.01, seed=1, blocks=Blocks(steps=6 if size > 1 else 1, warmup=1, samples=5), in_turns=in_turns,
     )  # fmt: skip
     found = measure(job, channel)
-    assert len(found.samples) == 6
+    assert (len(found.samples), found.brief) == (6, in_turns)
     assert all(check.passed for check in found.checks if "predictions" in check.name)
     assert max(most) == expected

@@ -9,7 +9,7 @@ import pytest
 
 from backends.cpu import CpuBackend
 from bench.run import crew
-from bench.worker.channel import Channel
+from bench.worker.channel import BRIEFLY, Channel
 from bench.worker.jobs import Blocks, Measure
 from bench.worker.measure import measure
 from tests.worker.test_alive import CPU, DOTS, case, prepared
@@ -43,6 +43,7 @@ def test_a_step_that_nobody_times_follows_every_switch(tmp_path, monkeypatch, ph
         return found
 
     monkeypatch.setattr(channel, "turn", turn)
+    channel.how_to_check.put(BRIEFLY)
     for made in ("trainer", "predictor"):
         make = getattr(CpuBackend, made)
         monkeypatch.setattr(CpuBackend, made, lambda *given, make=make: Counting(make(*given), noted))
