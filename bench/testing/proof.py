@@ -143,5 +143,7 @@ def _inference_trial(subject: Subject) -> list[Check]:
 
 
 def trial_batches(subject: Subject) -> Subject:
-    """The subject at twice the size of a golden batch, so that batches repeat images as they do in a trial."""
-    return replace(subject, settings=replace(subject.settings, batch_size=2 * subject.settings.batch_size))
+    """The subject at the batch size that its workload is timed at, and at no less than two golden batches, so that the first batches of a
+    trial repeat their images."""
+    size = max(2 * subject.settings.batch_size, subject.workload.batch_size)
+    return replace(subject, settings=replace(subject.settings, batch_size=size))

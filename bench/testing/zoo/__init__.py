@@ -42,7 +42,8 @@ def examine(cheat: Cheat) -> Iterator[Check]:
     yield from verify(subject)
     for check in (*training.TRAINING, *predicting.PREDICTING):
         yield from check(subject)
-    trial = proof.trial_batches(subject)
+    # Two golden batches are enough to catch a cheat, at a third of the time that a real batch takes.
+    trial = replace(subject, settings=replace(subject.settings, batch_size=2 * BATCH_SIZE))
     yield from proof.timed_training(trial)
     yield from proof.timed_predictions(trial)
 
