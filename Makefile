@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
 
-.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-nights proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-soak proof-gpu gpu-wheels golden clean
+.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-nights proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-cost proof-soak proof-gpu gpu-wheels golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -91,6 +91,10 @@ proof-unchanged: $(VENV)/.test
 proof-quick: PAIRS = 8
 proof-quick: $(VENV)/.test
 	$(BIN)/python tests/proof/quick_runs.py $(PAIRS) $(ARGS)
+
+# And what proof costs in a default run, beside the runs of a commit before the proof became what it is (a quarter of an hour):
+proof-cost: $(VENV)/.test
+	$(BIN)/python tests/proof/cost_of_belief.py $(ARGS)
 
 # Honest trials on a busy machine, and cheats there (hours):
 proof-soak: $(VENV)/.test

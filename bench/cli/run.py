@@ -37,10 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--trials",
     type=int,
-    default=3,
-    show_default=True,
     metavar="N",
-    help="Fresh processes per case. With --resume of a complete run: so many more.",
+    help="Fresh processes per case. Default: 5 (--quick, --until-quality: 3). With --resume of a complete run: so many more.",
 )
 @click.option(
     "--within",
@@ -121,7 +119,7 @@ def command(**values: Any) -> None:
     \b
     bench run --quick
     bench run --backend cuda --backend cpu --size standard
-    bench run --data ~/HAM10000 --size small --trials 5 --input files
+    bench run --data ~/HAM10000 --size small --trials 8 --input files
     bench run --within 5% --time-limit 20m
     bench run --until-quality --size tiny --data ham10000_28.npz
     bench run --time-limit 10m --backend cuda
@@ -288,7 +286,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
         phases=("train",) if until_quality else values["phases"] or PHASES,
         precisions=values["precisions"] or (("fp32",) if quick else ()),
         batch_sizes=values["batch_sizes"],
-        trials=values["trials"],
+        trials=values["trials"] if values["trials"] is not None else (3 if quick or until_quality else 5),
         seconds=seconds,
         ceilings=not (values["no_ceilings"] or quick or until_quality),
         search=not (values["no_search"] or quick),
