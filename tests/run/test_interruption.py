@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import time
@@ -212,6 +213,49 @@ def test_a_plugin_that_hangs_is_left_out(tmp_path, site, monkeypatch, capsys):
     assert "give --stall-timeout more" in found.broken["hung"]
 
 
+SLOW = """
+import pathlib, time
+from bench.contract import hookimpl
+pathlib.Path({mark!r}).touch()
+while not pathlib.Path({go!r}).exists():
+    time.sleep(0.01)
+
+class Slow:
+    name = "slow"
+    def render(self, report): return ""
+
+@hookimpl
+def bench_reporters(): return [Slow()]
+"""
+
+
+@pytest.mark.parametrize(("limit", "left_out"), [(60.0, True), (1200.0, False)])
+def test_an_import_of_75_seconds_is_left_to_the_stall_timeout(tmp_path, site, monkeypatch, limit, left_out):
+    """As from a cold network disk. The plugin imports until the parent's clock has leapt 75 seconds, or is ended for its silence."""
+    mark, go = tmp_path / "mark", tmp_path / "go"
+    install(site, "slow", {"slow": "slow_plugin"}, {"slow_plugin": SLOW.format(mark=str(mark), go=str(go))})
+    ahead = 0.0
+
+    def now() -> float:
+        nonlocal ahead
+        if mark.exists() and not go.exists():
+            ahead += 75.0
+            if not left_out and ahead > 75.0:  # the first answer may be of when the parent last heard of the worker
+                go.touch()
+        return time.monotonic() + ahead
+
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=now))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.syspath_prepend(site)
+    found = discovery.discover((), stall=limit)
+    assert ("slow" in {reporter.info for reporter in found.reporters}) != left_out
+    if left_out:
+        words = (
+            r"no sign of life for 60 s in stage '(start|import and probe)'; if it is only slow, give --stall-timeout more$"
+        )
+        assert re.search(words, found.broken["slow"])
+
+
 def test_listing_is_interrupted_at_once_while_a_plugin_hangs(tmp_path, site):
     mark = tmp_path / "mark"
     install(site, "hung", {"hung": "hung_plugin"}, {"hung_plugin": f"open({str(mark)!r}, 'w').close(); {HUNG}"})
@@ -219,6 +263,8 @@ def test_listing_is_interrupted_at_once_while_a_plugin_hangs(tmp_path, site):
     wait_for(mark.exists)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert workers
+    for worker in workers:
+        worker.suspend()  # as a driver that does not answer
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 130
     for worker in workers:
