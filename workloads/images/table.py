@@ -106,9 +106,10 @@ def read_groups(file: Path, images: Collection[str] = ()) -> Table | None:
         return _Columns(header, image, (), groups, find_column(header, None, SPLIT_COLUMNS))
 
     try:
-        return _read(file, columns, DataRequest(), images)
+        found = _read(file, columns, DataRequest(), images)
     except DataError:
         return None
+    return found if found.group_columns else None  # a table without a header has no columns of either
 
 
 def _read(file: Path, columns: Callable[[list[str]], _Columns], request: DataRequest, images: Collection[str]) -> Table:

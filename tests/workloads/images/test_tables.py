@@ -239,6 +239,15 @@ def test_columns_that_the_user_names_are_looked_for_in_the_table_that_is_there(r
         opened(reader, folder, image_column="scan", label_column="verdikt")
 
 
+@pytest.mark.parametrize("options", [{"image_column": "ISIC_1", "label_column": "malignant"}, {"label_column": "malignant"}])
+def test_columns_of_a_table_without_a_header_are_refused_as_such(reader, laid, options):
+    folder = laid(["ISIC_1.jpg", "ISIC_2.jpg"], **{"truth.csv": "ISIC_1,malignant\nISIC_2,benign\n"})
+    with pytest.raises(
+        DataError, match=r"^no table is as the options say: truth.csv is not used: .*has no header, and so no column"
+    ):
+        opened(reader, folder, **options)
+
+
 def test_a_semicolon_table_in_utf_16(reader, laid):
     folder = laid(["Läsion.jpg", "b.jpg"])
     (folder / "labels.csv").write_bytes("sep=;\r\nimage;dx\r\nLäsion;mel\r\nb;nv\r\n".encode("utf-16"))
