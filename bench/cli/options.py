@@ -93,7 +93,18 @@ threads = click.option(
 )
 
 wait = click.option("--wait", is_flag=True, help="Queue behind another run on the same processors.")
-quiet = click.option("--quiet", is_flag=True, help="No progress.")
+
+
+def _hush(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Say nothing of long waits either, for as long as the command runs."""
+    from bench.text.waiting import hushed
+
+    if value:
+        context.with_resource(hushed())
+    return value
+
+
+quiet = click.option("--quiet", is_flag=True, callback=_hush, help="No progress.")
 
 images = together(
     click.option(

@@ -216,20 +216,23 @@ def _without_collecting() -> Iterator[None]:
 def read_named(named: Sequence[str]) -> Iterator[Record]:
     """Every record at these places, one at a time. Raises RecordError."""
     from bench.record.places import place_of, records_at
+    from bench.text.waiting import told
 
+    read = 0
     if not named and not Path(DEFAULT_FOLDER).exists():
         raise RecordError(f"no records: there is no folder {DEFAULT_FOLDER} here; measure first with: bench run")
-    for word in named or (DEFAULT_FOLDER,):
-        place = place_of(word)
-        found = records_at(place)
-        if found == [place] or not found:
-            yield read_checked(place)
-        else:
-            yield from _scanned(place, found)
+    with told(lambda: f"bench: reading records, {read:,} read") as speak_up:
+        for word in named or (DEFAULT_FOLDER,):
+            place = place_of(word)
+            found = records_at(place)
+            alone = found == [place] or not found
+            for record in [read_checked(place)] if alone else _scanned(place, found, speak_up):
+                read += 1
+                yield record
 
 
-def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
-    """The records that can be read; the others, and runs without one, are named on standard error."""
+def _scanned(folder: Place, found: Sequence[Place], speak_up: Callable[[], None]) -> Iterator[Record]:
+    """The records that can be read; the others, and runs without one, are named on standard error after ``speak_up``."""
     from bench.text.words import clean
 
     unfinished: list[Place] = []
@@ -240,6 +243,7 @@ def _scanned(folder: Place, found: Sequence[Place]) -> Iterator[Record]:
         try:
             record = read_checked(path)
         except RecordError as error:
+            speak_up()
             click.echo(f"bench: left out: {clean(str(error), 400)}", err=True)
         else:
             read += 1

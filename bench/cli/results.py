@@ -207,19 +207,24 @@ def _selection(values: dict[str, Any]) -> Selection:
 
 def _chosen(values: dict[str, Any]) -> list[tuple[Place, Record]]:
     """The records that are asked for, copies once. Raises RecordError where there is none."""
+    from bench.text.waiting import told
     from bench.text.words import clean
 
     selection = _selection(values)
     found: dict[str, tuple[Place, Record]] = {}
-    for place, record in _read(values["places"]):
-        if isinstance(record, str):
-            click.echo(f"bench: left out: {clean(record, 400)}", err=True)
-        elif selection.takes(record):
-            known, first = found.setdefault(record.id, (place, record))
-            if first != record:
-                raise RecordError(
-                    f"{known} and {place} are different records with one identifier, {record.id:.60}; name one of them alone"
-                )
+    read = 0
+    with told(lambda: f"bench: reading records, {read:,} read") as speak_up:
+        for place, record in _read(values["places"]):
+            read += 1
+            if isinstance(record, str):
+                speak_up()
+                click.echo(f"bench: left out: {clean(record, 400)}", err=True)
+            elif selection.takes(record):
+                known, first = found.setdefault(record.id, (place, record))
+                if first != record:
+                    raise RecordError(
+                        f"{known} and {place} are different records with one identifier, {record.id:.60}; name one of them alone"
+                    )
     if not found:
         raise RecordError("no record is like that; see what there is with: bench results list")
     return list(found.values())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import BenchError, RecordError, UsageError
 from bench.record.files import NAME, decode_record, find_records, read_record, sealed, write_record
 from bench.record.schema import Record
+from bench.text.waiting import told
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -198,8 +199,9 @@ def _reaching(place: Remote) -> Iterator[tuple[AbstractFileSystem, str]]:
     except ImportError:
         raise UsageError(f"{place} needs fsspec; pip install fsspec") from None
     try:
-        files, path = fsspec.core.url_to_fs(place.address)
-        yield files, str(path)
+        with told(lambda: f"bench: waiting for {place}"):
+            files, path = fsspec.core.url_to_fs(place.address)
+            yield files, str(path)
     except BenchError:
         raise
     except ImportError:

@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome
 from bench.text.formats import FORMATS
+from bench.text.waiting import told
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import PROTOCOL, Describe, Survey
@@ -27,9 +27,6 @@ from bench.worker.jobs import PROTOCOL, Describe, Survey
 USUAL_SIZE = "small"
 AT_ONCE = 2
 """Plugins described at the same time: each keeps a core busy while it imports a framework."""
-
-SLOW_SECONDS = 10.0
-"""Seconds after which the user is told which plugin is being waited for."""
 
 
 Info = TypeVar("Info")
@@ -157,33 +154,35 @@ def discover(
 def _described(plugins: Sequence[PluginRef], launches: Sequence[Launch]) -> list[Outcome]:
     """Each plugin's outcome; the user hears of those that take long."""
     outcomes: dict[int, Outcome] = {}
-    begun: dict[int, float] = {}
-    named: set[int] = set()
+    begun: list[int] = []
 
     def listen(place: int, event: Stage | Beat) -> None:
-        begun.setdefault(place, time.monotonic())
+        if place not in begun:
+            begun.append(place)
 
-    with contextlib.closing(run_side_by_side(launches, listen, AT_ONCE)) as ended:
+    def awaited() -> str:
+        return _waiting_for([plugins[place] for place in [*begun] if place not in outcomes], launches[0].stall)
+
+    with told(awaited), contextlib.closing(run_side_by_side(launches, listen, AT_ONCE)) as ended:
         for one in ended:
             if one is not None:
                 outcomes[one[0]] = one[1]
-            for place, since in begun.items():
-                if place not in outcomes and place not in named and time.monotonic() - since > SLOW_SECONDS:
-                    named.add(place)
-                    print(_waiting_for(plugins[place], launches[place].stall), file=sys.stderr, flush=True)
     return [outcomes[place] for place in range(len(launches))]
 
 
-def _waiting_for(plugin: PluginRef, stall: float) -> str:
-    return (
-        f"bench: waiting for plugin '{plugin.name}' ({plugin.module}), which has been importing or probing for "
-        f"{SLOW_SECONDS:.0f} s; after {stall:g} s of silence it is left out (--stall-timeout)"
+def _waiting_for(plugins: Sequence[PluginRef], stall: float) -> str:
+    names = " and ".join(f"plugin '{plugin.name}' ({plugin.module})" for plugin in plugins)
+    return names and (
+        f"bench: waiting for {names} to import and probe; a plugin that is silent for {stall:g} s is left out (--stall-timeout)"
     )
 
 
 def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
     """Return what another interpreter would measure with. Raises UsageError where it cannot run this harness."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        told(lambda: f"bench: asking {python} what it can measure with"),
+    ):
         outcome = run_worker(Launch(Survey(), Path(folder) / "log", interpreter=python, stall=stall))
     if outcome.status != "ok":
         last = outcome.log_tail.splitlines()[-1:] or [outcome.reason]

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
 
 from bench.errors import BusyError
 from bench.files import held
 from bench.run.folders import lock_folder
+from bench.run.privacy import private_command
+from bench.text.waiting import told
+from bench.text.words import clean
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock, as it says itself in a note beside the lock."""
+
+    process: int
+    began: float  # when the process was started, in seconds since 1970
+    since: float  # when it got the lock, the same
+    command: str
 
 
 @contextmanager
@@ -25,8 +43,64 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
             if not stack.enter_context(held(path, "TMPDIR", wait=False)):
                 if not wait:
                     raise BusyError(
-                        f"another run is measuring on {processor}; two would disturb each other: use --wait to queue behind it"
+                        f"another run is measuring on {processor}{_say(path)}; two would disturb each other: use --wait to queue "
+                        "behind it"
                     )
-                print(f"bench: waiting for another run, which is measuring on {processor} …", file=sys.stderr, flush=True)
-                stack.enter_context(held(path, "TMPDIR"))
+                _wait_for(stack, path, processor)
+            stack.enter_context(_noted(path))
         yield
+
+
+def _wait_for(stack: ExitStack, path: Path, processor: str) -> None:
+    """Enter the lock into ``stack`` once whoever holds it lets go; say who that is, again and again."""
+
+    def awaited() -> str:
+        return f"bench: waiting for another run, which is measuring on {processor}{_say(path)}"
+
+    print(f"{awaited()} …", file=sys.stderr, flush=True)
+    with told(awaited):
+        stack.enter_context(held(path, "TMPDIR"))
+
+
+@contextmanager
+def _noted(path: Path) -> Iterator[None]:
+    """Leave word beside a lock of who holds it. A note that cannot be written is none: it ends no measurement."""
+    note = path.with_suffix(".holder")
+    command = " ".join(private_command([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    own = Holder(os.getpid(), _started(os.getpid()), time.time(), command)
+    with suppress(OSError):
+        note.unlink(missing_ok=True)  # another user's may be removed by nobody else, or be no file
+    with suppress(OSError):
+        note.write_bytes(msgspec.json.encode(own))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            note.unlink(missing_ok=True)
+
+
+def _say(path: Path) -> str:
+    """Who holds the lock and since when, in words with a comma in front; nothing where no note tells, or one that a process left which
+    has ended."""
+    try:
+        holder = msgspec.json.decode(path.with_suffix(".holder").read_bytes(), type=Holder)
+        since = datetime.fromtimestamp(holder.since)
+    except (OSError, msgspec.DecodeError, ValueError, OverflowError):
+        return ""
+    if abs(_started(holder.process) - holder.began) > _CLOCKS_DIFFER:
+        return ""
+    return f": process {holder.process}, '{clean(holder.command, 160)}', since {since:%Y-%m-%d %H:%M:%S}"
+
+
+_CLOCKS_DIFFER = 5.0
+"""Seconds by which two processes may disagree on when a third was started: the system tells it relative to its own start."""
+
+
+def _started(process: int) -> float:
+    """When a process was started, in seconds since 1970; far from any such time where there is none."""
+    import psutil
+
+    try:
+        return float(psutil.Process(process).create_time())
+    except (psutil.Error, OverflowError, ValueError):
+        return float("-inf")

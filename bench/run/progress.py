@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from bench.text.waiting import hushed, told
 from bench.worker.channel import Beat, Stage
 
 
@@ -21,9 +23,12 @@ class Progress:
         self._quiet = quiet
         self._bar: Any = None
         self._task: Any = None
-        self._title = ""
+        self._title = self._doing = ""
+        self._drawing, self._waiting = ExitStack(), ExitStack()
 
     def __enter__(self) -> Progress:
+        if self._quiet or sys.stderr.isatty():
+            self._drawing.enter_context(hushed())  # or the bar tells
         if not self._quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -37,12 +42,15 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._waiting.close()
+        self._drawing.close()
         if self._bar is not None:
             self._bar.stop()
 
     def start(self, title: str, expected: float) -> None:
         """A worker starts; ``expected`` seconds of work remain, it included."""
-        self._title, self._expected = title, expected
+        self._title, self._expected, self._doing = title, expected, ""
+        self._waiting.close()
         if self._total is not None and self._at_least:
             self._total = max(self._total, self._done + 1)
         left = (
@@ -55,18 +63,22 @@ class Progress:
         elif not self._quiet:
             number = f"{self._done + 1}" + ("" if self._total is None else f"/{self._total}{'+' if self._at_least else ''}")
             print(f"[{number}] {title}{'; ' + left if left else ''}", file=sys.stderr, flush=True)
+            self._waiting.enter_context(told(self._said))
+
+    def _said(self) -> str:
+        return f"  {self._title}{f' ({self._doing})' if self._doing else ''}"
 
     def hear(self, event: Stage | Beat) -> None:
         """A worker said something."""
-        if self._bar is None:
-            return
         text = event.name if isinstance(event, Stage) else event.text
-        if text:
+        self._doing = text or self._doing
+        if text and self._bar is not None:
             self._bar.update(self._task, description=f"{self._title} ({text})")
 
     def finish(self, trouble: str = "", counts: bool = True) -> None:
         """The worker ended; ``trouble`` says how, unless well. One that the total does not foresee does not count."""
         self._done += counts
+        self._waiting.close()
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done)
         if trouble:

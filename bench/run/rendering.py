@@ -11,6 +11,7 @@ from bench.run.discovery import FoundReporter, why
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch
+from bench.text.waiting import told
 from bench.worker.jobs import Render
 
 
@@ -24,7 +25,8 @@ def render_with(reporter: FoundReporter, document: str, stall: float = STALL_SEC
         report, text = Path(folder) / "report.json", Path(folder) / "text"
         report.write_text(document, encoding="utf-8")
         job = Render(plugin=reporter.plugin, reporter=reporter.info, report=str(report), text=str(text))
-        outcome = run_worker(Launch(job, log, interpreter=reporter.interpreter, stall=stall))
+        with told(lambda: f"bench: waiting for the reporter '{reporter.info}'"):
+            outcome = run_worker(Launch(job, log, interpreter=reporter.interpreter, stall=stall))
         if outcome.status != "ok":
             raise PluginError(f"{why(reporter.plugin, outcome)}; see {log}")
         return text.read_bytes().decode()

@@ -47,6 +47,7 @@ from bench.run.progress import Progress
 from bench.run.rounds import Judge, needs_more
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
+from bench.text.waiting import told
 from bench.worker.answers import Looked, Prepared
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import DataSpec, Identify, Job, Look, Prepare
@@ -67,7 +68,17 @@ def ask_worker(
 ) -> Answer:
     """Return the answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
     log = fresh_log(type(job).__name__.lower())
-    outcome = run_worker(Launch(job, log, interpreter=python, stall=stall), listen)
+    said = ""
+
+    def hear(event: Stage | Beat) -> None:
+        nonlocal said
+        if isinstance(event, Beat) and (event.total or event.text):
+            said = f": {_far(event)}"
+        speak_up()
+        listen(event)
+
+    with told(lambda: f"bench: {_DOING[type(job).__name__]}{said}") as speak_up:
+        outcome = run_worker(Launch(job, log, interpreter=python, stall=stall), hear)
     if outcome.status == "ok":
         return decoded(outcome, answer, python)
     if outcome.status == "stalled":
@@ -78,6 +89,20 @@ def ask_worker(
     if outcome.failure is not None and outcome.failure.exit_code == ExitCode.USAGE:
         raise PluginError(f"{outcome.reason}; see {log}")
     raise FailedWorkerError(f"the {type(job).__name__.lower()} worker {outcome.status}: {outcome.reason}; see {log}")
+
+
+_DOING = {
+    "Identify": "describing this machine",
+    "Prepare": "preparing images",
+    "Look": "opening images",
+    "MakeGolden": "computing a golden file",
+}
+"""What a worker is busy with, by the job."""
+
+
+def _far(beat: Beat) -> str:
+    """How far a worker is: ``512 of 2,048 images decoded``."""
+    return f"{beat.done:,.0f} of {beat.total:,.0f} {beat.text}" if beat.total else beat.text
 
 
 def identified(stall: float = STALL_SECONDS, keep_host_name: bool = False, python: str = sys.executable) -> Machine:
@@ -365,6 +390,6 @@ def _told(progress: Progress) -> Listener:
         nonlocal last
         if isinstance(event, Beat) and event.total and event.done / event.total - last >= 0.25:
             last = event.done / event.total
-            progress.say(f"  {event.done:,.0f} of {event.total:,.0f} {event.text}")
+            progress.say(f"  {_far(event)}")
 
     return listen

@@ -18,6 +18,7 @@ from bench.run.lock import locked
 from bench.run.plan import MOST_TRIALS, Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch, Outcome
 from bench.run.session import prepare_data
+from bench.text.waiting import told
 from bench.worker.answers import DeviceInfo, Prepared, Trained
 from bench.worker.channel import Beat, Stage
 from bench.worker.jobs import Train
@@ -120,9 +121,11 @@ def _train(entrant: Entrant, launch: Launch, seed: int, say: Callable[[str], Non
 
     def listen(event: Stage | Beat) -> None:
         if isinstance(event, Beat):
+            speak_up()
             say(f"  {device} seed {seed}: epoch {event.done:.0f} of {event.total:.0f}, {event.text}")
 
-    return trained_by(entrant, seed, run_worker(launch, listen))
+    with told(lambda: f"bench: training on {device}, seed {seed}") as speak_up:
+        return trained_by(entrant, seed, run_worker(launch, listen))
 
 
 def trained_by(entrant: Entrant, seed: int, outcome: Outcome) -> Training:

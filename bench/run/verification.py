@@ -17,6 +17,7 @@ from bench.run.limits import STALL_SECONDS
 from bench.run.plan import Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch
 from bench.run.session import ask_worker
+from bench.text.waiting import told
 from bench.worker.answers import DeviceInfo
 from bench.worker.channel import Beat
 from bench.worker.jobs import MakeGolden, Verify
@@ -66,7 +67,8 @@ def _verify(
     row = scenario("train", "") if device.trains else scenario("infer", "offline")
     case = device_case(row, wishes, backend, device, workload, precision, batch_size=0)
     job = Verify(case=case, backend=backend.plugin, workload=workload.plugin)
-    outcome = run_worker(Launch(job, fresh_log("verify"), case.environment, backend.interpreter, wishes.stall))
+    with told(lambda: f"bench: verifying {label}"):
+        outcome = run_worker(Launch(job, fresh_log("verify"), case.environment, backend.interpreter, wishes.stall))
     if outcome.skipped:
         return Verification(label, None, outcome.reason)
     if outcome.status != "ok":

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     images = workload.data.open(request, workload.network.height, workload.network.width)
     _refuse(image_set_fault(images, workload), whose)
     folder = _folder(cache, workload, images)
-    with _full_disk_named(cache), held(cache / f"{folder.name}.lock", "BENCH_CACHE"):
+    with _full_disk_named(cache), _alone(cache / f"{folder.name}.lock", channel):
         if not (folder / "facts.json").exists():
             _fill(folder, workload, images, channel, whose)
         if files:
@@ -110,6 +110,17 @@ def _full_disk_named(cache: Path) -> Iterator[None]:
             f"the cache {cache} is full ({error.strerror}); free some space, as with 'bench cache --clear', or choose another folder "
             "with BENCH_CACHE"
         ) from None
+
+
+@contextmanager
+def _alone(lock: Path, channel: Channel) -> Iterator[None]:
+    """Hold a lock of the cache. While another run prepares the same images, say that it is waited for, which is no stall."""
+    with ExitStack() as stack:
+        if not stack.enter_context(held(lock, "BENCH_CACHE", wait=False)):
+            channel.beat(0, 0, "another run prepares the same images, and is waited for")
+            with channel.busy():
+                stack.enter_context(held(lock, "BENCH_CACHE"))
+        yield
 
 
 def _refuse(fault: str, whose: str) -> None:

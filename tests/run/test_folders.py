@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,19 +104,49 @@ def test_other_refusals_of_a_lock_are_not_taken_for_that(tmp_path, monkeypatch):
 
 def test_whoever_waits_is_told_for_what(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["/x/bench", "run", "--data", "/home/ann/skin", "--quick"])
+    who = rf": process {os.getpid()}, 'bench run --data … --quick', since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"
     with locked(["gpu:0"], wait=False):
-        with pytest.raises(BusyError, match="measuring on gpu:0"), locked(["host", "gpu:0"], wait=False):
+        with pytest.raises(BusyError, match=f"measuring on gpu:0{who}; two would"), locked(["host", "gpu:0"], wait=False):
             pass
         asked = []
 
-        def let_go(path, setting, wait=True):  # the other run ends as soon as somebody waits for it
+        @contextmanager
+        def let_go(path, setting, wait=True):
+            """The other run ends as soon as its waiter has spoken again."""
             asked.append(wait)
-            return held(tmp_path / "free" if wait else path, setting, wait)
+            while wait and " so far\n" not in "".join(said):
+                said.append(capsys.readouterr().err)
+            with held(tmp_path / "free" if wait else path, setting, wait) as mine:
+                yield mine
 
+        said = []
         monkeypatch.setattr("bench.run.lock.held", let_go)
+        monkeypatch.setattr("bench.text.waiting.FIRST_SECONDS", 0.01)
         with locked(["gpu:0"], wait=True):
             assert asked == [False, True]
-    assert capsys.readouterr().err == "bench: waiting for another run, which is measuring on gpu:0 …\n"
+    first, second, *_ = "".join(said).splitlines()
+    assert re.fullmatch(f"bench: waiting for another run, which is measuring on gpu:0{who} …", first)
+    assert re.fullmatch(f"bench: waiting for another run, which is measuring on gpu:0{who}; .* so far", second)
+    assert [*(tmp_path / "accelbench-locks").glob("*.holder")] == [], "a note goes with its lock"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"process":0,"began":1,"since":1,"command":""}',
+        b'{"process":1,"began":1,"since":1e300,"command":"x"}',
+    ],
+)
+def test_a_note_that_tells_nothing_true_is_not_repeated(tmp_path, monkeypatch, note):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with locked(["gpu:0"], wait=False):
+        (tmp_path / "accelbench-locks" / "gpu-0.holder").write_bytes(note)
+        with pytest.raises(BusyError, match="measuring on gpu:0; two would"), locked(["gpu:0"], wait=False):
+            pass
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 
 from bench.errors import DataError, PluginError
+from bench.files import held
 from bench.worker import prepare as module
 from bench.worker.channel import Channel
 from bench.worker.feed import image_files
 from bench.worker.jobs import DataSpec, PluginRef, Prepare
 from tests.support.misbehaving import Dots, workload
+from tests.support.waiting import PATIENCE
 
 
 class OnDisk(Dots):
@@ -48,6 +51,27 @@ def test_a_run_without_files_leaves_the_list_of_a_run_beside_it(prepared, reader
     assert (first.files, second.files) == (2, 0)
     assert first.folder == second.folder
     assert [file.name for file in image_files(Path(first.folder))] == ["a.jpg", "b.jpg"]
+
+
+def test_images_that_another_run_prepares_are_waited_for_aloud_and_alive(prepared, tmp_path, monkeypatch):
+    """The other run is done as soon as its waiter has said so and given a sign of life."""
+    folder = Path(prepared(Dots(), False).folder)
+    heard: list[str] = []
+    begun, waited = Event(), Event()
+
+    def other_run() -> None:
+        with held(folder.with_name(f"{folder.name}.lock"), "BENCH_CACHE"):
+            begun.set()
+            waited.wait(PATIENCE)
+
+    monkeypatch.setattr(Channel, "beat", lambda self, done, total=0.0, text="": heard.append(text))
+    monkeypatch.setattr(Channel, "alive", lambda self: waited.set())
+    other = Thread(target=other_run)
+    other.start()
+    assert begun.wait(PATIENCE)
+    assert prepared(Dots(), False).folder == str(folder)
+    other.join()
+    assert heard == ["another run prepares the same images, and is waited for"]
 
 
 class Wrong(Dots):
