@@ -66,7 +66,7 @@ class Progress:
             self._waiting.enter_context(told(self._said))
 
     def _said(self) -> str:
-        return f"  {self._title}{f' ({self._doing})' if self._doing else ''}"
+        return f"{self._title}{f' ({self._doing})' if self._doing else ''}"
 
     def hear(self, event: Stage | Beat) -> None:
         """A worker said something."""

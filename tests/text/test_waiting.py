@@ -79,7 +79,7 @@ def test_a_trial_that_goes_on_is_a_line_with_its_stage(heard):
         progress.finish()
     first, *others = stream.getvalue().splitlines()
     assert first == "[1/1] trial 1 cpu"
-    assert others[-1].startswith("  trial 1 cpu (check); ")
+    assert others[-1].startswith("trial 1 cpu (check); ")
 
 
 @pytest.mark.parametrize("before", [hushed, lambda: told(lambda: "")], ids=["asked to be quiet", "inside another wait"])
