@@ -59,9 +59,10 @@ def ceiling_key(case: Case, devices: Sequence[DeviceFacts]) -> str:
     return f"{_backend(case, devices)} {case.device} {case.precision} {case.cores} cores, method {METHOD}"
 
 
-def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str) -> str:
-    """Return the key of a choice: case, workload digest, versions of backend and harness."""
-    return f"{case.identity} {digest} {_backend(case, devices)} accelbench {harness}, method {METHOD}"
+def choice_key(case: Case, devices: Sequence[DeviceFacts], digest: str, harness: str, candidates: Sequence[int] = ()) -> str:
+    """Return the key of a choice: case, workload digest, versions of backend and harness, and the batch sizes that were open."""
+    sizes = f"batch of {', '.join(map(str, candidates))}, " if candidates else ""
+    return f"{case.identity} {digest} {_backend(case, devices)} accelbench {harness}, {sizes}method {METHOD}"
 
 
 def _backend(case: Case, devices: Sequence[DeviceFacts]) -> str:

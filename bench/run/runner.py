@@ -126,20 +126,24 @@ class Runner:
         return found
 
     def _pilot(self, index: int) -> None:
-        """Where the pilot chooses the batch size, ways are searched at that size, and another way than the usual gets its own pilot."""
+        """Where the batch size is open, a pilot finds the fastest in the usual way, and ways are searched at that size and those beside it.
+        Another way or size than the pilot's gets its own pilot."""
         planned = self.plan.cases[index]
         choice = self._known_choice(planned) if len(planned.candidates) > 1 else self._choice(planned, planned.case)
         found = self._piloted(index, choice or Choice({}, ""))
         if found is not None and found[1] is not None and choice is None:
-            choice = self._choice(planned, msgspec.structs.replace(planned.case, batch_size=found[1].batch_size))
-            found = self._piloted(index, choice, counts=False) if choice.options else found
+            usual = found[1]
+            case = msgspec.structs.replace(planned.case, batch_size=usual.batch_size)
+            choice = self._choice(planned, case, before=usual.chosen)
+            if choice.options or choice.batch_size not in {0, usual.batch_size}:
+                found = self._piloted(index, choice, counts=False)
         if found is None:
             return
         trial, measured = found
         if measured is None or choice is None:
             self.journal.add(Pilot(trial=trial, blocks=None))
             return
-        chosen = "; ".join(part for part in (measured.chosen, choice.note) if part)
+        chosen = choice.note if choice.batch_size else _joined(measured.chosen, choice.note)
         self.journal.add(
             Pilot(trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, options=choice.options, chosen=chosen)
         )
@@ -149,6 +153,9 @@ class Runner:
         planned = self.plan.cases[index]
         case = msgspec.structs.replace(planned.case, options=planned.case.options | choice.options)
         job = self._job(case, planned, seed=self.plan.seed)
+        if choice.batch_size:
+            case = msgspec.structs.replace(case, batch_size=choice.batch_size)
+            job = msgspec.structs.replace(job, case=case, candidates=())
         title, log = f"pilot  {planned.case.label}", f"case{index:02d}-pilot"
         outcomes = self._work(self.launches(planned, job, log), title, counts)
         if self._unsupported(index, outcomes):
@@ -169,15 +176,15 @@ class Runner:
 
     def _choice_key(self, planned: PlannedCase) -> str:
         digest = self.prepared[f"{planned.case.workload}-{planned.case.size}"].workload.digest
-        return choice_key(_searched(planned.case), self.plan.devices, digest, self.plan.bench)
+        return choice_key(_searched(planned.case), self.plan.devices, digest, self.plan.bench, planned.candidates)
 
     def _known_choice(self, planned: PlannedCase) -> Choice | None:
         if not planned.search:
             return Choice({}, "")
         return CHOICES.recall(self.plan.machine.fingerprint, self._choice_key(planned))
 
-    def _choice(self, planned: PlannedCase, case: Case) -> Choice:
-        """The way in which to run a case: as an earlier search has found, or as one does now."""
+    def _choice(self, planned: PlannedCase, case: Case, before: str = "") -> Choice:
+        """The way in which to run a case: as an earlier search has found, or as one does now. ``before``: how its batch size was found."""
         known = self._known_choice(planned)
         if known is not None:
             return known
@@ -188,6 +195,8 @@ class Runner:
         if outcome.status != "ok":  # the pilot runs in the usual way, and tells if that fails too
             return Choice({}, f"the search ended: {outcome.status}")
         choice = msgspec.json.decode(outcome.value, type=Choice)
+        if choice.batch_size:
+            choice = msgspec.structs.replace(choice, note=_joined(before, choice.note))
         if choice.note:
             CHOICES.remember(self.plan.machine.fingerprint, {self._choice_key(planned): choice})
         return choice
@@ -260,6 +269,10 @@ class Runner:
             if not check.passed:
                 self.progress.say(f"  check failed: {check.name}: {check.detail}")
         return trial, measured
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 def settled_case(case: Case, found: Pilot | Chosen | None) -> Case:

@@ -127,6 +127,7 @@ class Choice(msgspec.Struct, frozen=True):
 
     options: dict[str, str]
     note: str
+    batch_size: int = 0  # that goes with them; 0: it was not a matter of choice
 
 
 class Reached(msgspec.Struct, frozen=True):

@@ -3,6 +3,9 @@
 On the host's processor every way is built first and then timed in turns. On an accelerator each way is built, timed and given up
 before the next: three ways of a training may not fit its memory together.
 
+Where the batch size is open too, ways that come close at the size that is fastest in the usual way are timed at the sizes beside it,
+so that a way and its size are chosen together.
+
 What is chosen here is measured afterwards, in fresh processes; the times taken here are not kept.
 """
 
@@ -35,6 +38,9 @@ SECONDS, ROUNDS = 2.5, 4
 MOST_WAYS, LONGEST_WORD = 16, 60
 CLEARLY_FASTER = 1.03
 """An alternative must be so much faster than the usual way to be chosen, for times are noisy."""
+
+CLOSE = 1.1
+"""A way that is so much slower than the fastest, or less, may be the fastest at another batch size."""
 
 Options = Mapping[str, str]
 
@@ -79,9 +85,44 @@ def search(job: Search, channel: Channel) -> Choice:
     best = min(fit, key=lambda contender: contender.step)
     if fit[0].options == ways[0] and best.step * CLEARLY_FASTER > fit[0].step:
         best = fit[0]
-    tried = ", ".join(f"{say_way(way.options)} {job.case.batch_size / way.step:.4g}/s" for way in fit)
+    size, usual = job.case.batch_size, ways[0]
+    tried = ", ".join(f"{say_way(way.options)} {size / way.step:.4g}/s" for way in fit)
+    close = [way for way in fit if way.options != usual and way.step <= CLOSE * min(one.step for one in fit)]
+    beside = _at_other_sizes(bench, fit, [way.options for way in close]) if len(job.candidates) > 1 else []
+    tried += "".join(f", at batch {other} {say_way(options)} {rate:.4g}/s" for options, other, rate in beside)
+    chosen = max([(best.options, size, size / best.step * CLEARLY_FASTER), *beside], key=_rate)
     note = "; ".join(part for part in (f"search over {tried}", left_out) if part)
-    return Choice({} if best.options == ways[0] else dict(best.options), note)
+    open_size = chosen[1] if len(job.candidates) > 1 else 0
+    return Choice({} if chosen[0] == usual else dict(chosen[0]), note, open_size)
+
+
+def _rate(found: tuple[Options, int, float]) -> float:
+    return found[2]
+
+
+def _at_other_sizes(
+    bench: Workbench, built: Sequence[_Contender], close: Sequence[Options]
+) -> list[tuple[Options, int, float]]:
+    """Ways that came close, at the candidates beside the case's batch size: options, size, images per second.
+
+    Each has to be built for each size, after all that is ``built`` has been given up. A size that does not fit the memory, or that
+    fails, is passed over.
+    """
+    job = bench.job
+    sizes = sorted({*job.candidates, job.case.batch_size})
+    place = sizes.index(job.case.batch_size)
+    for contender in built:
+        contender.run = _gone
+    found = []
+    for size in [*sizes[max(place - 1, 0) : place], *sizes[place + 1 : place + 2]]:
+        for options in close:
+            gc.collect()
+            other = _built(bench, options, {}, crowded=False, batch_size=size)
+            if other is not None:
+                _time(bench, other, SECONDS / ROUNDS, {})
+                other.run = _gone
+                found += [] if other.failed else [(options, size, size / other.step)]
+    return found
 
 
 def _offered(bench: Workbench) -> Sequence[Options]:
@@ -148,10 +189,13 @@ def _leave_out(bench: Workbench, options: Options, error: Exception, failures: d
     bench.channel.beat(0, 0, f"{say_way(options)} is left out: {type(error).__name__}")
 
 
-def _built(bench: Workbench, options: Options, failures: dict[str, str], crowded: bool) -> _Contender | None:
-    """A way made ready to run; None where it cannot be built here, which is no reason to fail. Where others are built already, memory
+def _built(
+    bench: Workbench, options: Options, failures: dict[str, str], crowded: bool, batch_size: int = 0
+) -> _Contender | None:
+    """A way made ready to run, with another batch size than the case's where one is given; None where it cannot be built here, which is no reason to fail. Where others are built already, memory
     that runs out is theirs too: raises _Crowded."""
-    settings = replace(bench.settings, options={**bench.settings.options, **options})
+    size = batch_size or bench.settings.batch_size
+    settings = replace(bench.settings, options={**bench.settings.options, **options}, batch_size=size)
     try:
         run = (_training if bench.job.case.how.builds == "trainer" else _inference)(bench, settings)
         run(2)

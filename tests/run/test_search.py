@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bench.contract import Settings, Workload
 from bench.entry_points import PluginRef
@@ -17,15 +18,16 @@ from bench.errors import PluginError
 from bench.record.files import read_record
 from bench.record.schema import Record
 from bench.run.remembered import CHOICES
+from bench.run.runner import Runner
 from bench.spec import Dense, Flatten, Network, sequential
 from bench.testing.reference import ReferenceBackend
 from bench.worker import ceiling, measure_inference
 from bench.worker import search as searching
 from bench.worker.answers import Choice, RankResult
-from bench.worker.jobs import MeasureCeiling
+from bench.worker.jobs import Blocks, MeasureCeiling
 from bench.worker.search import check_ways
 from bench.worker.timing import PilotCourse, seconds_per_step
-from tests.support.records import train
+from tests.support.records import infer, train
 from tests.support.site import bench
 
 RUN = ["run", "--workload", "dots", "--size", "small", "--backend", "choosy", "--precision", "float64"]
@@ -175,7 +177,7 @@ def test_ways_that_do_not_fit_the_memory_together_are_timed_alone(monkeypatch: p
     card = Card()
     silent = SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None)
     ways = SimpleNamespace(alternatives=lambda *_: [{"way": "a"}, {"way": "b"}, {"way": "c"}])
-    job = SimpleNamespace(case=train(batch_size=8))
+    job = SimpleNamespace(case=train(batch_size=8), candidates=())
     bench = SimpleNamespace(
         backend=ways,
         workload=None,
@@ -193,6 +195,98 @@ def test_ways_that_do_not_fit_the_memory_together_are_timed_alone(monkeypatch: p
     assert card.refused == (1 if on_host else 0), "an accelerator is never asked for two"
     gc.collect()
     assert card.taken == 0
+
+
+RATES = {  # images per second, by way and batch size
+    ("", 32): 100.0,
+    ("close", 8): 20.0,
+    ("close", 32): 95.0,
+    ("close", 128): 0.0,  # set by the test
+    ("far", 32): 50.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("rate", "chosen", "size"),
+    [(130.0, {"way": "close"}, 128), (102.0, {}, 32), (0.0, {}, 32)],
+    ids=["better", "no better", "too large"],
+)
+def test_a_way_and_its_batch_size_are_chosen_together(
+    monkeypatch: pytest.MonkeyPatch, rate: float, chosen: dict[str, str], size: int
+):
+    """At the size that is fastest in the usual way another way comes close; at the next size it is faster, or not, or does not fit."""
+    rates, asked = RATES | {("close", 128): rate}, []
+
+    def built(bench: Any, settings: Settings) -> Any:
+        asked.append((settings.options.get("way", ""), settings.batch_size))
+        if not rates[asked[-1]]:
+            raise MemoryError
+        return partial(lambda pair, steps: pair, asked[-1])
+
+    silent = SimpleNamespace(stage=lambda *_: None, beat=lambda *_: None)
+    ways = SimpleNamespace(alternatives=lambda *_: [{}, {"way": "close"}, {"way": "far"}])
+    bench = SimpleNamespace(
+        backend=ways, workload=None, settings=Settings("fp32", 32, 1), channel=silent, alive=lambda: None, on_host=True,
+        job=SimpleNamespace(case=infer(batch_size=32), candidates=(8, 32, 128)),
+    )  # fmt: skip
+    monkeypatch.setattr(searching, "set_up", lambda *_: bench)
+    monkeypatch.setattr(searching, "_inference", built)
+    monkeypatch.setattr(searching, "seconds_per_step", lambda run, seconds: run(0)[1] / rates[run(0)])
+    found = searching.search(bench.job, silent)
+    assert (found.options, found.batch_size) == (chosen, size)
+    assert asked == [("", 32), ("close", 32), ("far", 32), ("close", 8), ("close", 128)]
+    assert found.note.startswith("search over  100/s, way=close 95/s, way=far 50/s, at batch 8 way=close 20/s")
+    bench.job.candidates = ()
+    asked.clear()
+    assert searching.search(bench.job, silent).batch_size == 0
+    assert {tried for _, tried in asked} == {32}, "a size that the user gave is not a matter of choice"
+
+
+class Scripted(Runner):
+    """A runner whose pilots and searches answer at once."""
+
+    def __init__(self, known: Choice | None, searched: Choice) -> None:
+        case = SimpleNamespace(candidates=(8, 32, 128), case=infer(batch_size=8))
+        self.plan, self.kept = SimpleNamespace(cases=[case]), []
+        self.journal = SimpleNamespace(add=self.kept.append)
+        self.known, self.searched = known, searched
+        self.asked: list[Choice] = []
+
+    def _piloted(self, index: int, choice: Choice, counts: bool = True) -> Any:
+        self.asked.append(choice)
+        size, chosen = choice.batch_size or 32, "" if choice.batch_size else "pilot over 8, 32, 128"
+        return None, RankResult(stages={}, batch_size=size, blocks=Blocks(steps=1, warmup=1, samples=1), chosen=chosen)
+
+    def _known_choice(self, planned: Any) -> Choice | None:
+        return self.known
+
+    def _choice(self, planned: Any, case: Any, before: str = "") -> Choice:
+        assert case.batch_size == 32, "ways are searched at the size that is fastest in the usual way"
+        return replace(self.searched, note=f"{before}; {self.searched.note}") if self.searched.batch_size else self.searched
+
+
+USUAL, ELSEWHERE = Choice({}, "search", 32), Choice({"way": "close"}, "search", 128)
+
+
+@pytest.mark.parametrize(
+    ("known", "searched", "sizes", "chosen"),
+    [
+        (None, USUAL, [0], "pilot over 8, 32, 128; search"),
+        (None, ELSEWHERE, [0, 128], "pilot over 8, 32, 128; search"),
+        (None, Choice({}, ""), [0], "pilot over 8, 32, 128"),
+        (replace(ELSEWHERE, note="as then"), USUAL, [128], "as then"),
+    ],
+    ids=["usual", "another", "no ways", "remembered"],
+)
+def test_another_way_or_size_than_the_pilots_gets_its_own_pilot(
+    known: Choice | None, searched: Choice, sizes: list[int], chosen: str
+):
+    runner = Scripted(known, searched)
+    runner._pilot(0)
+    assert [choice.batch_size for choice in runner.asked] == sizes
+    (kept,) = runner.kept
+    assert (kept.batch_size, kept.chosen) == (sizes[-1] or 32, chosen)
+    assert kept.options == (known or searched).options
 
 
 @pytest.mark.parametrize("words", [("--no-search",), ("--option", "pause=0.01")], ids=" ".join)
