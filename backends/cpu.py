@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from backends.options import choice, ways
+from backends.options import LAYERS, choice, ways
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import BatchNorm, Weights, walk
 
@@ -24,6 +24,7 @@ class CpuBackend:
 
     name = "cpu"
     options = tuple(CHOICES)
+    layers = LAYERS
 
     def probe(self) -> Probe:
         """One device, ``cpu``; bf16 where the processor has bf16 instructions."""

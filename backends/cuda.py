@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backends.options import choice, ways
+from backends.options import LAYERS, choice, ways
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import Weights
 
@@ -19,6 +19,7 @@ class CudaBackend:
 
     name = "cuda"
     options = tuple(CHOICES)
+    layers = LAYERS
 
     def probe(self) -> Probe:
         """One device per visible GPU, ``cuda:0`` …; bf16 and tf32 from compute capability 8.0."""

@@ -6,6 +6,7 @@ import importlib
 import os
 from typing import Any
 
+from backends.options import LAYERS
 from bench.contract import Backend, Device, Predictor, Probe, Settings, Trainer, Workload, hookimpl
 from bench.spec import Weights
 
@@ -16,6 +17,7 @@ class JaxBackend:
     """JAX with whole-step compilation."""
 
     name = "jax"
+    layers = LAYERS
     environment = {  # noqa: RUF012  # a constant that the contract asks for as a mapping
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # peak memory should be the case's, not three quarters of the card
         "MALLOC_ARENA_MAX": "1",  # XLA's threads would map and unmap gigabytes in every step

@@ -1,10 +1,14 @@
-"""A backend's options: what ``--option NAME=VALUE`` may set, the default first."""
+"""What backends have in common that need no framework: options, which ``--option NAME=VALUE`` sets, the default first; layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from bench.contract import Settings
+from bench.spec import AveragePool, BatchNorm, Conv2d, Dense, Flatten, GlobalAveragePool, MaxPool, ReLU, SiLU
+
+LAYERS = (AveragePool, BatchNorm, Conv2d, Dense, Flatten, GlobalAveragePool, MaxPool, ReLU, SiLU)
+"""The leaf layers that both lowerings have, of PyTorch and of JAX."""
 
 Choices = Mapping[str, Sequence[str]]
 

@@ -194,6 +194,7 @@ class Backend(Protocol):
 
     # May also have:  environment: Mapping[str, str]   variables set in the worker before anything is imported
     #                 options: Sequence[str]           names that --option may set, found in settings.options
+    #                 layers: Sequence[type]           the leaf layers of bench.spec that it has, so that plans name one it lacks
     #                 alternatives(workload, phase: str, settings) -> Sequence[Mapping[str, str]]
     #                     options worth trying for this case, the usual ones first: a pilot keeps what is fastest
 

@@ -15,7 +15,7 @@ from bench.cli import options
 @options.stall
 def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
-    from bench.run.discovery import Discovery, discover
+    from bench.run.discovery import Discovery, discover, lacking
     from bench.run.limits import checked_stall
     from bench.text.formats import FORMATS
 
@@ -40,6 +40,8 @@ def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float
     for workload in found.workloads:
         says = f"unavailable: {workload.info.broken}" if workload.info.broken else workload.info.summary
         click.echo(f"  {workload.info.name} {workload.info.size}  {says}")
+        for lacks in filter(None, (lacking(backend, workload) for backend in found.backends)):
+            click.echo(f"    skipped: {lacks}")
     click.echo("Reporters")
     click.echo(f"  {', '.join([*FORMATS, *(f'{one.info} (plugin {_source(one)})' for one in found.reporters)])}")
     if found.broken:

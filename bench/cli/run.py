@@ -338,6 +338,12 @@ def _print_plan(plan: Plan) -> None:
         click.echo(f"{planned.case.label}{choice}")
     for skip in plan.skips:
         click.echo(f"skipped: {skip.what}: {skip.reason}")
+    silent = list(dict.fromkeys(planned.case.backend for planned in plan.cases if planned.layers_open))
+    if silent:
+        click.echo(
+            f"layers: {' and '.join(silent)} {'does' if len(silent) == 1 else 'do'} not say which layers there are; one that lacks shows when "
+            "a case is built, and makes it a skip"
+        )
     minutes = expected_seconds(plan) / 60
     until = f"; more trials until each interval is within ± {plan.within:g} %" if plan.within else ""
     least = "at least " if plan.within else ""

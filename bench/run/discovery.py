@@ -96,6 +96,13 @@ class Discovery:
         return sizes[size]
 
 
+def lacking(backend: FoundBackend, workload: FoundWorkload) -> str:
+    """What a backend says it lacks for a workload, in words: ``numpy has no SiLU ('stem.act')``. Empty where it lacks nothing or does not say."""
+    have, needed = backend.info.layers, workload.info.layers
+    missing = [f"{layer} ('{path}')" for layer, path in needed.items() if have is not None and layer not in have]
+    return f"{backend.info.name} has no {' and no '.join(missing)}" if missing else ""
+
+
 def unknown(what: str, given: str, known: Sequence[str]) -> str:
     """One sentence for a name that is not there."""
     near = difflib.get_close_matches(given, known, n=1)

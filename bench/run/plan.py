@@ -17,7 +17,7 @@ from bench.machine.host import usable_cores
 from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
 from bench.record.schema import Case, DeviceFacts, Extended, Machine, Place, Skip, like
-from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, unknown
+from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, lacking, unknown
 from bench.run.limits import STALL_SECONDS, checked_stall
 from bench.text.words import plural
 from bench.worker.answers import DeviceInfo
@@ -68,6 +68,7 @@ class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
     physical: str = "host"
     candidates: tuple[int, ...] = ()
     search: bool = False  # let the pilot try the backend's alternatives
+    layers_open: bool = False  # only building it tells whether the backend has all layers
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +249,8 @@ def _host_cases(row: Scenario, wishes: Wishes, workload: FoundWorkload) -> list[
 def _device_cases(
     rows: Sequence[Scenario], wishes: Wishes, backend: FoundBackend, device: DeviceInfo, workload: FoundWorkload
 ) -> tuple[list[PlannedCase], list[Skip]]:
+    if lacks := lacking(backend, workload):
+        return [], [Skip(what=f"{device.id} {workload.info.name}-{workload.info.size}", reason=lacks)]
     cases, skips = [], []
     for precision in wishes.precisions or default_precisions(device):
         if precision not in device.precisions:
@@ -276,6 +279,7 @@ def _device_cases(
                 # What was asked for by name is not searched for.
                 search = wishes.search and backend.info.alternatives and not case.options
                 more = {"physical": device.physical, "candidates": candidates, "search": search}
+                more["layers_open"] = backend.info.layers is None
                 cases.append(planned_case(case, backend, workload, **more))
     return cases, skips
 

@@ -207,8 +207,10 @@ class Runner:
         title = f"trial {number + 1} {job.case.label}"
         how = brief(self.journal, index, number, self.plan.trials)
         launches = [replace(one, brief=how) for one in self.launches(planned, job, f"case{index:02d}-trial{number}")]
-        outcomes = self._work(launches, title)
-        if not self._unsupported(index, outcomes):
+        first = pilot is None and not any(trial.case == index for trial in self.journal.trials)
+        outcomes = self._work(launches, title, may_skip=first)
+        # What a pilot or an earlier trial could do, the backend does not lack: then it is a trial that failed.
+        if not (first and self._unsupported(index, outcomes)):
             self.keep_trial(outcomes, index, number)
 
     def trial_job(self, index: int, number: int, pilot: Pilot | None) -> Measure:
@@ -254,10 +256,11 @@ class Runner:
             candidates=planned.candidates,
         )
 
-    def _work(self, launches: Sequence[Launch], title: str, counts: bool = True) -> list[Outcome]:
+    def _work(self, launches: Sequence[Launch], title: str, counts: bool = True, may_skip: bool = True) -> list[Outcome]:
         self.progress.start(title, expected_seconds(self.plan, self.journal))
         outcomes = run_at_once(launches, self.progress.hear)
-        trouble = "; ".join(one.trouble for one in outcomes if one.trouble and not one.dragged)
+        troubles = [one.trouble if may_skip or not one.skipped else f"{one.status}: {one.reason}" for one in outcomes]
+        trouble = "; ".join(text for one, text in zip(outcomes, troubles, strict=True) if text and not one.dragged)
         self.progress.finish(trouble, counts)
         return outcomes
 

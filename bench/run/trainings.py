@@ -11,7 +11,7 @@ import msgspec
 from bench.errors import NotComparableError, UsageError
 from bench.record.scenarios import scenario
 from bench.run.crew import run_worker
-from bench.run.discovery import FoundBackend, FoundWorkload
+from bench.run.discovery import FoundBackend, FoundWorkload, lacking
 from bench.run.folders import fresh_log
 from bench.run.images import refuse_untrainable, tell_understood
 from bench.run.lock import locked
@@ -51,6 +51,9 @@ def train_all(
         with TemporaryDirectory(prefix="bench-compiled-") as cache:
             for seed in range(wishes.seed, wishes.seed + seeds):
                 for entrant in entrants:
+                    if lacks := lacking(entrant.backend, workload):
+                        yield replace(_skipped(entrant, seed, lacks), understood=prepared.data.understood)
+                        continue
                     launch = entrant.launch(wishes, workload, prepared, seed, cache)
                     yield replace(_train(entrant, launch, seed, say), understood=prepared.data.understood)
 
@@ -126,6 +129,11 @@ def _train(entrant: Entrant, launch: Launch, seed: int, say: Callable[[str], Non
 
     with told(lambda: f"bench: training on {device}, seed {seed}") as speak_up:
         return trained_by(entrant, seed, run_worker(launch, listen))
+
+
+def _skipped(entrant: Entrant, seed: int, lacks: str) -> Training:
+    name, device = entrant.backend.info.name, entrant.device.id
+    return Training(name, device, entrant.precision, seed, None, f"skipped: {lacks}", skipped=True)
 
 
 def trained_by(entrant: Entrant, seed: int, outcome: Outcome) -> Training:

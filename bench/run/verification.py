@@ -11,7 +11,7 @@ from bench.errors import NotComparableError
 from bench.record.scenarios import scenario
 from bench.record.schema import Check
 from bench.run.crew import run_worker
-from bench.run.discovery import FoundBackend, FoundWorkload, discover
+from bench.run.discovery import FoundBackend, FoundWorkload, discover, lacking
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
 from bench.run.plan import Wishes, device_case, said_together, wished_for
@@ -64,6 +64,8 @@ def _verify(
     wishes: Wishes,
 ) -> Verification:
     label = f"{backend.info.name} {device.id} {workload.info.name}-{workload.info.size} {precision}"
+    if lacks := lacking(backend, workload):
+        return Verification(label, None, lacks)
     row = scenario("train", "") if device.trains else scenario("infer", "offline")
     case = device_case(row, wishes, backend, device, workload, precision, batch_size=0)
     job = Verify(case=case, backend=backend.plugin, workload=workload.plugin)

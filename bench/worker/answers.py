@@ -36,6 +36,7 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     broken: bool = False  # whether the reason is that probe() broke its contract
     options: tuple[str, ...] = ()
     alternatives: bool = False  # whether it has any, for some case
+    layers: tuple[str, ...] | None = None  # that it says it has, by their classes' names; None: it does not say
 
 
 class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,7 @@ class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     targets: dict[str, float] = {}  # on real images
     synthetic_targets: dict[str, float] = {}
+    layers: dict[str, str] = {}  # the first path of each leaf layer's class
     broken: str = ""  # why it cannot be used; then only its name and size are known
 
 

@@ -9,6 +9,7 @@ from bench.contract import Probe, Workload
 from bench.entry_points import PluginRef, find_plugins
 from bench.errors import PluginError
 from bench.record.schema import Machine, like
+from bench.spec import walk
 from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, WorkloadInfo
 from bench.worker.channel import Channel
 from bench.worker.checked import CheckedBackend
@@ -32,9 +33,10 @@ def describe(job: Describe, channel: Channel) -> PluginInfo:
 
 def _backend(backend: CheckedBackend, probe: bool) -> BackendInfo:
     environment = dict(getattr(backend, "environment", {}))
-    options = tuple(getattr(backend, "options", ()))
+    options, layers = tuple(getattr(backend, "options", ())), getattr(backend, "layers", None)
+    known = None if layers is None else tuple(layer.__name__ for layer in layers)
     if not probe:
-        return BackendInfo(name=backend.name, environment=environment, probed=False, options=options)
+        return BackendInfo(name=backend.name, environment=environment, probed=False, options=options, layers=known)
     os.environ.update(environment)  # probing must find, and leave alone, what measuring would
     fault = ""
     try:
@@ -51,6 +53,7 @@ def _backend(backend: CheckedBackend, probe: bool) -> BackendInfo:
         broken=bool(fault),
         options=options,
         alternatives=hasattr(backend, "alternatives"),
+        layers=known,
     )
 
 
@@ -62,7 +65,10 @@ def _workload(workload: Workload, ref: PluginRef) -> WorkloadInfo:
         )
     recipe = workload.recipe
     targets = {"targets": dict(recipe.targets), "synthetic_targets": dict(recipe.synthetic_targets)}
-    return like(WorkloadInfo, workload, broken="", **targets)
+    layers: dict[str, str] = {}
+    for node in walk(workload.network):
+        layers.setdefault(type(node.layer).__name__, node.path)
+    return like(WorkloadInfo, workload, broken="", layers=layers, **targets)
 
 
 def survey(job: Survey, channel: Channel) -> Surveyed:

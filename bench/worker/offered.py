@@ -5,11 +5,12 @@ The worker asks before it uses an answer, and the conformance kit asks too. Noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bench.contract import PRECISIONS, Backend, Device, Probe, Recipe, Workload
 from bench.errors import SpecError
 from bench.spec import SGD, AdamW, CrossEntropy, walk
+from bench.spec.vocabulary import VOCABULARY
 
 TRAINER, PREDICTOR = ("stage", "run", "wait", "weights"), ("stage", "run", "wait")
 READER = ("open", "files", "decode")
@@ -31,6 +32,9 @@ def backend_fault(backend: Backend) -> str:
     options = getattr(backend, "options", ())
     if isinstance(options, str) or not isinstance(options, Sequence) or not _all_text([*options]):
         return f"options are {options!r}, expected a list of names"
+    layers = getattr(backend, "layers", None)
+    if layers is not None and not (isinstance(layers, Collection) and all(layer in VOCABULARY for layer in layers)):
+        return f"layers are {layers!r:.80}, expected classes of bench.spec, as (Conv2d, Dense)"
     return ""
 
 

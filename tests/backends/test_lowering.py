@@ -16,6 +16,7 @@ from backends.cpu import CpuBackend
 from backends.cuda import CudaBackend
 from backends.jax_lowering import from_jax, to_jax
 from backends.jax_xla import JaxBackend
+from backends.options import LAYERS
 from backends.torch_lowering import load, set_tf32, unload
 from bench.contract import Backend, Settings, UnsupportedLayer, Workload
 from bench.spec import BatchNorm, Dense, GlobalAveragePool, Network, SiLU, sequential
@@ -39,6 +40,12 @@ def test_a_layer_that_a_lowering_lacks_is_named_with_its_path(
     monkeypatch.delitem(table, SiLU)
     with pytest.raises(UnsupportedLayer, match=r"has no SiLU \('stem_silu'\)"):
         compiled(getattr(backend, make)(ASSORTED, initial_weights(ASSORTED.network, 0), device, SETTINGS))
+
+
+def test_the_backends_declare_the_layers_of_their_lowerings():
+    assert (
+        {*LAYERS} == {*jax_lowering._TABLE} == {*torch_lowering._TABLE, BatchNorm}
+    )  # which PyTorch's lowers with its neighbours
 
 
 def test_torch_says_that_it_has_no_biased_running_variance():
