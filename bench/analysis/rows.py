@@ -11,7 +11,7 @@ from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
 from bench.projection.counted import Batches, Decoding, MeasuredRates, Room
 from bench.projection.model import break_even, project, speed_up
-from bench.projection.prices import find_price
+from bench.projection.prices import Price, find_price
 from bench.recipes import VIEWS, evaluation_batch, views_of
 from bench.record.schema import Machine
 from bench.text.words import clean
@@ -37,7 +37,7 @@ def groups(
         rows = _rows(trains, partners, machines, synthetic, assumptions, epochs, views)
         if rows:
             found.append(Group(workload, size, digest, epochs, tuple(rows), None, views, known > 0))
-    return tuple(_referred(group, assumptions) for group in _checked(found, assumptions))
+    return tuple(_referred(group, assumptions) for group in _checked(found, cases, machines, assumptions))
 
 
 def _group_key(case: MeasuredCase) -> tuple[str, str, str]:
@@ -78,7 +78,7 @@ def _rows(
         if settings:
             settings.sort(key=lambda setting: _speed(setting.train), reverse=True)
             row = Row(machines[settings[0].train.key.machine], tuple(settings), None, False)
-            rows.append(replace(row, price=find_price(assumptions.prices, row.machine.fingerprint, _priced_names(row))))
+            rows.append(replace(row, price=price_of(row.best.train, row.machine, assumptions)))
     return rows
 
 
@@ -141,21 +141,34 @@ def _setting(
 # ---- the reference -------------------------------------------------------------------------------------------------
 
 
-def _priced_names(row: Row) -> list[str]:
+def price_of(case: MeasuredCase, machine: Machine, assumptions: Assumptions) -> Price | None:
+    """Return the price of an hour of a case's device, if one is given."""
+    return find_price(assumptions.prices, machine.fingerprint, _priced_names(case, machine))
+
+
+def is_priced(case: MeasuredCase) -> bool:
+    """Whether a case is inference that an hour's price makes a price of images: batches as fast as they go, of a valid rate."""
+    return case.key.how.projected == "evaluation" and case.valid and case.log is not None
+
+
+def _priced_names(case: MeasuredCase, machine: Machine) -> list[str]:
     """What a price may call a device, the most particular first."""
-    case = row.best.train
-    backend, *particular = reference_names(row)
-    name = case.device.name if case.device is not None and case.device.name else row.machine.cpu
+    backend, *particular = case_names(case.key)
+    name = case.device.name if case.device is not None and case.device.name else machine.cpu
     return [*particular, backend, name]
 
 
-def _checked(found: list[Group], assumptions: Assumptions) -> list[Group]:
+def _checked(
+    found: list[Group], cases: Sequence[MeasuredCase], machines: dict[str, Machine], assumptions: Assumptions
+) -> list[Group]:
     rows = [row for group in found for row in group.rows]
-    there = ", ".join(sorted({reference_name(row) for row in rows}))
-    priced = [(row.machine.fingerprint, _priced_names(row)) for row in rows]
-    for price in assumptions.prices if found else ():
-        if not price.filed and not any(find_price((price,), machine, names) for machine, names in priced):
+    priced = [row.best.train for row in rows] + [case for case in cases if is_priced(case)]
+    names = [(case.key.machine, _priced_names(case, machines[case.key.machine])) for case in priced]
+    for price in assumptions.prices if priced else ():
+        if not price.filed and not any(find_price((price,), machine, called) for machine, called in names):
+            there = ", ".join(sorted({short_name(case.key) for case in priced}))
             raise UsageError(f"a price for '{clean(price.device, 60)}', which is no device here; there is: {there}")
+    there = ", ".join(sorted({reference_name(row) for row in rows}))
     wanted = assumptions.reference
     if wanted is None or not found or any(_named(row, wanted) for row in rows):
         return found

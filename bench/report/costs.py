@@ -1,11 +1,12 @@
-"""What a training costs, in money: a row per device and its price, and at which price it would cost as much as the reference."""
+"""What trainings and inference cost, in money: a row per device and its price, and at which price it would cost as much as the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.analysis.model import Group, Report, Row
+from bench.analysis.model import Group, MeasuredCase, Report, Row
+from bench.analysis.rows import is_priced, price_of
 from bench.durations import UNKNOWN
 from bench.projection.assumptions import Assumptions
 from bench.projection.prices import Price
@@ -16,6 +17,7 @@ from bench.text.sections import Section, Table, cut
 from bench.text.words import clean
 
 _HOUR = 3600.0
+_MILLION = 1e6
 _MOST_NAMES = 4
 
 
@@ -56,15 +58,13 @@ def break_even_price(row: Row, group: Group) -> Estimate | None:
 
 
 def costs(report: Report) -> list[Section]:
-    """A section per group that has a price; where nothing was trained, a sentence on prices that were given."""
-    if not report.groups and any(not price.filed for price in report.assumptions.prices):
-        return [
-            Section(
-                "What it costs",
-                None,
-                ("Prices are of trainings. None was measured that can be projected, so nothing is priced.",),
-            )
-        ]
+    """A section per group that has a price; where there is nothing to price, a sentence on prices that were given."""
+    given = any(not price.filed for price in report.assumptions.prices)
+    if given and not report.groups and not any(is_priced(case) for case in report.measured):
+        line = (
+            "Prices are of trainings and of offline inference. Neither was measured with a valid rate, so nothing is priced."
+        )
+        return [Section("What it costs", None, (line,))]
     return [_section(group, report) for group in report.groups if any(row.price is not None for row in group.rows)]
 
 
@@ -81,6 +81,53 @@ def _section(group: Group, report: Report) -> Section:
     rows = tuple(cost_cells(row, label, group, assumptions) for row, label in labelled(group))
     title = f"What it costs: {cells.group_name(group, report.groups)}"
     return Section(title, Table(columns, rows), cut([*cost_notes(group, assumptions)]))
+
+
+@dataclass(frozen=True)
+class InferenceCost:
+    """What a million images cost by offline inference, in the price's currency."""
+
+    case: MeasuredCase
+    price: Price
+    million: Estimate
+
+
+def inference_costs(report: Report) -> list[InferenceCost]:
+    """Return a cost for each case of offline inference whose device has a price, and whose rate is valid."""
+    found = []
+    for case in report.measured:
+        price = price_of(case, report.machines[case.key.machine], report.assumptions)
+        if price is not None and is_priced(case) and case.rate is not None:
+            hours = _MILLION / _HOUR  # over the rate
+            rate = case.rate
+            low, high = (None if end is None else hours / end for end in (rate.high, rate.low))
+            found.append(InferenceCost(case, price, Estimate(hours / rate.value, low, high).scaled(price.per_hour)))
+    return found
+
+
+def inference_cost_section(report: Report) -> Section:
+    """A row per priced case of offline inference; no table where there is none."""
+    rows = [
+        (
+            cells.at_machine(one.case, report),
+            cells.network(one.case),
+            cells.setting(one.case),
+            cells.money(one.price.per_hour, one.price.currency),
+            cells.marked(paid(one.million, one.price.currency), one.case),
+            price_source(one.price),
+        )
+        for one in inference_costs(report)
+    ]
+    title = "What a million images cost by inference"
+    if not rows:
+        return Section(title, None)
+    line = (
+        "One device-hour, with the host that it sits in, at the measured rate of offline inference from memory: decoding, start-up and idle hours are not in it. The interval "
+        "is that of the rate."
+    )
+    return Section(
+        title, Table(("device", "network", "setting", "a device-hour", "a million images", "price"), tuple(rows)), (line,)
+    )
 
 
 def cost_cells(row: Row, label: str, group: Group, assumptions: Assumptions) -> tuple[str, ...]:

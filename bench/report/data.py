@@ -15,7 +15,7 @@ from bench.projection.assumptions import Assumptions
 from bench.record.forecasts import covered, error
 from bench.record.scenarios import IMAGES, MEGAPIXELS
 from bench.report.ceilings import bound_by
-from bench.report.costs import break_even_price, cost
+from bench.report.costs import break_even_price, cost, inference_costs
 from bench.report.notes import width_lines
 from bench.report.proofs import proof
 from bench.report.quality import seconds
@@ -82,6 +82,14 @@ def as_data(report: Report) -> Fields:
             for case, found in report.forecasts
         ],
         "measured": [_measured(case) for case in report.measured],
+        "inference_costs": [
+            {
+                **_case_fields(one.case.key),
+                "price": asdict(one.price),
+                "cost_of_a_million_images": _estimate(one.million),
+            }
+            for one in inference_costs(report)
+        ],
         "against_reference": [_versus(one) for one in versus(report)],
         "by_label": {
             "label": report.group_by,

@@ -9,7 +9,7 @@ from bench.durations import duration
 from bench.projection.assumptions import MODEL
 from bench.report import cells
 from bench.report.ceilings import binding_lines
-from bench.report.costs import costs
+from bench.report.costs import costs, inference_cost_section
 from bench.report.energy import energies
 from bench.report.forecasts import forecast_section
 from bench.report.headline import headline
@@ -69,7 +69,9 @@ def _sections(report: Report) -> list[tuple[str, Section]]:
 
 def _inference(report: Report) -> list[tuple[str, Section]]:
     """What was measured, and inference and decoding against the reference; the ratios first where there is nothing before them."""
-    against = [("inference", versus_section(report))]
+    # A page's what-if changes prices, which this table would not follow: it stands on pages without a what-if.
+    paid = [("inference" if not report.groups else "inference costs", inference_cost_section(report))]
+    against = [("inference", versus_section(report)), *paid]
     rates = [("evidence", section) for section in measured(report)]
     return [*rates, *against] if report.groups else [*against, *rates]
 

@@ -14,6 +14,7 @@ from bench.errors import UsageError
 from bench.projection.assumptions import Assumptions
 from bench.projection.prices import parse_price
 from bench.report.charts.pictures import charts, find_chart
+from bench.report.costs import inference_costs
 from bench.report.document import document
 from bench.report.formats import render
 from tests.support import records as fake
@@ -107,11 +108,42 @@ def test_a_reference_that_was_not_measured():
         build(inference("cpu", "cuda"), Assumptions(reference="jax"))
 
 
-def test_prices_without_a_training_are_said_to_price_nothing():
-    report = build(inference("cpu", "cuda"), Assumptions(prices=(parse_price("cuda:0=3 EUR"),)))
+def test_prices_of_what_was_not_measured_are_said_to_price_nothing():
+    single = [fake.Script(fake.single_stream(), 75.0)]
+    report = build([fake.record(wanted=single)], Assumptions(prices=(parse_price("cpu=3 EUR"),)))
     for name in ("terminal", "html"):
-        assert "Prices are of trainings." in render(report, name)
-    assert "Prices are of trainings." not in render(build(inference("cpu", "cuda")), "terminal")
+        assert "Prices are of trainings and of offline inference." in render(report, name)
+    assert "Prices are of trainings" not in render(build(inference("cpu", "cuda")), "terminal")
+
+
+def test_a_million_images_cost_what_their_hours_cost():
+    """At 3 EUR an hour and r images a second a million cost 3e6 / (3600 r) EUR, and the interval is the rate's, turned round."""
+    assumptions = Assumptions(prices=(parse_price("cuda:0=3 EUR"),))
+    report = build(inference("cpu", "cuda"), assumptions)
+    costs = inference_costs(report)
+    assert {(one.case.key.backend, one.case.key.scenario) for one in costs} == {("cuda", "offline")}
+    for one in costs:
+        for cost, rate in ((one.million.value, one.case.rate.value), (one.million.low, one.case.rate.high)):
+            assert cost == pytest.approx(3e6 / 3600 / rate)
+        assert one.million.low < one.million.value < one.million.high
+    assert "What a million images cost by inference" in render(report, "terminal")
+    assert "What a million images cost by inference" in render(report, "html")
+    found = json.loads(render(report, "json"))["inference_costs"]
+    assert [one["cost_of_a_million_images"]["value"] for one in found] == [one.million.value for one in costs]
+    whole = build([fake.record()], assumptions)
+    assert "What a million images cost by inference" in render(whole, "terminal")
+    assert "What a million images cost by inference" not in render(whole, "html"), "the page's prices can be changed"
+
+
+def test_an_unproven_rate_has_no_price():
+    scripts = [fake.Script(fake.infer(), 75.0, checks=fake.FAILED)]
+    report = build([fake.record(wanted=scripts)], Assumptions(prices=(parse_price("cpu=3 EUR"),)))
+    assert inference_costs(report) == []
+
+
+def test_a_price_of_a_device_without_inference_is_refused():
+    with pytest.raises(UsageError, match="a price for 'jax', which is no device here; there is: cpu, cuda:0"):
+        build(inference("cpu", "cuda"), Assumptions(prices=(parse_price("jax=3"),)))
 
 
 def test_a_price_may_name_backend_and_device():
