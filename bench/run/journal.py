@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def checked(plan: Plan) -> Plan:
     return plan
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pilot, or a search alone, decided for the trials of its case."""
+
+    blocks: Blocks | None = None  # None where the case has no pilot
+    batch_size: int = 0
+    options: dict[str, str] = {}
+    chosen: str = ""
+
+
 class Pilot(msgspec.Struct, frozen=True, kw_only=True, tag="pilot"):
     """A pilot's trial and what it decided; without blocks the case cannot be measured."""
 
@@ -63,9 +73,10 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True, tag="chosen"):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="trial"):
-    """A finished trial, however it ended."""
+    """A finished trial, however it ended, and how it was settled: the pilot's own line may be lost to a damaged disk."""
 
     trial: Trial
+    settled: Settled | None = None
 
 
 class Ceilings(msgspec.Struct, frozen=True, kw_only=True, tag="ceilings"):
@@ -91,6 +102,35 @@ class Forecasted(msgspec.Struct, frozen=True, kw_only=True, tag="forecast"):
 Entry = Pilot | Chosen | Done | Ceilings | Skipped | Forecasted
 
 
+class _Line(msgspec.Struct, frozen=True):
+    """A line of the journal. Lines of older releases are an entry alone."""
+
+    sum: str  # CRC-32 of the entry's JSON, in hexadecimal: it tells a line that the disk has changed
+    entry: msgspec.Raw
+
+
+def line_of(entry: Entry) -> bytes:
+    """Return an entry as its line in the journal."""
+    body = msgspec.json.encode(entry)
+    return msgspec.json.encode(_Line(_sum(body), msgspec.Raw(body))) + b"\n"
+
+
+def entry_of(line: bytes) -> Entry:
+    """Return the entry that a line holds. Raises one of ``DAMAGE`` where it is not as it was written."""
+    body: bytes | msgspec.Raw = line
+    if not line.startswith(b'{"type":'):
+        found = msgspec.json.decode(line, type=_Line)
+        body = found.entry
+        if _sum(body) != found.sum:
+            raise ValueError("it does not match its own checksum")
+    entry: Entry = msgspec.json.decode(body, type=Entry)
+    return entry
+
+
+def _sum(body: bytes | msgspec.Raw) -> str:
+    return f"{zlib.crc32(body):08x}"
+
+
 def read_plan(folder: Path) -> Plan:
     """Return the plan of the run in ``folder``. Raises RecordError where there is none that can be carried out."""
     try:
@@ -107,6 +147,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.entries: list[Entry] = []
+        self.damaged: Mapping[int, str] = {}  # lines that could not be read, by their number, and why
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, entries: Sequence[Entry] = ()) -> Journal:
@@ -118,7 +159,7 @@ class Journal:
         try:
             (folder / "logs").mkdir(parents=True)
             if entries:
-                write_durably(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries), folder / JOURNAL)
+                write_durably(b"".join(map(line_of, entries)), folder / JOURNAL)
             write_durably(msgspec.json.format(msgspec.json.encode(plan), indent=1), folder / PLAN)
         except OSError as error:
             raise UsageError(
@@ -132,22 +173,28 @@ class Journal:
     def open(cls, folder: Path) -> tuple[Journal, Plan]:
         """Return an interrupted run, to be gone on with by whoever holds its locks; a torn last line is cut off.
 
-        Raises RecordError where there is none, or where it is damaged.
+        A line that cannot be read costs itself alone: it stays where it is, and ``damaged`` names it. Raises RecordError where there is
+        no run, or where a line that can be read does not follow from the plan and those before it.
         """
         plan = read_plan(folder)
         try:
             content = (folder / JOURNAL).read_bytes() if (folder / JOURNAL).exists() else b""
         except OSError as error:
             raise RecordError(f"cannot read {folder / JOURNAL}: {error.strerror}") from None
-        journal = cls(folder)
+        journal, damaged = cls(folder), {}
         whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in enumerate(whole.split(b"\n")[:-1], 1):
             try:
-                entry = msgspec.json.decode(line, type=Entry)
-                journal._check(entry, plan)
+                entry = entry_of(line)
             except DAMAGE as error:
+                damaged[number] = str(error)
+                continue
+            try:
+                journal._check(entry, plan)
+            except ValueError as error:
                 raise RecordError(f"{folder / JOURNAL} line {number} is damaged: {error}; start a new run") from None
             journal.entries.append(entry)
+        journal.damaged = damaged
         if len(whole) < len(content):
             os.truncate(folder / JOURNAL, len(whole))
         return journal, plan
@@ -167,8 +214,8 @@ class Journal:
                 raise ValueError(f"trial {entry.trial.number} of case {case}, but the plan has {plan.most_trials} of each")
             case Pilot() | Chosen() if self.pilot(case) or self.chosen(case):
                 raise ValueError(f"the pilot of case {case} is there twice")
-            case Pilot() | Chosen() if any(isinstance(e, Done) and e.trial.case == case for e in self.entries):
-                raise ValueError(f"the pilot of case {case} comes after its trials")
+            case Pilot() | Chosen() if self.settled(case) not in (None, settled_by(entry)):
+                raise ValueError(f"the pilot of case {case} is not the one that its trials before it had")
         if isinstance(entry, Pilot | Done):
             trial, places = entry.trial, len(plan.cases[case].case.places)
             if (trial.role == "pilot") != isinstance(entry, Pilot):
@@ -183,7 +230,9 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Write one entry and wait for the disk. Raises UsageError where the disk refuses; what is there stays whole."""
         path = self.folder / JOURNAL
-        line = msgspec.json.encode(entry) + b"\n"
+        if isinstance(entry, Done):
+            entry = msgspec.structs.replace(entry, settled=self.settled(entry.trial.case))
+        line = line_of(entry)
         before = path.stat().st_size if path.exists() else 0
         try:
             _append(path, line)
@@ -209,6 +258,18 @@ class Journal:
         """What was chosen for a case without a pilot, if it has been."""
         return next((e for e in self.entries if isinstance(e, Chosen) and e.case == case), None)
 
+    def settled(self, case: int) -> Settled | None:
+        """What was decided for the trials of a case: by its pilot or search, or, where that line is lost, as they say themselves."""
+        decided = self.pilot(case) or self.chosen(case)
+        if decided is not None:
+            return settled_by(decided)
+        return next((e.settled for e in self.entries if isinstance(e, Done) and e.trial.case == case), None)
+
+    @property
+    def next_order(self) -> int:
+        """The place of the next trial among all of the run; lines that are lost leave theirs empty."""
+        return 1 + max((trial.order for trial in self.trials), default=-1)
+
     def skipped(self, case: int) -> bool:
         """Whether a case turned out not to be possible."""
         return any(isinstance(entry, Skipped) and entry.case == case for entry in self.entries)
@@ -221,6 +282,13 @@ class Journal:
     def ceilings(self, key: str) -> list[Ceiling] | None:
         """What was measured or found in the cache for a device and precision."""
         return next((e.ceilings for e in self.entries if isinstance(e, Ceilings) and e.key == key), None)
+
+
+def settled_by(entry: Pilot | Chosen) -> Settled:
+    """Return what a pilot or a search decided."""
+    if isinstance(entry, Chosen):
+        return Settled(options=entry.options, chosen=entry.chosen)
+    return Settled(blocks=entry.blocks, batch_size=entry.batch_size, options=entry.options, chosen=entry.chosen)
 
 
 def _append(path: Path, line: bytes) -> None:

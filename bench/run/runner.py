@@ -15,7 +15,7 @@ from bench.machine.conditions import HOST
 from bench.machine.other_work import OtherWork, family_seconds
 from bench.record.schema import Case, Ceiling, Skip, Trial, like
 from bench.run.crew import run_at_once
-from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Skipped
+from bench.run.journal import Ceilings, Chosen, Done, Journal, Pilot, Settled, Skipped
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch, Outcome
 from bench.run.progress import Progress
@@ -68,7 +68,8 @@ class Runner:
                 continue
             if not planned.case.how.pilot:
                 if planned.search and self.journal.chosen(index) is None:
-                    choice = self._choice(planned, planned.case)
+                    known = self.journal.settled(index)
+                    choice = Choice(known.options, known.chosen) if known else self._choice(planned, planned.case)
                     self.journal.add(Chosen(case=index, options=choice.options, chosen=choice.note))
             elif self.journal.pilot(index) is None:
                 self._pilot(index)
@@ -128,6 +129,9 @@ class Runner:
     def _pilot(self, index: int) -> None:
         """Where the batch size is open, a pilot finds the fastest in the usual way, and ways are searched at that size and those beside it.
         Another way or size than the pilot's gets its own pilot."""
+        if (known := self.journal.settled(index)) is not None:
+            self._pilot_anew(index, known)
+            return
         planned = self.plan.cases[index]
         choice = self._known_choice(planned) if len(planned.candidates) > 1 else self._choice(planned, planned.case)
         found = self._piloted(index, choice or Choice({}, ""))
@@ -148,8 +152,17 @@ class Runner:
             Pilot(trial=trial, blocks=measured.blocks, batch_size=measured.batch_size, options=choice.options, chosen=chosen)
         )
 
+    def _pilot_anew(self, index: int, known: Settled) -> None:
+        """Measure a pilot whose line in the journal is lost, as the trials after it say that it was settled: they stay alike."""
+        found = self._piloted(index, Choice(known.options, known.chosen, known.batch_size))
+        if found is not None:
+            trial, measured = found
+            own = msgspec.structs.asdict(known) if measured is not None else {"blocks": None}
+            self.journal.add(Pilot(trial=trial, **own))
+
     def _piloted(self, index: int, choice: Choice, counts: bool = True) -> tuple[Trial, RankResult | None] | None:
-        """One pilot in a fresh process; None where the backend cannot run the case, which is then skipped."""
+        """One pilot in a fresh process, of the choice's batch size, or of the one it finds; None where the backend cannot run the case,
+        which is then skipped."""
         planned = self.plan.cases[index]
         case = msgspec.structs.replace(planned.case, options=planned.case.options | choice.options)
         job = self._job(case, planned, seed=self.plan.seed)
@@ -226,6 +239,7 @@ class Runner:
     def launch(self, planned: PlannedCase, job: Job, log: str) -> Launch:
         """How a worker of this run is started."""
         place = self.journal.folder / "logs" / f"{log}.log"
+        place.parent.mkdir(exist_ok=True)  # somebody may have cleared the logs away; the run's own folder is not made again
         return Launch(job, place, planned.case.environment, planned.interpreter, self.plan.stall)
 
     def launches(self, planned: PlannedCase, job: Measure, log: str) -> list[Launch]:
@@ -267,7 +281,7 @@ class Runner:
     def _trial_of(
         self, outcomes: Sequence[Outcome], case: int, number: int, role: Literal["pilot", "trial"]
     ) -> tuple[Trial, RankResult | None]:
-        trial, measured = trial_of(outcomes, case, number, role, len(self.journal.trials))
+        trial, measured = trial_of(outcomes, case, number, role, self.journal.next_order)
         for check in trial.checks:
             if not check.passed:
                 self.progress.say(f"  check failed: {check.name}: {check.detail}")

@@ -25,7 +25,7 @@ from bench.run.discovery import FoundBackend, decoded, discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.images import refuse_constant, refuse_unlabelled, tell_understood
 from bench.run.interruption import Interrupted, TimeIsUpError, interruptible, uninterrupted
-from bench.run.journal import Ceilings, Journal, read_plan
+from bench.run.journal import JOURNAL, Ceilings, Journal, read_plan
 from bench.run.limits import STALL_SECONDS, checked_stall
 from bench.run.lock import locked
 from bench.run.plan import (
@@ -245,7 +245,8 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | 
 def resume_run(
     folder: Path, wait: bool, quiet: bool, judge: Judge, more: More | None = None, stall: float | None = None
 ) -> Record:
-    """Finish an interrupted run in its folder; its incomplete record, if it has one, is replaced by the whole one.
+    """Finish an interrupted run in its folder; its incomplete record, if it has one, is replaced by the whole one. A complete record is
+    never replaced: where another process has finished the run meanwhile, its record is returned.
 
     ``more``: extend a complete run instead; a new record, in a new folder, holds its trials and the new ones. ``stall``: another limit of
     silence than planned. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
@@ -253,8 +254,12 @@ def resume_run(
     plan = read_plan(folder)
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         # Only now: another process may have gone on with it while this one waited.
+        if more is None and is_complete(folder):
+            print(f"bench: the run in {folder} has been finished meanwhile", file=sys.stderr, flush=True)
+            return read_record(folder)
         journal, plan = Journal.open(folder)
         _refuse_lost_trials(journal)
+        _tell_damaged(journal)
         if more is not None:
             plan = _extended(plan, journal, more, judge)
         stall = plan.stall if stall is None else checked_stall(stall)
@@ -300,10 +305,21 @@ def _refuse_lost_trials(journal: Journal) -> None:
         sealed = read_record(journal.folder)
     except RecordError:
         return
-    if len(sealed.trials) > len(journal.trials):
+    # What a damaged line held is measured again; a complete record has it still, and stays as it is.
+    if len(sealed.trials) > len(journal.trials) + (0 if sealed.complete else len(journal.damaged)):
         raise RecordError(
             f"the record in {journal.folder} holds {len(sealed.trials)} trials and its journal {len(journal.trials)}: the journal has "
             f"lost some; {'start a new run' if sealed.complete else f'move {NAME} elsewhere to go on without them'}"
+        )
+
+
+def _tell_damaged(journal: Journal) -> None:
+    """Name on standard error the lines that could not be read."""
+    for number, why in journal.damaged.items():
+        print(
+            f"bench: {journal.folder / JOURNAL} line {number} is damaged and left out ({why:.200}); what it held is measured again",
+            file=sys.stderr,
+            flush=True,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from bench.cli import main
 from bench.errors import RecordError
 from bench.record.figures import log_tail
 from bench.record.files import read_record
+from bench.record.plausible import sentences
 from bench.record.schema import Record
-from bench.run.journal import Journal
+from bench.run.journal import Journal, entry_of
+from bench.run.session import resume_run
+from bench.statistics.stopping import is_wide
 from tests.support.site import bench, bench_process, environment, install_misbehaving, move_in, start_bench
 from tests.support.waiting import PATIENCE, hurry_while_alive, wait_for
 
@@ -145,18 +149,57 @@ def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
 def without_ranks(line: bytes) -> bytes:
     entry = json.loads(line)
     entry["trial"]["ranks"] = []
-    return json.dumps(entry).encode() + b"\n"
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def unsummed(line: bytes) -> bytes:
+    """The line as older releases wrote it, without its checksum, so that a test can change what it says."""
+    return json.dumps(json.loads(line)["entry"], separators=(",", ":")).encode() + b"\n"
+
+
+def test_damaged_lines_cost_themselves_alone_and_are_measured_again(tmp_path, site, monkeypatch):
+    """The pilot's line, and a trial's in the middle; the logs have gone, too."""
+    assert bench([*TRAIN, "--trials", "3", "--batch-size", "8"], tmp_path, site).returncode == 0
+    run = the_run(tmp_path)
+    (run / "record.json").unlink()
+    shutil.rmtree(run / "logs")
+    lines = (run / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    pilot, *trials = map(entry_of, (line[:-1] for line in lines))
+    flipped = lines[2].replace(b'"wall":', b'"wall":1')  # still JSON of the right types: only its checksum tells
+    torn = lines[0][:40] + b"\n"
+    (run / "journal.jsonl").write_bytes(b"".join([torn, lines[1], flipped, lines[3]]))
+    done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    assert "journal.jsonl line 1 is damaged and left out" in done.stderr
+    assert (
+        "line 3 is damaged and left out (it does not match its own checksum); what it held is measured again" in done.stderr
+    )
+    record = read_record(run)
+    assert sorted(trial.number for trial in record.trials if trial.role == "trial") == [0, 1, 2]
+    assert trials[0].trial in record.trials
+    assert trials[2].trial in record.trials
+    (anew,) = (trial for trial in record.trials if trial.role == "pilot")
+    assert anew != pilot.trial
+    assert len({trial.steps_per_sample for trial in record.trials if trial.role == "trial"}) == 1, (
+        "settled as the lost pilot had"
+    )
+    assert sentences(record) == []
+    sealed = (run / "record.json").read_bytes()
+    assert sorted(Journal.open(run)[0].damaged) == [1, 3]
+    move_in(monkeypatch, tmp_path, site)
+    assert resume_run(run, wait=False, quiet=True, judge=is_wide) == record
+    assert (run / "record.json").read_bytes() == sealed, "another process finished it: its record stays"
 
 
 def test_a_journal_that_does_not_follow_from_its_plan_is_refused(tmp_path, site):
     assert bench([*TRAIN, "--trials", "1"], tmp_path, site).returncode == 0
     run = the_run(tmp_path)
     (run / "record.json").unlink()
-    pilot, trial = (run / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    pilot, trial = map(unsummed, (run / "journal.jsonl").read_bytes().splitlines())
     chosen = b'{"type":"chosen","case":%d,"options":{},"chosen":""}\n'
     changed = {
         "pilot of case 0 is there twice": [pilot, pilot],
-        "pilot of case 0 comes after its trials": [trial, pilot],
+        "pilot of case 0 is not the one that its trials": [trial, pilot.replace(b'"batch_size":', b'"batch_size":1')],
         "line of case 9, but": [chosen % 9],
         "the pilot of case 0 is there": [pilot, chosen % 0],
         "trial 9 of case 0, but": [pilot, trial.replace(b'"number":0', b'"number":9')],
