@@ -35,6 +35,8 @@ class Gate:
     seed: int = 0  # of the order of cases
     scatter: Mapping[str, float] = field(default_factory=dict)  # what ``bench doctor`` measured here, by the case's identity
     looks: dict[str, Look] = field(default_factory=dict)  # the look at which each case was decided, by its identity
+    budget: Budget | None = None  # what a check that was interrupted had planned: other looks would have other error levels
+    keep: Callable[[Budget], None] | None = None  # who keeps it, for a check that is interrupted
 
     def run(self) -> Comparison:
         """Measure pairs, judge them, seal both records, and return how they compare."""
@@ -43,14 +45,22 @@ class Gate:
         if not cases:
             raise NotComparableError(f"nothing could be measured in both environments: {self._why_nothing()}")
         left = None if self.seconds is None else self.seconds - (time.monotonic() - begun)
-        known = [self.scatter[case.identity] for case in cases if case.identity in self.scatter]
-        scatter = max(known) if len(known) == len(cases) else ASSUMED_SCATTER
-        budget = plan_budget([self._expected(case) for case in cases], left, self.most_pairs, scatter)
+        budget = self.budget or self._planned(cases, left)
+        if self.keep is not None:
+            self.keep(budget)
         self.say(describe(budget, len(cases)))
         self._measure(cases, budget, math.inf if self.seconds is None else begun + self.seconds)
-        labels = {arm.name: self._labels(arm) for arm in (self.pairs.base, self.pairs.candidate)}
-        base, candidate = self.pairs.seal(labels)
+        base, candidate = self.pairs.seal(self.labels())
         return compare([base], [candidate], vary=("framework", "settings"), names=("base", "candidate"))
+
+    def labels(self) -> dict[str, Mapping[str, str]]:
+        """The labels of both records, by arm."""
+        return {arm.name: self._labels(arm) for arm in (self.pairs.base, self.pairs.candidate)}
+
+    def _planned(self, cases: Sequence[PairedCase], left: float | None) -> Budget:
+        known = [self.scatter[case.identity] for case in cases if case.identity in self.scatter]
+        scatter = max(known) if len(known) == len(cases) else ASSUMED_SCATTER
+        return plan_budget([self._expected(case) for case in cases], left, self.most_pairs, scatter)
 
     def _measure(self, cases: Sequence[PairedCase], budget: Budget, deadline: float) -> None:
         undecided, number = list(cases), 0
@@ -58,13 +68,17 @@ class Gate:
         order: list[PairedCase] = []
         for look in budget.looks:
             # A machine that became slower must not make a check overrun: what there is by then is judged at this look's level.
-            while number < look.pairs and (number < 2 or time.monotonic() < deadline):
+            # Pairs from before an interruption are gone through as they were measured, so that each look sees what it saw then.
+            while number < look.pairs and (
+                number < 2 or time.monotonic() < deadline or any(self.pairs.made(case, number) for case in undecided)
+            ):
                 # Looks come after an even number of pairs, so that every second round is the one before in reverse.
                 order = order[::-1] if number % 2 else rng.sample(undecided, len(undecided))
                 for case in order:
-                    self.pairs.measure(case, number)
+                    if not self.pairs.made(case, number):
+                        self.pairs.measure(case, number)
                 number += 1
-            undecided = [case for case in undecided if not self._decided(case, look)]
+            undecided = [case for case in undecided if not self._decided(case, look, number)]
             if undecided and look is not budget.looks[-1]:
                 self.say(f"after {number} pairs: {len(undecided)} of {len(cases)} cases undecided")
             if not undecided:
@@ -73,10 +87,11 @@ class Gate:
                 self.say(f"the budget is spent after {number} pairs")
                 return
 
-    def _decided(self, case: PairedCase, look: Look) -> bool:
-        """Whether a look at its levels decides the case."""
+    def _decided(self, case: PairedCase, look: Look, pairs: int) -> bool:
+        """Whether a look at its levels, at so many pairs, decides the case."""
         self.looks[case.identity] = look
-        planned, base, candidate = measured(self.pairs, case)
+        planned, *sides = measured(self.pairs, case)
+        base, candidate = ([trial for trial in side if trial.number < pairs] for side in sides)
         try:
             return paired(planned, base, candidate).verdict(look.level, look.pass_level) is not Verdict.INCONCLUSIVE
         except NoFigure:

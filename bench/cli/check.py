@@ -65,6 +65,11 @@ if TYPE_CHECKING:
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write JSON.")
 @options.results("Folder that gets a folder per check.")
+@click.option(
+    "--resume",
+    metavar="CHECK",
+    help="Finish an interrupted check in its folder, as it was planned; with the same --against, --against-ref or --baseline.",
+)
 @options.wait
 @options.quiet
 def command(**values: Any) -> None:
@@ -78,12 +83,13 @@ def command(**values: Any) -> None:
     bench check --against ../main/.venv/bin/python --backend cpu
     bench check --against-ref main --budget 10m --junit check.xml
     git bisect run bench check --against-ref v1.0 --bisect
+    bench check --against-ref main --resume bench-results/check-20260101-120000-abc123
 
     A project's pyproject.toml may give these options in [tool.accelbench.check]; those given here win.
     """
     from bench.cli.report import check_writable
     from bench.run.folders import check_makeable
-    from bench.run.interruption import interruptible
+    from bench.run.interruption import Interrupted, interruptible
 
     check_makeable(Path(values["output"]), "results", "--output")
     for place in (values["junit"], values["json_file"]):
@@ -92,6 +98,9 @@ def command(**values: Any) -> None:
     try:
         with interruptible():
             result = _check(values).gated()
+    except Interrupted as interrupt:
+        click.echo(f"bench: interrupted{interrupt.kept and f'; {interrupt.kept}'}", err=True)
+        sys.exit(interrupt.code)
     except BenchError as error:
         if values["bisect"] and _untestable(error):
             click.echo(f"bench: {error}", err=True)
@@ -113,7 +122,9 @@ def _check(values: dict[str, Any]) -> Comparison:
 
     context = click.get_current_context()
     taken = from_file(context)
-    if taken:
+    if values["resume"] is not None:
+        _refuse_other_options(values["resume"])
+    elif taken:
         options.progress(values["quiet"])(f"bench: from pyproject.toml: {', '.join(taken)}")
     ways = [name for name in ("against", "against_ref", "baseline") if values[name]]
     here = [name for name in ways if name.replace("_", "-") not in taken]
@@ -128,6 +139,26 @@ def _check(values: dict[str, Any]) -> Comparison:
     if values["vary"]:
         raise UsageError("--vary goes with --baseline; with --against, what the two environments differ in is under test")
     return _against_environment(values)
+
+
+_WITH_RESUME = {
+    "resume", "against", "against_ref", "baseline", "vary", "inconclusive", "bisect", "style", "junit", "json_file", "wait", "quiet",
+}  # fmt: skip
+
+
+def _refuse_other_options(folder: str) -> None:
+    """Raises UsageError for options that a check which began without them cannot take; those of a project's file do not count."""
+    if not folder:
+        raise UsageError("--resume is given without a value; expected the folder of a check")
+    context = click.get_current_context()
+    others = [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name not in _WITH_RESUME
+        and context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if others:
+        raise UsageError(f"--resume goes on with a check as it was planned; leave out {', '.join(sorted(others))}")
 
 
 def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wishes:
@@ -146,7 +177,7 @@ def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wish
 
 def _against_environment(values: dict[str, Any]) -> Comparison:
     from bench.check.refs import environment_of
-    from bench.check.session import check_environments
+    from bench.check.session import check_environments, resume_check
     from bench.statistics.pairs import LOOKS
 
     seconds = None if values["budget"] is None else options.parse_duration(values["budget"], "--budget")
@@ -159,6 +190,8 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
         python, expected = environment_of(values["against_ref"], Path.cwd(), say)
     else:
         python = options.python_at(values["against"], f"--against {values['against']}")
+    if values["resume"] is not None:
+        return resume_check(python, Path(values["resume"]), values["wait"], values["quiet"], say)
     if most_pairs < LOOKS[0]:
         raise UsageError(f"--pairs {most_pairs} is too little for the smallest look, which takes {LOOKS[0]} pairs")
     if values["interpreter_words"]:
@@ -182,18 +215,36 @@ def _against_records(values: dict[str, Any]) -> Comparison:
     from bench.cli.compare import read_group
     from bench.comparison.compare import compare
     from bench.record.labels import CHECK
+    from bench.run.interruption import Interrupted
+    from bench.run.journal import read_plan
+    from bench.run.resumption import resume_run
     from bench.run.session import make_plan, start_run
 
-    if values["budget"] is not None:
+    if values["budget"] is not None and values["resume"] is None:
         raise UsageError("--budget goes with --against; a run for a baseline has --pairs trials of --seconds")
     # What a check has measured is no baseline: it may be the regression that the check found, or older code.
     records = [record for record in read_group(values["baseline"]) if CHECK not in record.labels]
     if not records:
         raise UsageError(f"--baseline {values['baseline']} holds records of checks only; expected some of bench run")
-    wishes = _wishes(values, min(values["most_pairs"], 5), {CHECK: "baseline"})
-    plan = make_plan(wishes, options.interpreters(values["interpreter_words"]))
+    if values["resume"] is not None:
+        folder = Path(values["resume"])
+        plan = read_plan(folder)
+        if CHECK not in plan.labels:
+            raise UsageError(f"the run in {folder} is none of a check; finish it with: bench run --resume {folder}")
+    else:
+        wishes = _wishes(values, min(values["most_pairs"], 5), {CHECK: "baseline"})
+        plan = make_plan(wishes, options.interpreters(values["interpreter_words"]))
+        folder = Path(values["output"]) / plan.id
     records = _of_this_machine(records, plan, values)
-    record = start_run(plan, Path(values["output"]) / plan.id, values["wait"], values["quiet"])
+    try:
+        if values["resume"] is None:
+            record = start_run(plan, folder, values["wait"], values["quiet"])
+        else:
+            record = resume_run(folder, values["wait"], values["quiet"], None)
+    except Interrupted as interrupt:
+        if folder.exists():
+            interrupt.kept = f"what was measured is kept in {folder}; go on with the same command and --resume {folder}"
+        raise
     return compare(records, [record], values["vary"], ("the baseline", "this run")).of_candidate()
 
 

@@ -187,7 +187,8 @@ def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Re
 def _resume(values: dict[str, Any], where: list[Path]) -> Record:
     """What is left of a run, or a complete one and more."""
     from bench.record.files import NAME
-    from bench.run.session import More, is_complete, new_identity, resume_run
+    from bench.run.resumption import More, resume_run
+    from bench.run.session import is_complete, new_identity
 
     _refuse_other_options()
     folder = Path(values["resume"])

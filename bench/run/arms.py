@@ -21,10 +21,11 @@ from bench.run.journal import MOST_TRIES, Done, Journal, Pilot
 from bench.run.plan import Plan, PlannedCase
 from bench.run.process import Launch
 from bench.run.progress import Progress
+from bench.run.resumption import prepare_again, reopened
 from bench.run.rounds import brief
 from bench.run.runner import Runner
 from bench.run.seal import seal
-from bench.run.session import prepare_plan
+from bench.run.session import prepare_plan, seal_what_there_is
 from bench.worker.jobs import Blocks
 
 FIRST_PAIRS = 2
@@ -64,6 +65,10 @@ class Pairs:
         """Return the base and the candidate, each with the case's place in its plan."""
         return [(self.base, case.base), (self.candidate, case.candidate)]
 
+    def made(self, case: PairedCase, number: int) -> bool:
+        """Whether a pair of a case was measured before the check was interrupted; of a torn pair nothing is measured again."""
+        return any(arm.runner.journal.has_trial(index, number) for arm, index in self.sides(case))
+
     def pilots_of(self, case: PairedCase) -> list[Pilot]:
         """Return the pilots of both arms that can be measured by."""
         found = [arm.runner.journal.pilot(index) for arm, index in self.sides(case)]
@@ -86,7 +91,8 @@ class Pairs:
         if candidate_begins(self._seed, case.identity, number):
             sides.reverse()
         launches = [_launch(arm, index, number, blocks) for arm, index in sides]
-        for tries in range(1, MOST_TRIES + 1):
+        before = [self._disturbed(arm, index, number) for arm, index in sides]  # where the check was interrupted
+        for tries in range(1 + max(before), MOST_TRIES + 1):
             how = [brief(arm.runner.journal, index, number, FIRST_PAIRS) for arm, index in sides]
             launches = [replace(launch, brief=few) for launch, few in zip(launches, how, strict=True)]
             self._progress.start(f"pair {number + 1} {case.label}", 0.0)
@@ -106,6 +112,12 @@ class Pairs:
             self._progress.say(f"  measured again: {disturbed[0][1].reason}")
         self.seconds[case.identity] = sum(outcome.wall for outcome in outcomes) / 2
 
+    def _disturbed(self, arm: Arm, index: int, number: int) -> int:
+        """How often a trial was made in vain."""
+        return sum(
+            (trial.case, trial.number, trial.status) == (index, number, "disturbed") for trial in arm.runner.journal.trials
+        )
+
     def _blocks(self, case: PairedCase) -> Blocks:
         """Both arms cut their time into blocks alike: as the slower arm's pilot did, whose blocks have fewer steps, and with the
         longer of the two warm-ups. The number of steady blocks is even, so that either arm begins as many rounds."""
@@ -121,9 +133,21 @@ class Pairs:
         records = []
         for arm in (self.base, self.candidate):
             arm.runner.tidy()
-            plan = msgspec.structs.replace(arm.runner.plan, labels=arm.runner.plan.labels | dict(labels[arm.name]))
+            plan = _labelled(arm, labels[arm.name])
             records.append(seal(plan, arm.runner.journal, arm.runner.prepared, complete=True))
         return records[0], records[1]
+
+    def seal_what_there_is(self, labels: Mapping[str, Mapping[str, str]]) -> bool:
+        """Write the records of an interrupted check, as incomplete; return whether there is any."""
+        sealed = [
+            seal_what_there_is(_labelled(arm, labels[arm.name]), arm.runner.journal.folder, arm.runner.prepared, False)
+            for arm in (self.base, self.candidate)
+        ]
+        return any(record is not None for record in sealed)
+
+
+def _labelled(arm: Arm, labels: Mapping[str, str]) -> Plan:
+    return msgspec.structs.replace(arm.runner.plan, labels=arm.runner.plan.labels | dict(labels))
 
 
 def candidate_begins(seed: int, identity: str, number: int) -> bool:
@@ -158,6 +182,13 @@ def start_arm(name: str, python: str, plan: Plan, folder: Path, progress: Progre
     plan = msgspec.structs.replace(plan, cases=[_settled(planned) for planned in plan.cases])
     plan, prepared = prepare_plan(plan, python=python)
     journal = Journal.create(folder / name, plan)
+    return Arm(name, python, Runner(plan, journal, prepared, progress))
+
+
+def resume_arm(name: str, python: str, folder: Path, progress: Progress) -> Arm:
+    """Open the journal of an arm that was interrupted, and prepare its images. Raises as ``resume_run`` does."""
+    journal, plan = reopened(folder / name)
+    prepared, _ = prepare_again(plan, folder / name, python)
     return Arm(name, python, Runner(plan, journal, prepared, progress))
 
 

@@ -11,11 +11,12 @@ from bench.errors import ExitCode
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to end; ``code`` is the shell's convention for it."""
+    """A signal asked the run to end; ``code`` is the shell's convention for it, ``kept`` says what is left and how to go on."""
 
     def __init__(self, code: int) -> None:
         super().__init__()
         self.code = code
+        self.kept = ""
 
 
 class TimeIsUpError(Interrupted):

@@ -1,4 +1,4 @@
-"""A whole ``bench run``: discover, plan, prepare, lock, measure, seal; and resuming one."""
+"""A whole ``bench run``: discover, plan, prepare, lock, measure, seal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -19,17 +19,16 @@ from bench.errors import BenchError, ExitCode, NotComparableError, PluginError, 
 from bench.machine.host import ambient
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
-from bench.record.schema import Extended, Finding, Machine, Record, Skip
+from bench.record.schema import Finding, Machine, Record, Skip
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, decoded, discover
 from bench.run.folders import cache_folder, fresh_log, made
 from bench.run.images import refuse_constant, refuse_unlabelled, tell_understood
 from bench.run.interruption import Interrupted, TimeIsUpError, interruptible, uninterrupted
-from bench.run.journal import JOURNAL, Ceilings, Journal, read_plan
-from bench.run.limits import STALL_SECONDS, checked_stall
+from bench.run.journal import Ceilings, Journal
+from bench.run.limits import STALL_SECONDS
 from bench.run.lock import locked
 from bench.run.plan import (
-    MOST_TRIALS,
     Plan,
     PlannedCase,
     Wishes,
@@ -44,7 +43,7 @@ from bench.run.plan import (
 from bench.run.privacy import private_command
 from bench.run.process import Launch, Listener, ignore
 from bench.run.progress import Progress
-from bench.run.rounds import Judge, needs_more
+from bench.run.rounds import Judge
 from bench.run.runner import Runner, workers_to_come
 from bench.run.seal import seal
 from bench.text.waiting import told
@@ -217,16 +216,6 @@ def look_at_images(plan: Plan) -> None:
             refuse_unlabelled(found)
 
 
-class More(NamedTuple):
-    """What a complete run is extended by, and where."""
-
-    into: Path  # the new run's folder
-    rounds: int | None = (
-        None  # that every case takes part in; None: as many as were planned, or none where ``within`` is wished for
-    )
-    within: float | None = None  # as in ``Wishes``; None: as the run had it, or none where ``rounds`` says how many
-
-
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | None = None) -> Record:
     """Measure a fresh plan into ``folder``. Interrupted, it seals what it has (``complete`` is then False) and raises Interrupted.
 
@@ -239,116 +228,10 @@ def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | 
         progress.say("preparing images …")
         plan, prepared = prepare_plan(plan, _told(progress))
         tell_understood(prepared, progress.say)
-        return _measure(plan, Journal.create(folder, plan), prepared, quiet, plan.machine.findings, judge)
+        return measure_plan(plan, Journal.create(folder, plan), prepared, quiet, plan.machine.findings, judge)
 
 
-def resume_run(
-    folder: Path, wait: bool, quiet: bool, judge: Judge, more: More | None = None, stall: float | None = None
-) -> Record:
-    """Finish an interrupted run in its folder; its incomplete record, if it has one, is replaced by the whole one. A complete record is
-    never replaced: where another process has finished the run meanwhile, its record is returned.
-
-    ``more``: extend a complete run instead; a new record, in a new folder, holds its trials and the new ones. ``stall``: another limit of
-    silence than planned. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
-    """
-    plan = read_plan(folder)
-    with locked([planned.physical for planned in plan.cases], wait), interruptible():
-        # Only now: another process may have gone on with it while this one waited.
-        if more is None and is_complete(folder):
-            print(f"bench: the run in {folder} has been finished meanwhile", file=sys.stderr, flush=True)
-            return read_record(folder)
-        journal, plan = Journal.open(folder)
-        _refuse_lost_trials(journal)
-        _tell_damaged(journal)
-        if more is not None:
-            plan = _extended(plan, journal, more, judge)
-        stall = plan.stall if stall is None else checked_stall(stall)
-        machine = identified(stall)
-        if machine.fingerprint != plan.machine.fingerprint:
-            raise NotComparableError(
-                f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "
-                f"{machine.fingerprint}); resume it there, or start a new run here"
-            )
-        plan = msgspec.structs.replace(plan, stall=stall)
-        found, prepared = prepare_plan(plan)
-        _refuse_other_software(plan, found, folder)
-        if more is not None:
-            plan = msgspec.structs.replace(plan, created=new_identity()[1], machines={"": machine})
-            journal = Journal.create(more.into, plan, journal.entries)
-        return _measure(plan, journal, prepared, quiet, machine.findings, judge)
-
-
-def _extended(plan: Plan, journal: Journal, more: More, judge: Judge) -> Plan:
-    """The plan of a run that goes on where a complete one ended. Raises UsageError where it would add nothing, or too much."""
-    within = more.within if more.within is not None else plan.within if more.rounds is None else 0.0
-    rounds = more.rounds if more.rounds is not None else 0 if within else plan.trials - plan.begins
-    if not journal.trials:
-        raise UsageError(f"the run in {journal.folder} measured nothing, so there is nothing to extend; start a new run")
-    begins = 1 + max(trial.number for trial in journal.trials)
-    if begins + rounds > MOST_TRIALS:
-        raise UsageError(f"{begins} rounds and {rounds} more are not possible; expected {MOST_TRIALS:,} at most")
-    extends = [*plan.extends, Extended(id=plan.id, created=plan.created)]
-    plan = msgspec.structs.replace(
-        plan, id=more.into.name, begins=begins, trials=begins + rounds, within=within, extends=extends
-    )
-    if not rounds and not any(needs_more(plan, journal, index, judge) for index in range(len(plan.cases))):
-        raise UsageError(
-            f"no rate of the run in {journal.folder} would become narrower than ± {within:g} % by more trials: each is already, or is not "
-            "proven; ask for less with --within, or for rounds of every case with --trials"
-        )
-    return plan
-
-
-def _refuse_lost_trials(journal: Journal) -> None:
-    """Raises RecordError where the run's record holds trials that its journal has lost."""
-    try:
-        sealed = read_record(journal.folder)
-    except RecordError:
-        return
-    # What a damaged line held is measured again; a complete record has it still, and stays as it is.
-    if len(sealed.trials) > len(journal.trials) + (0 if sealed.complete else len(journal.damaged)):
-        raise RecordError(
-            f"the record in {journal.folder} holds {len(sealed.trials)} trials and its journal {len(journal.trials)}: the journal has "
-            f"lost some; {'start a new run' if sealed.complete else f'move {NAME} elsewhere to go on without them'}"
-        )
-
-
-def _tell_damaged(journal: Journal) -> None:
-    """Name on standard error the lines that could not be read."""
-    for number, why in journal.damaged.items():
-        print(
-            f"bench: {journal.folder / JOURNAL} line {number} is damaged and left out ({why:.200}); what it held is measured again",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def _refuse_other_software(plan: Plan, now: Plan, folder: Path) -> None:
-    """Raises NotComparableError where images, harness or frameworks are not what the run began with."""
-    changes = []
-    if now.images != plan.images:
-        changes.append("the images are not the same")
-    if plan.bench != __version__:
-        changes.append(f"accelbench was {plan.bench or 'older'} and is {__version__}")
-    backends = (
-        discover(sorted({device.backend for device in plan.devices}), stall=plan.stall).backends if plan.devices else ()
-    )
-    versions = {found.info.name: found.info.versions for found in backends}
-    for device in plan.devices:
-        there = versions.get(device.backend, {})
-        if there != device.versions and not any(device.backend in change for change in changes):
-            changes.append(f"{device.backend} had {_say(device.versions)} and has {_say(there)}")
-    if changes:
-        raise NotComparableError(
-            f"the run in {folder} cannot be resumed: {'; '.join(changes)}; put things back as they were, or start a new run"
-        )
-
-
-def _say(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or "nothing"
-
-
-def _measure(
+def measure_plan(
     plan: Plan,
     journal: Journal,
     prepared: Mapping[str, Prepared],
@@ -356,6 +239,7 @@ def _measure(
     findings: Sequence[Finding],
     judge: Judge | None,
 ) -> Record:
+    """Do what the journal lacks of the plan, and seal it. Interrupted, it seals what there is and raises Interrupted."""
     runner = None
     try:
         with Progress(workers_to_come(plan, journal), quiet, at_least=plan.within > 0) as progress:
@@ -367,7 +251,7 @@ def _measure(
     except Interrupted as interrupt:
         with uninterrupted():
             out_of_time = bool(plan.within) and isinstance(interrupt, TimeIsUpError)
-            record = _seal_what_there_is(plan, journal.folder, prepared, out_of_time)
+            record = seal_what_there_is(plan, journal.folder, prepared, out_of_time)
             if record is None or not record.complete:
                 raise
             if runner is not None:
@@ -377,7 +261,7 @@ def _measure(
         return seal(plan, journal, prepared, complete=True)
 
 
-def _seal_what_there_is(plan: Plan, folder: Path, prepared: Mapping[str, Prepared], may_be_whole: bool) -> Record | None:
+def seal_what_there_is(plan: Plan, folder: Path, prepared: Mapping[str, Prepared], may_be_whole: bool) -> Record | None:
     """Seal an interrupted run if it has measured anything. What stands in the way is said: the interruption counts for more.
 
     ``may_be_whole``: the record is complete where every planned trial has been made.

@@ -114,16 +114,38 @@ def test_bisect_gets_exit_codes_that_git_understands(tmp_path, site):
     assert read_record(made).labels == {"check": "baseline"}  # no session of a later baseline
 
 
-def test_an_interrupted_check_is_no_verdict_for_git(tmp_path, site):
-    pilot = tmp_path / "pilot"
-    waiting = ["--option", "hold=1", "--option", f"marker={pilot}"]
+def test_an_interrupted_check_is_no_verdict_for_git_keeps_its_trials_and_is_finished(tmp_path, site):
+    held = tmp_path / "held"
+    waiting = ["--option", "hold=5", "--option", f"marker={held}"]  # after two pilots and a pair
     process = start_bench([*CHECK, "--against", sys.executable, "--bisect", *waiting], tmp_path, site)
-    wait_for(pilot.exists)
+    wait_for(held.exists)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 143
     output = (tmp_path / "output").read_text()
-    assert "bench: interrupted" in output
+    (check,) = (tmp_path / "bench-results").iterdir()
+    assert output.endswith(
+        f"bench: interrupted; what was measured is sealed as incomplete in bench-results/{check.name}; go on with the same command and "
+        f"--resume bench-results/{check.name}\n"
+    )
     assert "Traceback" not in output
+    partial = [read_record(check / arm) for arm in ("base", "candidate")]
+    assert [(record.complete, len(trials_of(record.trials, 0))) for record in partial] == [(False, 1), (False, 1)]
+    resume = ["check", "--against", sys.executable, "--quiet", "--resume", str(check)]
+    for words, code, said in (
+        ([*resume, "--pairs", "9"], 2, "--resume goes on with a check as it was planned; leave out --pairs"),
+        ([*resume[:-1], str(tmp_path)], 2, "holds no check to resume"),
+        ([*resume, "--inconclusive", "warn"], 0, ""),
+        (resume, 2, f"the check in {check} is complete"),
+    ):
+        done = bench(words, tmp_path, site)
+        assert done.returncode in {code, 5 if code == 0 else code}, done.stderr  # this test's machine may be busy
+        assert said in done.stderr
+    whole = [read_record(check / arm) for arm in ("base", "candidate")]
+    for before, after in zip(partial, whole, strict=True):
+        assert after.complete
+        assert after.trials[: len(before.trials)] == before.trials
+        assert {trial.number for trial in trials_of(after.trials, 0)} == set(range(6))
+        assert {"check": check.name.removeprefix("check-")}.items() <= after.labels.items()
 
 
 def test_a_git_ref_that_would_not_run_its_own_code_is_refused(tmp_path):

@@ -54,7 +54,7 @@ class Kept:
 
     def __init__(self, statuses: list[str]) -> None:
         self.statuses, self.kept = list(statuses), []
-        self.journal = SimpleNamespace(add=lambda done: self.kept.append(done.trial.status))
+        self.journal = SimpleNamespace(add=lambda done: self.kept.append(done.trial.status), trials=[])
 
     def finished(self, outcomes: Any, index: int, number: int) -> Any:
         trial = fake.record(wanted=[fake.Script(fake.train(), 20.0, trials=1)]).trials[-1]

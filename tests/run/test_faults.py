@@ -21,7 +21,7 @@ from bench.record.files import read_record
 from bench.record.plausible import sentences
 from bench.record.schema import Record
 from bench.run.journal import Journal, entry_of
-from bench.run.session import resume_run
+from bench.run.resumption import resume_run
 from bench.statistics.stopping import is_wide
 from tests.support.site import bench, bench_process, environment, install_misbehaving, move_in, start_bench
 from tests.support.waiting import PATIENCE, hurry_while_alive, wait_for
