@@ -104,7 +104,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line. For git bisect, whatever is no verdict must not look like one."""
     from bench.cli.streams import tolerant_streams
 
-    with tolerant_streams():
+    words = sys.argv[1:] if arguments is None else arguments
+    with tolerant_streams(measures=bool(words) and words[0] in _MEASURING):
         return _judged(arguments)
 
 
@@ -121,6 +122,9 @@ def _judged(arguments: list[str] | None) -> Any:
         traceback.print_exc()
         sys.exit(SKIP)  # the code under test does not run
 
+
+_MEASURING = {"run", "check", "reproduce", "verify", "train", "forecast-check", "doctor"}
+"""Commands whose output may be lost: their work is what counts, or their exit code. Of others the output is the whole work."""
 
 _READERS = {"report", "compare", "history", "results", "race"}
 """Commands that only read records, whose places may have any name; what others are told becomes part of a job or a record."""

@@ -113,16 +113,20 @@ def _races(report: Report) -> list[tuple[str, list[Lane]]]:
 @contextmanager
 def _bars(lanes: Sequence[tuple[str, float]]) -> Iterator[Callable[[int, float, str], None]]:
     """A bar for each name, to be filled up to its figure; what is yielded sets one, with words beside it."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+
+    from bench.text.outside import behind_the_door, harmless
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[said]}", markup=False),
     )
-    with Progress(*columns, expand=True, refresh_per_second=_FRAMES_PER_SECOND) as progress:
-        tasks = [progress.add_task(name, total=whole, said="") for name, whole in lanes]
-        yield lambda place, done, said: progress.update(tasks[place], completed=done, said=said)
+    console = Console(file=behind_the_door(sys.stdout))
+    with Progress(*columns, console=console, expand=True, refresh_per_second=_FRAMES_PER_SECOND) as progress:
+        tasks = [progress.add_task(harmless(name), total=whole, said="") for name, whole in lanes]
+        yield lambda place, done, said: progress.update(tasks[place], completed=done, said=harmless(said))
 
 
 def _run(lanes: list[Lane], scale: float) -> None:

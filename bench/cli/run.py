@@ -357,6 +357,7 @@ def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:
     from bench.cli.report import write
     from bench.report.formats import render
     from bench.run.results import verdict
+    from bench.text.outside import is_lost
 
     code = verdict(record)
     if code == ExitCode.NOT_COMPARABLE:
@@ -374,7 +375,7 @@ def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:
     except OSError:  # a disk that is full: the table can be printed again, if it is known from where
         click.echo(where, err=True)
         raise
-    if sys.stdout is None:
+    if is_lost(sys.stdout):
         click.echo(where, err=True)
     if publish:
         from bench.record.places import place_of, write_place

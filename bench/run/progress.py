@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from bench.text.outside import behind_the_door, harmless
 from bench.text.waiting import hushed, told
 from bench.worker.channel import Beat, Stage
 
@@ -34,9 +35,15 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
             # Two wake-ups a second keep the parent's share of a core far below one per cent.
-            self._bar = Bar(*columns, TextColumn("{task.fields[left]}"), console=Console(stderr=True), refresh_per_second=1)
+            console = Console(file=behind_the_door(sys.stderr))
+            self._bar = Bar(*columns, TextColumn("{task.fields[left]}"), console=console, refresh_per_second=1)
             self._task = self._bar.add_task("", total=self._total, left="")
             self._bar.start()
         return self
@@ -59,7 +66,7 @@ class Progress:
             else ""
         )
         if self._bar is not None:
-            self._bar.update(self._task, total=self._total, description=title, left=left)
+            self._bar.update(self._task, total=self._total, description=harmless(title), left=left)
         elif not self._quiet:
             number = f"{self._done + 1}" + ("" if self._total is None else f"/{self._total}{'+' if self._at_least else ''}")
             print(f"[{number}] {title}{'; ' + left if left else ''}", file=sys.stderr, flush=True)
@@ -73,7 +80,7 @@ class Progress:
         text = event.name if isinstance(event, Stage) else event.text
         self._doing = text or self._doing
         if text and self._bar is not None:
-            self._bar.update(self._task, description=f"{self._title} ({text})")
+            self._bar.update(self._task, description=harmless(f"{self._title} ({text})"))
 
     def finish(self, trouble: str = "", counts: bool = True) -> None:
         """The worker ended; ``trouble`` says how, unless well. One that the total does not foresee does not count."""
@@ -87,7 +94,7 @@ class Progress:
     def say(self, text: str) -> None:
         """A line for the user."""
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(harmless(text), markup=False, highlight=False, emoji=False)
         elif not self._quiet:
             print(text, file=sys.stderr, flush=True)
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from unittest.mock import Mock
 
+import click
 import pytest
 
 from bench.cli import _refused, main
 from bench.cli import run as run_command
 from bench.cli.streams import Tolerant, tolerant_streams
 from bench.record.files import write_record
+from bench.text.outside import is_lost
 from tests.support import records as fake
 from tests.support.site import environment
 from tests.support.waiting import PATIENCE
@@ -37,6 +39,9 @@ def folder(tmp_path):
         ("results list results >&-", 0, "2 records\n"),
         ("report results >&-", 2, "bench: standard output is closed; name a file with --output\n"),
         ("report nowhere 2>&- >&- <&-", 2, ""),
+        ("results list results >/dev/full", 2, f"bench: {_refused(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))}\n"),
+        ("doctor --no-noise >/dev/full", 0, "bench: standard output could not be written: No space left on device\n"),
+        ("results list results 2>/dev/full", 0, ""),
     ],
 )
 def test_a_stream_that_is_closed_or_left_ends_no_command(folder, words, code, said):
@@ -72,6 +77,33 @@ def test_other_troubles_of_a_stream_are_told(monkeypatch):
     monkeypatch.setattr(stream, "write", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     with pytest.raises(OSError, match="No space left"):
         Tolerant(stream).write("word")
+
+
+def test_a_stream_of_ascii_has_the_door_too(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", output)
+    with tolerant_streams():
+        click.echo("…\n::error::x")
+    assert output.buffer.getvalue() == b"\\u2026\n\\u003a:error::x\n"
+
+
+def refusing(number: int = errno.ENOSPC) -> io.StringIO:
+    """A stream on a full disk, or on a terminal that has gone."""
+    stream = io.StringIO()
+    stream.write = stream.flush = Mock(side_effect=OSError(number, os.strerror(number)))
+    return stream
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_no_trouble_of_its_streams_ends_a_command_that_measures(monkeypatch, capsys, number):
+    monkeypatch.setattr(sys, "stdout", refusing(number))
+    with tolerant_streams(measures=True):
+        print("word", flush=True)
+        assert is_lost(sys.stdout)
+    assert capsys.readouterr().err == f"bench: standard output could not be written: {os.strerror(number)}\n"
+    monkeypatch.setattr(sys, "stderr", refusing(number))
+    with tolerant_streams():
+        print("word", file=sys.stderr, flush=True)
 
 
 def test_a_closed_standard_error_gets_no_words_on_standard_output(monkeypatch, capsys):
