@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,11 +23,11 @@ from bench.machine.environment import inherited_environment, worker_environment
 from bench.machine.host import out_of_memory_kills, usable_cores
 from bench.machine.other_work import OtherWork, family_seconds
 from bench.record.schema import Status
+from bench.run.events import Events
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
-from bench.text.words import sayable
-from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Event, Failure, Ready, Result, Stage, Timed
-from bench.worker.jobs import Job
+from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Failure, Ready, Result, Stage, Timed
+from bench.worker.jobs import Job, Survey
 
 LOG_LIMIT = 8 * 2**20
 LOG_TAIL = 2000
@@ -101,7 +102,9 @@ class Worker:
         self._stage = "start"
         self._outside: OtherWork | None = None
         self._others = 0.0
-        self._buffer = b""
+        # A survey imports no plugin, and another release's worker, which knows no token, must be able to say which it is.
+        token = "" if isinstance(launch.job, Survey) else secrets.token_hex(16)
+        self._events = Events(token)
         self._cut = ""  # the last of what was removed from a log that had grown too long
         self._resources = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
@@ -135,7 +138,7 @@ class Worker:
             finally:
                 os.close(writing)
             self._resources = stack.pop_all()
-        self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun)))
+        self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun, token=token)))
 
     def give_turn(self, again: bool = False) -> None:
         """Let a worker that is ready work on; ``again``: no other has worked since it did."""
@@ -161,13 +164,16 @@ class Worker:
         if data == b"" or (data is None and ended):
             return "done"  # a child of a worker that died may hold the pipe open
         if data:
-            self.attended()
-            self._buffer += data
+            self._events.feed(data)
         self._keep_log_small()
+        if self._heard_ready(listen):
+            return "ready"
+        if self._events.fault:
+            return "done"
         if time.monotonic() - self._last > self.launch.stall:
             self._stalled = f"no sign of life for {self.launch.stall:g} s in stage '{self._stage}'"
             return "done"
-        return "ready" if self._heard_ready(listen) else "working"
+        return "working"
 
     def _read(self) -> bytes | None:
         """Return the bytes that have come: empty at the end of the pipe, None where there is nothing yet."""
@@ -181,8 +187,8 @@ class Worker:
         if self.outcome is not None:
             return self.outcome
         with self._resources:
-            code = _end(self._process, 0.0 if self._stalled else patience)
-        status, reason = _judge(self._answer, self._stalled, code, out_of_memory_kills() > self._kills)
+            code = _end(self._process, 0.0 if self._stalled or self._events.fault else patience)
+        status, reason = _judge(self._answer, self._stalled, self._events.fault, code, out_of_memory_kills() > self._kills)
         self.outcome = Outcome(
             status=status,
             started=self._started,
@@ -213,10 +219,9 @@ class Worker:
             self._process.stdin.flush()
 
     def _heard_ready(self, listen: Listener) -> bool:
-        """Pass on the events that have come whole, up to one that says that the worker is ready."""
-        while b"\n" in self._buffer:
-            line, self._buffer = self._buffer.split(b"\n", 1)
-            event = _decode(line)
+        """Pass on the events that have come whole, up to one that says that the worker is ready. Each is a sign of life."""
+        while (event := self._events.next()) is not None:
+            self.attended()
             if isinstance(event, Ready):
                 return True
             if isinstance(event, Timed):
@@ -237,14 +242,6 @@ class Worker:
             self._outside = OtherWork(own=family_seconds)
 
 
-def _decode(line: bytes) -> Event | None:
-    try:
-        event: Event = msgspec.json.decode(line, type=Event)
-        return msgspec.structs.replace(event, message=sayable(event.message)) if isinstance(event, Failure) else event
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None  # something else wrote to the descriptor; the exit code will tell
-
-
 def _end(process: subprocess.Popen[bytes], patience: float) -> int:
     """Wait a moment for a worker that has said its last word, then end its whole group."""
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -258,13 +255,17 @@ def _end(process: subprocess.Popen[bytes], patience: float) -> int:
     return code
 
 
-def _judge(answer: Result | Failure | None, stalled: str, code: int, killed_for_memory: bool) -> tuple[Status, str]:
+def _judge(
+    answer: Result | Failure | None, stalled: str, fault: str, code: int, killed_for_memory: bool
+) -> tuple[Status, str]:
     if stalled:
         return "stalled", stalled
     if isinstance(answer, Result):
         return "ok", ""
     if isinstance(answer, Failure):
         return ("out of memory" if answer.kind == "out of memory" else "failed"), answer.message
+    if fault:
+        return "failed", fault
     if code >= 0:
         return "crashed", f"the worker exited with code {code} and no answer"
     name = signal.Signals(-code).name

@@ -42,8 +42,10 @@ def main() -> None:
     """Do the job; leave without the frameworks' slow farewells."""
     faulthandler.enable()
     _die_with_parent()
-    channel = Channel(_apart(int(sys.argv[1])))
+    events = _apart(int(sys.argv[1]))
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    channel = Channel(events, job.token)
+    job = msgspec.structs.replace(job, token="")  # what plugins are given leads to the job, and never to the token
     _limit_cores(job)
     threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
     try:
@@ -59,8 +61,10 @@ def main() -> None:
 
 
 def _apart(descriptor: int) -> int:
-    """The descriptor for events; where it is standard output, what others print goes to standard error from now on."""
+    """The descriptor for events, which the worker's own children do not inherit; where it is standard output, what others print goes to
+    standard error from now on."""
     if descriptor != 1:
+        os.set_inheritable(descriptor, False)
         return descriptor
     events = os.dup(1)
     os.dup2(2, 1)

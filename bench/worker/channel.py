@@ -76,8 +76,11 @@ def out_of_memory(error: BaseException) -> bool:
 class Channel:
     """The writing end, in the worker."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, token: str = "") -> None:
+        """``token``: what the parent knows the harness's own events by; it believes nothing else that comes through the pipe."""
         self._descriptor = descriptor
+        # A new line first: what a plugin wrote there without an end is then a line of its own.
+        self._before = f"\n{token}".encode() if token else b""
         self._last_beat = self._last_sign = 0.0
         self._writing = threading.Lock()
         self.turns: SimpleQueue[bool] = (
@@ -87,7 +90,7 @@ class Channel:
 
     def send(self, event: Event) -> None:
         """Write one event; a parent that has gone is not the job's concern (the watchdog ends the process)."""
-        data = memoryview(_encoded(event) + b"\n")
+        data = memoryview(self._before + _encoded(event) + b"\n")
         try:
             with self._writing:
                 while data:

@@ -27,9 +27,10 @@ would measure differently."""
 
 
 class Common(msgspec.Struct, frozen=True, kw_only=True, tag_field="job"):
-    """Every job says when it was spawned, on the system-wide monotonic clock."""
+    """Every job says when it was spawned, on the system-wide monotonic clock, and what the worker's events begin with."""
 
     spawned: float = 0.0
+    token: str = ""  # drawn by the parent for this worker alone; without one an event is its JSON alone
 
     @property
     def cores(self) -> int:

@@ -62,6 +62,7 @@ def the_record(folder: Path) -> Record:
         ("raise", "failed", "RuntimeError: the kernel launch failed"),
         ("surrogate", "failed", "RuntimeError: half \\ud800 of a pair, and xxxxxx"),
         ("exit", "crashed", "code 7"),
+        ("flood", "failed", "the worker's pipe got more than 256 MiB; only the harness may write there"),
     ],
 )
 def test_a_broken_case_is_kept_with_its_reason_and_the_others_run(tmp_path, site, fault, status, reason):

@@ -7,9 +7,11 @@ under test find it as they would find a stranger's.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -145,7 +147,23 @@ def _leave_child():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _flood_pipes():
+    """Forge a result, then write without an end, into every pipe but the standard ones."""
+    pipes = [number for number in range(3, 64) if _is_pipe(number)]
+    while True:
+        for number in pipes:
+            os.write(number, b'\n{"type":"result","value":{"stages":{}}}\n' + b"x" * 2**16)
+
+
+def _is_pipe(number):
+    try:
+        return stat.S_ISFIFO(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_WRONLY
+    except OSError:
+        return False
+
+
 FAULTS = {
+    "flood": _flood_pipes,
     "unsupported": _lack_a_layer,
     "segfault": lambda: ctypes.string_at(0),
     "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
