@@ -53,8 +53,8 @@ class Crew:
         what they do instead."""
         attended = [worker for worker in self._places if some is None or worker in some]
         with selectors.DefaultSelector() as selector:
-            for worker in attended:
-                selector.register(worker, selectors.EVENT_READ)
+            for descriptor in [descriptor for worker in attended for descriptor in worker.filenos]:
+                selector.register(descriptor, selectors.EVENT_READ)
             selector.select(tick)
         for worker in attended:
             state = worker.hear(listen(self._places[worker]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import selectors
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import msgspec
 
@@ -26,12 +27,15 @@ from bench.record.schema import Status
 from bench.run.events import Events
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
+from bench.run.log import Log, read_tail
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Failure, Ready, Result, Stage, Timed
 from bench.worker.jobs import Job, Survey
 
-LOG_LIMIT = 8 * 2**20
 LOG_TAIL = 2000
 FAREWELL_SECONDS = 2.0
+LOOK_SECONDS = 0.05
+"""Seconds after which the parent looks whether a worker has ended whose child still holds the log."""
+
 CHECKING = "check"
 """The stage in which a worker proves what it has timed."""
 
@@ -105,11 +109,11 @@ class Worker:
         # A survey imports no plugin, and another release's worker, which knows no token, must be able to say which it is.
         token = "" if isinstance(launch.job, Survey) else secrets.token_hex(16)
         self._events = Events(token)
-        self._cut = ""  # the last of what was removed from a log that had grown too long
         self._resources = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-            log = stack.enter_context(launch.log.open("ab"))
+            self._log = log = Log(launch.log)
+            stack.callback(log.close)
             self._reading, writing = os.pipe()
             stack.callback(os.close, self._reading)
             os.set_blocking(self._reading, False)
@@ -120,8 +124,8 @@ class Worker:
                 self._process = subprocess.Popen(
                     launch.host.command(command, launch.environment),
                     stdin=subprocess.PIPE,
-                    stdout=writing if away else log,
-                    stderr=log,
+                    stdout=writing if away else log.writing,
+                    stderr=log.writing,
                     pass_fds=() if away else (writing,),
                     cwd=folder,
                     env=inherited_environment() | dict(launch.environment),
@@ -137,6 +141,7 @@ class Worker:
                 raise UsageError(f"{what}: {reason}") from None
             finally:
                 os.close(writing)
+                log.started()
             self._resources = stack.pop_all()
         self._write(msgspec.json.encode(msgspec.structs.replace(launch.job, spawned=self._begun, token=token)))
 
@@ -144,9 +149,10 @@ class Worker:
         """Let a worker that is ready work on; ``again``: no other has worked since it did."""
         self._write(AGAIN if again else b"")
 
-    def fileno(self) -> int:
-        """Return the descriptor of the pipe on which events come, for a selector."""
-        return self._reading
+    @property
+    def filenos(self) -> list[int]:
+        """The descriptors that have something to read when the worker speaks, prints or ends, for a selector."""
+        return [self._reading] if self._log.ended else [self._reading, self._log.fileno()]
 
     def attended(self) -> None:
         """Count silence from now on: a worker that waited for its turn has not stalled."""
@@ -165,7 +171,7 @@ class Worker:
             return "done"  # a child of a worker that died may hold the pipe open
         if data:
             self._events.feed(data)
-        self._keep_log_small()
+        self._log.take()
         if self._heard_ready(listen):
             return "ready"
         if self._events.fault:
@@ -187,7 +193,8 @@ class Worker:
         if self.outcome is not None:
             return self.outcome
         with self._resources:
-            code = _end(self._process, 0.0 if self._stalled or self._events.fault else patience)
+            self._say_farewell(0.0 if self._stalled or self._events.fault else patience)
+            code = _end(self._process)
         status, reason = _judge(self._answer, self._stalled, self._events.fault, code, out_of_memory_kills() > self._kills)
         self.outcome = Outcome(
             status=status,
@@ -197,19 +204,22 @@ class Worker:
             reason=reason,
             failure=self._answer if isinstance(self._answer, Failure) else None,
             others=self._others,
-            log_tail="" if status == "ok" else f"{self._cut}\n{read_tail(self.launch.log)}"[-LOG_TAIL:].strip(),
+            log_tail="" if status == "ok" else read_tail(self.launch.log, LOG_TAIL),
         )
         return self.outcome
 
-    def _keep_log_small(self) -> None:
-        """Empty a log that has grown too long: a worker that prints without end must not fill the disk.
-
-        The worker appends, so this is safe. The log's last words are kept here: written back, they could land behind newer ones.
-        """
-        with contextlib.suppress(OSError), self.launch.log.open("r+b") as file:
-            if os.fstat(file.fileno()).st_size > LOG_LIMIT:
-                self._cut = _tail(file, LOG_TAIL)
-                file.truncate(0)
+    def _say_farewell(self, patience: float) -> None:
+        """Wait a moment for a worker that has said its last word. What it still prints is taken, since it may wait for that."""
+        deadline = time.monotonic() + patience
+        while self._process.poll() is None and (left := deadline - time.monotonic()) > 0:
+            if self._log.ended:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(left)
+            else:
+                with selectors.DefaultSelector() as selector:
+                    selector.register(self._log, selectors.EVENT_READ)
+                    selector.select(min(left, LOOK_SECONDS))
+                self._log.take()
 
     def _write(self, line: bytes) -> None:
         """The pipe stays open after the job: its end tells the worker that we have gone."""
@@ -242,10 +252,8 @@ class Worker:
             self._outside = OtherWork(own=family_seconds)
 
 
-def _end(process: subprocess.Popen[bytes], patience: float) -> int:
-    """Wait a moment for a worker that has said its last word, then end its whole group."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=patience)
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a worker's whole group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     code = process.wait()
@@ -274,18 +282,3 @@ def _judge(
     if -code in CRASH_SIGNALS:
         return "crashed", f"the worker crashed with {name}"
     return "killed", f"the worker was killed by {name}"
-
-
-def read_tail(log: Path, size: int = LOG_TAIL) -> str:
-    """The last ``size`` bytes of a log as text."""
-    try:
-        with log.open("rb") as file:
-            return _tail(file, size)
-    except OSError:
-        return ""
-
-
-def _tail(file: IO[bytes], size: int) -> str:
-    file.seek(0, os.SEEK_END)
-    file.seek(max(0, file.tell() - size))
-    return file.read().decode(errors="replace").strip()
