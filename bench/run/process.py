@@ -19,7 +19,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.errors import UsageError
+from bench.errors import ExitCode, UsageError
 from bench.machine.environment import inherited_environment, worker_environment
 from bench.machine.host import out_of_memory_kills, usable_cores
 from bench.machine.other_work import OtherWork, family_seconds
@@ -28,6 +28,7 @@ from bench.run.events import Events
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
 from bench.run.log import Log, read_tail
+from bench.worker.answers import misfit
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Failure, Ready, Result, Stage, Timed
 from bench.worker.jobs import Job, Survey
 
@@ -195,6 +196,8 @@ class Worker:
         with self._resources:
             self._say_farewell(0.0 if self._stalled or self._events.fault else patience)
             code = _end(self._process)
+        if isinstance(self._answer, Result) and (fault := misfit(self.launch.job, bytes(self._answer.value))):
+            self._answer = Failure("failed", fault, int(ExitCode.USAGE))
         status, reason = _judge(self._answer, self._stalled, self._events.fault, code, out_of_memory_kills() > self._kills)
         self.outcome = Outcome(
             status=status,

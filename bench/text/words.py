@@ -39,6 +39,14 @@ def sayable(text: str) -> str:
     return printable(text if len(text) <= MOST_SAID else text[: MOST_SAID - 1] + "…")
 
 
+def said_by(error: BaseException) -> str:
+    """What an exception says, as ``sayable`` has it; empty where its own words cannot be had, which are a plugin's code."""
+    try:
+        return sayable(str(error))
+    except Exception:
+        return ""
+
+
 def first_line(text: str, longest: int = 160) -> str:
     """The first line that says something, cleaned."""
     for line in text[: 20 * longest].splitlines():

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from pkgutil import resolve_name
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode
 from bench.machine.host import usable_cores
-from bench.text.words import sayable
+from bench.text.words import said_by
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Channel, Failure, out_of_memory
 from bench.worker.checked import raised_in
 from bench.worker.jobs import Job, MakeGolden, OnCase, Prepare
@@ -53,10 +54,12 @@ def main() -> None:
             work = resolve_name(HANDLERS[type(job).__name__])
         channel.result(work(job, channel))
     except BaseException as error:  # whatever it is, the parent must hear of it
-        traceback.print_exc()
+        with suppress(Exception):  # a plugin may have closed the streams, or put others in their place
+            traceback.print_exc()
         channel.send(explain(error, job))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
     os._exit(0)
 
 
@@ -73,7 +76,7 @@ def _apart(descriptor: int) -> int:
 
 def explain(error: BaseException, job: Job | None = None) -> Failure:
     """The failure an exception means; of one that began in the job's plugin, with the plugin, what it offers, and the method."""
-    words = sayable(str(error))
+    words = said_by(error)
     lines = words.strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     if isinstance(error, BenchError):

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
 from bench.entry_points import PluginRef
 from bench.record.schema import Check, DataFacts, Energy, Evaluation, WorkloadFacts
-from bench.worker.jobs import Blocks
+from bench.worker.jobs import (
+    Blocks,
+    Common,
+    Describe,
+    Look,
+    MakeGolden,
+    Measure,
+    MeasureCeiling,
+    Prepare,
+    Render,
+    Search,
+    Train,
+    Verify,
+)
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,3 +170,28 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     def seconds(self) -> float:
         """From the first batch to the last evaluation of validation images."""
         return self.curve[-1].seconds
+
+
+ANSWERS: Mapping[type[Common], Any] = {
+    Describe: PluginInfo,
+    Prepare: Prepared,
+    Look: Looked,
+    Measure: RankResult,
+    Search: Choice,
+    MeasureCeiling: list[Reached],
+    Verify: list[Check],
+    Train: Trained,
+    MakeGolden: str,
+    Render: None,
+}
+"""What each job in which a plugin takes part is answered by. The other jobs' answers tell of releases apart, by themselves."""
+
+
+def misfit(job: Common, answer: bytes) -> str:
+    """Return why a worker's answer, as JSON, is none to the job; empty where it is one."""
+    expected = ANSWERS.get(type(job), Any)
+    try:
+        msgspec.json.decode(answer, type=expected)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        return f"the worker's answer is not one to this job: {error}"
+    return ""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from bench.text.file_names import printable
+from bench.text.words import said_by
 
 HEARTBEAT_SECONDS = 0.5
 
@@ -68,7 +69,7 @@ Event = Stage | Beat | Alive | Ready | Timed | Failure | Result
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception says so, in whatever words: torch.OutOfMemoryError, XlaRuntimeError RESOURCE_EXHAUSTED, …"""
-    words = f"{type(error).__name__} {error}".lower()
+    words = f"{type(error).__name__} {said_by(error)}".lower()
     phrases = ("outofmemory", "out of memory", "resource_exhausted")
     return isinstance(error, MemoryError) or any(phrase in words for phrase in phrases)
 

@@ -14,7 +14,7 @@ from bench.worker.answers import BackendInfo, DeviceInfo, PluginInfo, Surveyed, 
 from bench.worker.channel import Channel
 from bench.worker.checked import CheckedBackend
 from bench.worker.jobs import PROTOCOL, Describe, Identify, Survey
-from bench.worker.offered import workload_fault
+from bench.worker.offered import say, workload_fault
 from bench.worker.plugins import load_plugin
 from bench.worker.provenance import package_folder, version_of
 
@@ -58,7 +58,11 @@ def _backend(backend: CheckedBackend, probe: bool) -> BackendInfo:
 
 
 def _workload(workload: Workload, ref: PluginRef) -> WorkloadInfo:
-    if fault := workload_fault(workload):
+    try:
+        fault = workload_fault(workload)
+    except Exception as error:  # what a plugin gives may raise wherever it is looked at
+        fault = say(error)
+    if fault:
         whose = f"plugin '{ref.name}' ({ref.module}), workload '{workload.name} {workload.size}'"
         return WorkloadInfo(
             name=workload.name, size=workload.size, summary="", batch_size=0, epochs=0, broken=f"{whose}: {fault}"

@@ -19,7 +19,7 @@ from bench.spec.vocabulary import PROPOSE
 from bench.text.formats import FORMATS
 from bench.worker.checked import CheckedBackend, name_of
 from bench.worker.jobs import OnCase
-from bench.worker.offered import backend_fault, kind, say
+from bench.worker.offered import backend_fault, kind, say, shown, word_fault
 from bench.worker.provenance import found_instead
 
 Offer = TypeVar("Offer", CheckedBackend, Reporter)
@@ -73,6 +73,10 @@ def _loaded(ref: PluginRef) -> Loaded:
         raise PluginError(
             f"plugin '{ref.name}' ({ref.module}) offers nothing; expected a hook marked with @hookimpl that returns a list"
         )
+    named = {"workload": [word for item in workloads for word in (item.name, item.size)]}
+    for what, names in (named | {"reporter": [reporter.name for reporter in reporters]}).items():
+        if fault := next((fault for name in names if (fault := word_fault("name", name))), ""):
+            raise PluginError(f"plugin '{ref.name}' ({ref.module}): of a {what} the {fault}")
     return Loaded(backends, workloads, reporters)
 
 
@@ -106,7 +110,7 @@ def _ask(manager: Any, ref: PluginRef, hook: str, attributes: Sequence[str]) -> 
 
 def _checked(backend: Backend, ref: PluginRef) -> CheckedBackend:
     if fault := backend_fault(backend):
-        raise PluginError(f"plugin '{ref.name}' ({ref.module}), backend '{backend.name!s:.60}': {fault}")
+        raise PluginError(f"plugin '{ref.name}' ({ref.module}), backend {shown(backend.name):.60}: {fault}")
     return CheckedBackend(backend, ref)
 
 
@@ -147,5 +151,5 @@ def depth_of(predictor: Predictor) -> int:
     """Return how many batches to keep in flight: as many as the predictor says it can use, or 2. Raises PluginError."""
     found = getattr(predictor, "in_flight", 2)
     if type(found) is not int or found < 1:
-        raise PluginError(f"{name_of(predictor)}: in_flight is {found!r}, expected a whole number of 1 or more")
+        raise PluginError(f"{name_of(predictor)}: in_flight is {shown(found)}, expected a whole number of 1 or more")
     return found

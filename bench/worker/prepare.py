@@ -31,6 +31,7 @@ from bench.worker.channel import Channel
 from bench.worker.feed import FILES
 from bench.worker.full_training import load_images
 from bench.worker.jobs import DataSpec, Look, Prepare
+from bench.worker.offered import text_fault
 from bench.worker.plugins import find_workload
 from bench.worker.quality import constant_measures
 from bench.worker.reading import decoded_fault, files_fault, image_set_fault, images_fault
@@ -194,7 +195,7 @@ def _megapixels(workload: Workload, files: list[Path], whose: str) -> float | No
     decoded = [workload.data.decode(file, network.height, network.width) for file in some]
     for one in decoded:
         _refuse(decoded_fault(one, network.height, network.width), whose)
-    _refuse("" if isinstance(getattr(workload.data, "lowering", ""), str) else "lowering is no text", whose)
+    _refuse(text_fault("lowering", getattr(workload.data, "lowering", "")), whose)
     return sum(pixels for _, pixels in decoded) / len(some) / 1e6
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.contract import TEST, DataRequest, ImageSet, Workload
-from bench.worker.offered import kind
+from bench.worker.offered import kind, shown, text_fault
+
+MOST_LINES = 1000
+"""What an image set may say of itself."""
 
 
 def image_set_fault(found: object, workload: Workload) -> str:
@@ -20,7 +23,7 @@ def image_set_fault(found: object, workload: Workload) -> str:
         return f"open() gave {kind(found)}, expected an ImageSet"
     network = workload.network
     if type(found.count) is not int or found.count < 1:
-        return f"open() gave an ImageSet with count {found.count!r:.60}, expected a whole number of 1 or more"
+        return f"open() gave an ImageSet with count {shown(found.count)}, expected a whole number of 1 or more"
     if (found.height, found.width) != (network.height, network.width):
         return f"open() gave images of {found.height}x{found.width}, expected {network.height}x{network.width}"
     if fault := _per_image("labels", found.labels, found.count, "int32", network.classes - 1):
@@ -32,8 +35,22 @@ def image_set_fault(found: object, workload: Workload) -> str:
     for name in ("description", "fingerprint"):
         value = getattr(found, name)
         if not isinstance(value, str) or not value.strip():
-            return f"open() gave an ImageSet with {name} {value!r:.60}, expected text"
+            return f"open() gave an ImageSet with {name} {shown(value)}, expected text"
+    if fault := _words_fault(found):
+        return f"open() gave an ImageSet whose {fault}"
     return "" if callable(found.read) else f"open() gave an ImageSet whose read is {kind(found.read)}, expected a function"
+
+
+def _words_fault(found: ImageSet) -> str:
+    """Of what an image set says of itself, which is printed and recorded."""
+    lines: dict[str, object] = {}
+    for name in ("understood", "remarks"):
+        given = getattr(found, name)
+        if not isinstance(given, Sequence) or isinstance(given, str) or len(given) > MOST_LINES:
+            return f"{name} is {shown(given)}, expected a list of {MOST_LINES:,} lines at most"
+        lines |= {f"{name}[{place}]": line for place, line in enumerate(given)}
+    texts = {name: getattr(found, name) for name in ("description", "fingerprint", "unlabelled")} | lines
+    return next((fault for name, text in texts.items() if (fault := text_fault(name, text))), "")
 
 
 def _per_image(name: str, values: object, count: int, dtype: str, most: int) -> str:
@@ -60,7 +77,7 @@ def decoded_fault(found: object, height: int, width: int) -> str:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != (height, width, 3):
         return f"decode() gave {form(image)}, expected uint8 ({height}, {width}, 3)"
     if not isinstance(pixels, int | np.integer) or pixels < 1:
-        return f"decode() gave {pixels!r:.60} for the file's pixels, expected a whole number of 1 or more"
+        return f"decode() gave {shown(pixels)} for the file's pixels, expected a whole number of 1 or more"
     return ""
 
 

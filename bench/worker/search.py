@@ -29,7 +29,7 @@ from bench.worker.feed import Feed, load_calibrated
 from bench.worker.jobs import Search
 from bench.worker.measure_inference import Rig
 from bench.worker.measure_training import pipelined_steps
-from bench.worker.offered import kind
+from bench.worker.offered import kind, shown
 from bench.worker.plugins import depth_of
 from bench.worker.timing import seconds_per_step
 from bench.worker.workbench import Workbench, set_up
@@ -143,7 +143,7 @@ def check_ways(ways: Sequence[Any]) -> None:
     for way in ways:
         words = [*way.keys(), *way.values()] if isinstance(way, Mapping) else [None]
         if not all(isinstance(word, str) and word.isprintable() and len(word) <= LONGEST_WORD for word in words):
-            raise PluginError(f"alternatives() gave {str(way)[:60]!r}; expected mappings of short text to short text")
+            raise PluginError(f"alternatives() gave {shown(way)}; expected mappings of short text to short text")
 
 
 def _in_turns(bench: Workbench, ways: Sequence[Options], failures: dict[str, str]) -> list[_Contender]:

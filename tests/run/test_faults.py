@@ -62,6 +62,7 @@ def the_record(folder: Path) -> Record:
         ("raise", "failed", "RuntimeError: the kernel launch failed"),
         ("surrogate", "failed", "RuntimeError: half \\ud800 of a pair, and xxxxxx"),
         ("exit", "crashed", "code 7"),
+        ("type", "failed", "misbehaving_plugin.Training: device_memory() gave 'plenty', expected a number of bytes"),
         ("flood", "failed", "the worker's pipe got more than 256 MiB; only the harness may write there"),
     ],
 )

@@ -80,12 +80,15 @@ class Training:
     def weights(self):
         return {name: value.copy() for name, value in self.oracle.weights.items()}
 
+    def device_memory(self):
+        return "plenty" if self.fault == "type" else 0
+
     def _misbehave(self):
         if self.marker and Path(self.marker).exists():
             return
         if self.marker:  # misbehave once only: the next process finds the mark
             leave_mark(self.marker)
-        if self.fault:
+        if self.fault in FAULTS:
             FAULTS[self.fault]()
 
     def _hold(self):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from bench.contract import Device, Probe, Progress, UnsupportedLayer
+from bench.contract import Device, Probe, Progress, Recipe, UnsupportedLayer
 from bench.entry_points import PluginRef
 from bench.errors import PluginError
 from bench.record.schema import Case, Place
 from bench.testing.reference import ReferenceBackend
 from bench.worker.__main__ import explain
+from bench.worker.answers import ANSWERS, misfit
+from bench.worker.channel import out_of_memory
 from bench.worker.checked import CheckedBackend
-from bench.worker.jobs import Verify
+from bench.worker.jobs import Identify, Job, Survey, Verify
+from bench.worker.offered import backend_fault, optional_fault, probe_fault, workload_fault
 from bench.worker.plugins import load_plugin
+from tests.support.misbehaving import workload
 
 REF = PluginRef("mine", "my_package.mine")
 WHOSE = "plugin 'mine' (my_package.mine), backend 'x'"
@@ -45,7 +50,9 @@ def refused(call, *given):
         ([], "probe() gave a list, expected a Probe"),
         (Probe(Device("x", "cpu", "", ("fp32",), "host")), "probe() gave a Probe with devices Device(id='x'"),
         (Probe(["x"], {"x": "1"}), "probe() gave a Probe with devices ['x'], expected a tuple of Device"),
-        (Probe(reason=None), "probe() gave a Probe with reason None, expected text"),
+        (Probe(reason=None), "probe() gave a Probe whose reason is None, expected text"),
+        (Probe(reason="x" * 5000), "whose reason has 5,000 characters, expected 2,000 at most"),
+        (Probe((Device("x", "cpu", "", ("fp32",), "host", 2**64),), {"x": "1"}), "memory_bytes is 18446744073709551616"),
         (Probe(), "probe() found no device and gives no reason"),
         (Probe((Device("x", "cpu", "", ("float32",), "host"),), {"x": "1"}), "device x: precisions are ('float32',)"),
     ],
@@ -123,6 +130,78 @@ def test_nothing_stands_between_after_the_first_right_answer():
     assert not hasattr(trainer, "compile")
 
 
+class Unspeakable(Exception):
+    """An exception, and a value, whose own words raise."""
+
+    def __str__(self):
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+ODD = [None, ..., 5, -1.5, True, b"x", [1], {}, {1: 2}, object(), "x" * 5000, 2**70, Unspeakable()]
+BACKEND = {
+    "name": "x",
+    "probe": len,
+    "trainer": len,
+    "predictor": len,
+    "environment": {},
+    "options": (),
+    "alternatives": len,
+}
+DEVICE = {"id": "x", "kind": "cpu", "name": "", "precisions": ("fp32",), "physical": "host"}
+DEVICE |= {"memory_bytes": None, "trains": True, "joins": False}
+WORKLOAD = ("summary", "classes", "loss", "optimizer", "recipe", "batch_size", "epochs", "seed", "data")
+
+
+def accepted(value):
+    """What may be that value, of all that a plugin gives; everything else is a fault in words."""
+    faults = {
+        "lowering": optional_fault(made(lowering=value)),
+        "device_memory": optional_fault(made(device_memory=value)),
+        "device_memory()": optional_fault(made(device_memory=lambda: value)),
+    }
+    faults |= {f"backend.{name}": backend_fault(SimpleNamespace(**BACKEND | {name: value})) for name in BACKEND}
+    faults |= {f"{name}()": probe_fault(Probe((Device(**DEVICE | {name: value}),), {"x": "1"})) for name in DEVICE}
+    faults |= {name: workload_fault(workload(**{name: value})) for name in WORKLOAD}
+    faults |= {name: workload_fault(workload(recipe=Recipe(**{name: value}))) for name in ("targets", "synthetic_targets")}
+    assert all(isinstance(fault, str) and len(fault) < 500 for fault in faults.values())
+    return {name for name, fault in faults.items() if not fault}
+
+
+@pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
+def test_what_a_plugin_gives_in_the_wrong_type_is_a_fault_in_words(value):
+    right = {
+        type(None): {"device_memory", "memory_bytes()", "data"},
+        bool: {"trains()", "joins()"},
+        int: {"device_memory()", "memory_bytes()", "batch_size", "epochs", "seed"} if value == 5 else set(),
+        dict: {"backend.environment", "targets", "synthetic_targets"} if value == {} else set(),
+    }
+    assert accepted(value) == right.get(type(value), set())
+
+
+def test_an_exception_without_words_is_told_all_the_same():
+    assert explain(Unspeakable()).message == "Unspeakable"
+    assert not out_of_memory(Unspeakable())
+
+
+JOB = Verify(
+    case=Case(backend="x", places=(Place("x"),), workload="dots", size="small", phase="train", scenario=""),
+    backend=PluginRef("mine", __name__),
+    workload=PluginRef("dots", "elsewhere"),
+)
+
+
+@pytest.mark.parametrize("answer", [b"", b"{}", b'[{"name":5}]', b"\xff", b"[" * 100_000, b"[" * 2000 + b"]" * 2000])
+def test_an_answer_that_fits_no_job_is_told(answer):
+    assert misfit(JOB, answer).startswith("the worker's answer is not one to this job: ")
+    assert misfit(JOB, b'[{"name":"loss","passed":true}]') == ""
+
+
+def test_every_job_about_a_plugin_has_its_type_of_answer():
+    assert set(ANSWERS) == set(get_args(Job)) - {Survey, Identify}
+
+
 def test_a_layer_that_a_backend_lacks_stays_a_skip():
     def trainer(*given):
         raise UnsupportedLayer("no LayerNorm ('norm')")
@@ -138,19 +217,13 @@ def test_an_honest_backend_passes_through():
 
 
 def test_what_a_plugin_raises_names_the_method():
-    job = Verify(
-        case=Case(backend="x", places=(Place("x"),), workload="dots", size="small", phase="train", scenario=""),
-        backend=PluginRef("mine", __name__),
-        workload=PluginRef("dots", "elsewhere"),
-    )
-
     def stage(images):
         raise ValueError("too wide\nsecond line")
 
     try:
         stage(None)
     except ValueError as error:
-        found = explain(error, job)
+        found = explain(error, JOB)
     method = f"test_what_a_plugin_raises_names_the_method of {__name__}"
     assert found.message == f"ValueError: too wide (in {method}; plugin 'mine', backend 'x')"
     assert (found.kind, found.exit_code) == ("failed", 2)
