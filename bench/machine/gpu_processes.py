@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bench.machine.parent import parent
+
 
 class Others(NamedTuple):
     """Processes of others on one GPU."""
@@ -18,7 +20,7 @@ class Family:
     """The processes of this benchmark: this one, its parent, and every process that descends from that parent."""
 
     def __init__(self) -> None:
-        self._eldest = {os.getpid(), os.getppid()}
+        self._eldest = {os.getpid(), parent()}
         self._known = dict.fromkeys(self._eldest, True)
 
     def __contains__(self, pid: int) -> bool:
@@ -30,7 +32,7 @@ class Family:
         import psutil
 
         try:
-            return any(parent.pid in self._eldest for parent in psutil.Process(pid).parents())
+            return any(elder.pid in self._eldest for elder in psutil.Process(pid).parents())
         except psutil.Error:  # it has ended, or belongs to somebody whose processes are hidden
             return False
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
+import subprocess
+import time
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +18,9 @@ HEAD = TAIL = 4 * 2**20
 
 AT_A_TIME = 4 * 2**20
 """Bytes that are read at most before the parent looks after other things again."""
+
+LOOK_SECONDS = 0.05
+"""Seconds after which the parent looks whether a process has ended whose child still holds its log."""
 
 
 class Log:
@@ -53,6 +59,19 @@ class Log:
             self.ended = not data
             self._keep(data)
             taken += len(data)
+
+    def follow(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        """Take what a process prints until it ends, for so many seconds at most: it may wait for that."""
+        deadline = time.monotonic() + seconds
+        while process.poll() is None and (left := deadline - time.monotonic()) > 0:
+            if self.ended:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(left)
+            else:
+                with selectors.DefaultSelector() as selector:
+                    selector.register(self, selectors.EVENT_READ)
+                    selector.select(min(left, LOOK_SECONDS))
+                self.take()
 
     def close(self) -> None:
         """Take the last of it, of at most as much as a pipe holds, and write what was kept of its end."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import selectors
 import signal
 import subprocess
 import sys
@@ -31,9 +30,16 @@ from bench.run.log import Log, read_tail
 from bench.worker.answers import misfit
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Failure, Ready, Result, Stage, Timed
 from bench.worker.jobs import Job, Survey
+from bench.worker.supervisor import ENDING_SECONDS
 
 LOG_TAIL = 2000
 FAREWELL_SECONDS = 2.0
+SUPERVISOR_SECONDS = 2 * ENDING_SECONDS
+"""How long a worker's supervisor may take to end it and all that it has started."""
+
+SUPERVISOR_SECONDS = 2 * ENDING_SECONDS
+"""How long a worker's supervisor may take to end it and all that it has started."""
+
 LOOK_SECONDS = 0.05
 """Seconds after which the parent looks whether a worker has ended whose child still holds the log."""
 
@@ -194,8 +200,8 @@ class Worker:
         if self.outcome is not None:
             return self.outcome
         with self._resources:
-            self._say_farewell(0.0 if self._stalled or self._events.fault else patience)
-            code = _end(self._process)
+            self._log.follow(self._process, 0.0 if self._stalled or self._events.fault else patience)
+            code = self._put_end()
         if isinstance(self._answer, Result) and (fault := misfit(self.launch.job, bytes(self._answer.value))):
             self._answer = Failure("failed", fault, int(ExitCode.USAGE))
         status, reason = _judge(self._answer, self._stalled, self._events.fault, code, out_of_memory_kills() > self._kills)
@@ -211,18 +217,23 @@ class Worker:
         )
         return self.outcome
 
-    def _say_farewell(self, patience: float) -> None:
-        """Wait a moment for a worker that has said its last word. What it still prints is taken, since it may wait for that."""
-        deadline = time.monotonic() + patience
-        while self._process.poll() is None and (left := deadline - time.monotonic()) > 0:
-            if self._log.ended:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(left)
-            else:
-                with selectors.DefaultSelector() as selector:
-                    selector.register(self._log, selectors.EVENT_READ)
-                    selector.select(min(left, LOOK_SECONDS))
-                self._log.take()
+    def _put_end(self) -> int:
+        """End the worker and all that descends from it, and return its exit code.
+
+        The end of its standard input tells its supervisor to do so, on whatever host. Where that has not been done in time, its group
+        and its descendants are killed from here.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._log.follow(self._process, SUPERVISOR_SECONDS)
+        family = _family(self._process.pid) if self._process.poll() is None else []
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for process in family:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        return self._process.wait()
 
     def _write(self, line: bytes) -> None:
         """The pipe stays open after the job: its end tells the worker that we have gone."""
@@ -255,15 +266,14 @@ class Worker:
             self._outside = OtherWork(own=family_seconds)
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
-    """End a worker's whole group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    code = process.wait()
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    return code
+def _family(number: int) -> list[int]:
+    """The numbers of all processes that descend from one."""
+    import psutil
+
+    try:
+        return [process.pid for process in psutil.Process(number).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def _judge(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
@@ -21,6 +20,7 @@ from bench.text.words import said_by
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Channel, Failure, out_of_memory
 from bench.worker.checked import raised_in
 from bench.worker.jobs import Job, MakeGolden, OnCase, Prepare
+from bench.worker.supervisor import supervise
 
 # Each handler's module is imported only for its own job: describing a plugin must not pay for measuring one.
 HANDLERS = {
@@ -41,14 +41,14 @@ HANDLERS = {
 
 def main() -> None:
     """Do the job; leave without the frameworks' slow farewells."""
+    supervisor = supervise(int(sys.argv[1]))
     faulthandler.enable()
-    _die_with_parent()
     events = _apart(int(sys.argv[1]))
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     channel = Channel(events, job.token)
     job = msgspec.structs.replace(job, token="")  # what plugins are given leads to the job, and never to the token
     _limit_cores(job)
-    threading.Thread(target=_watch_parent, args=(channel,), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(channel, supervisor), daemon=True).start()
     try:
         with channel.busy():
             work = resolve_name(HANDLERS[type(job).__name__])
@@ -109,21 +109,20 @@ def _limit_cores(job: Job) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when the parent's thread ends, also while native code holds the interpreter."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+def _watch_parent(channel: Channel, supervisor: int) -> None:
+    """Each line on our standard input is a turn, or says how to check; its end means that the parent has gone, and our children go with us.
 
-
-def _watch_parent(channel: Channel) -> None:
-    """Each line on our standard input is a turn, or says how to check; its end means that the parent has gone, and our children go with us."""
+    The supervisor sees that end too, and ends everything. This process must not end before, where it alone knows its children.
+    """
     while line := sys.stdin.buffer.readline():
         if (word := line.strip()) in {BRIEFLY, THOROUGHLY}:
             channel.how_to_check.put(word)
         else:
             channel.turns.put(word != AGAIN)
-    os.killpg(0, signal.SIGKILL)
+    if supervisor:
+        os.kill(supervisor, signal.SIGTERM)
+    else:
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

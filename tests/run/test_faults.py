@@ -41,6 +41,7 @@ RUN = [
     "--no-ceilings",
 ]
 TRAIN = [*RUN, "--precision", "float64", "--phase", "train"]
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has lost a parent")
 
 
 def the_run(folder: Path) -> Path:
@@ -136,12 +137,14 @@ def wait_for_the_end(worker: psutil.Process) -> None:
     wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
+@LINUX
 def test_a_killed_run_takes_its_worker_along_and_resumes(tmp_path, site):
-    running = start_bench([*TRAIN, "--trials", "4", *held_after(1, tmp_path)], tmp_path, site)
+    running = start_bench([*TRAIN, "--trials", "4", *held_after(1, tmp_path), "--option", "fault=orphans"], tmp_path, site)
     worker = psutil.Process(wait_until_held(tmp_path))
     running.kill()
     running.wait(PATIENCE)
     wait_for_the_end(worker)
+    wait_for(lambda: not any(map(psutil.pid_exists, orphans(tmp_path))))
     run = the_run(tmp_path)
     with (run / "journal.jsonl").open("ab") as journal:
         journal.write(b'{"type":"trial","trial":{"case":0,')  # the line that the kill tore
@@ -238,24 +241,19 @@ def test_a_run_in_which_nothing_could_be_measured_is_not_extended(tmp_path, site
     assert "measured nothing, so there is nothing to extend" in done.stderr
 
 
-def test_a_worker_that_dies_takes_its_own_children_along(tmp_path, site):
-    before = {process.pid for process in psutil.process_iter()}
-    bench([*TRAIN, "--trials", "1", "--option", "fault=child"], tmp_path, site)
+def orphans(folder: Path) -> list[int]:
+    """The processes that the test plugin has left: a child of the worker's, and one that has left its session too."""
+    numbers = [int(line) for line in (folder / "tmp" / "orphans").read_text().splitlines()]
+    assert len(numbers) >= 2
+    return numbers
 
-    def leftovers():
-        return [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if process.pid not in before and "bench.worker" in " ".join(process.info["cmdline"] or []) and ours(process)
-        ]
 
-    def ours(process):
-        try:
-            return process.environ().get("BENCH_CACHE") == str(tmp_path / "cache")
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return False
-
-    wait_for(lambda: not leftovers())
+@LINUX
+def test_a_worker_that_dies_takes_all_along_that_it_has_started(tmp_path, site):
+    done = bench([*TRAIN, "--trials", "1", "--option", "fault=orphans"], tmp_path, site)
+    assert done.returncode == 4, done.stderr
+    assert "killed by SIGKILL" in done.stderr
+    assert not any(map(psutil.pid_exists, orphans(tmp_path)))
 
 
 def test_two_runs_on_one_host_exclude_each_other_and_wait_queues(tmp_path, site):

@@ -13,6 +13,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -99,6 +100,8 @@ class Training:
             trainings.write(b".")
             number = trainings.tell()
         if number == self.hold:
+            if self.fault == "orphans":
+                leave_orphans()
             leave_mark(self.marker)
             while Path(self.marker).exists():
                 time.sleep(0.01)
@@ -144,9 +147,30 @@ def _lack_a_layer():
     raise UnsupportedLayer("no LayerNorm ('norm')")
 
 
-def _leave_child():
-    if os.fork() == 0:
-        time.sleep(600)
+def leave_orphans():
+    """Start a child, and a grandchild whose parent ends and which has left session and group; write their numbers into ``orphans``."""
+    place = Path(tempfile.gettempdir(), "orphans")
+    place.touch()
+    before = place.read_text().count("\n")
+    for apart in (False, True):
+        if os.fork():
+            continue
+        if apart:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        with place.open("a") as numbers:
+            numbers.write(f"{os.getpid()}\n")
+        while True:
+            time.sleep(600)
+    while place.read_text().count("\n") < before + 2:
+        time.sleep(0.01)
+
+
+def _leave_orphans_and_die():
+    leave_orphans()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -177,7 +201,7 @@ FAULTS = {
     "raise": _raise,
     "surrogate": _raise_what_nobody_can_write,
     "exit": lambda: os._exit(7),
-    "child": _leave_child,
+    "orphans": _leave_orphans_and_die,
 }
 
 
