@@ -90,11 +90,9 @@ class Pairs:
         sides = self.sides(case)
         if candidate_begins(self._seed, case.identity, number):
             sides.reverse()
-        launches = [_launch(arm, index, number, blocks) for arm, index in sides]
         before = [self._disturbed(arm, index, number) for arm, index in sides]  # where the check was interrupted
         for tries in range(1 + max(before), MOST_TRIES + 1):
-            how = [brief(arm.runner.journal, index, number, FIRST_PAIRS) for arm, index in sides]
-            launches = [replace(launch, brief=few) for launch, few in zip(launches, how, strict=True)]
+            launches = [_launch(arm, index, number, blocks) for arm, index in sides]
             self._progress.start(f"pair {number + 1} {case.label}", 0.0)
             outcomes = run_in_turns(launches, self._progress.hear)
             self._progress.finish()
@@ -164,7 +162,8 @@ def _launch(arm: Arm, index: int, number: int, blocks: Blocks) -> Launch:
     assert own is not None
     job = arm.runner.trial_job(index, number, msgspec.structs.replace(own, blocks=blocks))
     job = msgspec.structs.replace(job, in_turns=True)
-    return arm.runner.launch(arm.runner.plan.cases[index], job, f"case{index:02d}-pair{number}")
+    how = brief(arm.runner.journal, index, number, FIRST_PAIRS)
+    return replace(arm.runner.launch(arm.runner.plan.cases[index], job, f"case{index:02d}-pair{number}"), brief=how)
 
 
 def shared_cases(base: Plan, candidate: Plan) -> list[PairedCase]:
