@@ -114,7 +114,7 @@ def find_dataset(name: str) -> Dataset:
 
     near = get_close_matches(plain, [*DATASETS, *_ALIASES], n=1, cutoff=0.4)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    raise UsageError(f"unknown data set {name!r:.60}: expected {', '.join(DATASETS)}{hint}")
+    raise UsageError(f"unknown data set {name!r:.60}: expected {', '.join([*DATASETS, *_ALIASES])}{hint}")
 
 
 def adapted(dataset: Dataset, images: int | None = None, megapixels: float | None = None) -> Dataset:

@@ -39,7 +39,7 @@ def test_an_unknown_name_suggests_the_nearest(name, nearest):
 
 
 def test_a_name_like_no_other_lists_them_all():
-    with pytest.raises(UsageError, match=r"expected ham10000, isic2020, slice3d, archive$"):
+    with pytest.raises(UsageError, match=r"expected ham10000, isic2020, slice3d, archive, isic2024$"):
         find_dataset("xyz")
 
 

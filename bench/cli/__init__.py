@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -54,10 +57,21 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuse an option that is given without a value, as by a variable of the shell that is not set."""
+        name, command, rest = super().resolve_command(ctx, args)
+        _refuse_nothing(ctx, command, rest)
+        return name, command, rest
+
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        with _shortened():
+            return super().make_context(*given, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Ctrl-C, and signals that end a run as it does, get the shell's code for them; click's own is 1, an internal error."""
         try:
-            return super().invoke(ctx)
+            with _shortened():
+                return super().invoke(ctx)
         except BrokenPipeError:  # of bytes, as pictures are; click would end with 1, an internal error
             from bench.cli.streams import leave
 
@@ -70,6 +84,45 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+LONGEST_WORD, KEPT = 300, 60
+"""Characters: of a longer word, as a number of thousands of digits, a message repeats the beginning only."""
+
+
+def _short(text: str) -> str:
+    """The text with the beginning of each word that is longer than any name or path should be."""
+    return " ".join(
+        word if len(word) <= LONGEST_WORD else f"{word[:KEPT]}… ({len(word):,} characters)" for word in text.split(" ")
+    )
+
+
+@contextmanager
+def _shortened() -> Iterator[None]:
+    """Let click's own words on wrong use repeat no more of what was given than that."""
+    try:
+        yield
+    except click.UsageError as error:
+        told = error.format_message()
+        if _short(told) == told:
+            raise
+        raise click.UsageError(_short(told), error.ctx) from None
+
+
+def _refuse_nothing(ctx: click.Context, command: click.Command | None, words: list[str]) -> None:
+    """Raises UsageError for an option of a command whose value is an empty word."""
+    from bench.errors import UsageError
+
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command, words = command.get_command(ctx, words[0]), words[1:]
+    options = [option for option in ([] if command is None else command.params) if isinstance(option, click.Option)]
+    taking = {flag for option in options if not option.is_flag and not option.count for flag in option.opts}
+    for word, after in pairwise([*words, "end"]):
+        if word == "--":
+            return
+        flag, sign, value = word.partition("=")
+        if flag in taking and (value if sign else after) == "":
+            raise UsageError(f"{flag} is empty; expected a value")
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -165,5 +218,5 @@ def _say(text: str) -> None:
     """One printable line on standard error, whatever a file's name or a plugin's words hold."""
     from bench.text.file_names import printable
 
-    line = "".join(character if character.isprintable() else " " for character in printable(text))
+    line = _short("".join(character if character.isprintable() else " " for character in printable(text)))
     click.echo(f"bench: {' '.join(line.split())[:2000]}", err=True)

@@ -62,8 +62,16 @@ if TYPE_CHECKING:
 @options.inconclusive("no verdict is possible")
 @click.option("--bisect", is_flag=True, help="Exit codes for git bisect run: 125 where there is no verdict.")
 @options.style(styles=FORMATS)
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write JSON.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML, unless the check is refused."
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write JSON, unless the check is refused.",
+)
 @options.results("Folder that gets a folder per check.")
 @click.option(
     "--resume",

@@ -39,7 +39,9 @@ _BY_SUFFIX = {".md": "markdown", ".html": "html", ".png": "png", ".svg": "svg", 
 @click.option("--chart", help="The picture that png and svg show; 'list' names all there are.  [default: headline]")
 @click.option("--no-records", is_flag=True, help="With html: do not put the records into the page.")
 @click.option("--pictures", is_flag=True, help="With markdown to a file: pictures beside it, and shown in it.")
-@click.option("--dataset", default="ham10000", show_default=True, help="ham10000, isic2020, slice3d or archive.")
+@click.option(
+    "--dataset", default="ham10000", show_default=True, help="ham10000, isic2020, slice3d (or isic2024) or archive."
+)
 @click.option("--images", type=int, help="Number of images, instead of the data set's.")
 @click.option("--megapixels", type=float, help="Mean megapixels per original image, instead of the data set's.")
 @click.option("--epochs", type=int, help="Epochs of one training, instead of the workload's.")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.durations import number
 from bench.errors import ExitCode
 from bench.statistics.pairs import Effect, Verdict
 
@@ -92,9 +93,9 @@ def not_measured(where: str) -> str:
 
 
 def percent(log_ratio: float) -> str:
-    """``+4.8 %``: a logarithmic ratio of times as the change that it is."""
-    change = 100 * math.expm1(min(log_ratio, 50.0))
-    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.2g} %"
+    """``+4.8 %``: a logarithmic ratio of times as the change that it is; from ten times on as ``44 times``."""
+    ratio = math.exp(min(log_ratio, 50.0))
+    return f"{100 * (ratio - 1):+.1f} %" if ratio < 10 else f"{number(ratio, 2 if ratio < 100 else 3)} times"
 
 
 def gravest(verdicts: Sequence[Verdict]) -> Verdict | None:

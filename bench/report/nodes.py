@@ -43,11 +43,12 @@ def _section(key: CaseKey, nodes: Mapping[str, Timed], label: str) -> Section:
     rows = []
     for place in sorted(range(len(names)), key=lambda place: rates[place].mean):
         rate = rates[place]
-        change = 100 * math.expm1(middle - rate.mean)
+        ratio = math.exp(middle - rate.mean)
+        change = f"{100 * (ratio - 1):+.1f} %" if ratio < 10 else cells.times(ratio)
         rows.append(
             (
-                clean(names[place], 60), cells.estimated(rate.estimate(), number), f"{change:+.1f} %", f"{len(nodes[names[place]]):,}",
-                ("slower" if change < 0 else "faster") + " than the others" if place in far else "",
+                clean(names[place], 60), cells.estimated(rate.estimate(), number), change, f"{len(nodes[names[place]]):,}",
+                ("slower" if ratio < 1 else "faster") + " than the others" if place in far else "",
             )
         )  # fmt: skip
     what = [key.backend, "+".join(key.devices), f"{key.workload} {key.size}", key.phase, key.scenario, key.precision]

@@ -96,13 +96,28 @@ def interval_line(group: Group) -> str:
         for case in (setting.train, setting.infer, setting.decode)
         if case is not None and case.log is not None and case.log.standard_error is not None
     ]
+    alone = _without_interval(group)
     counts = {case.records for case in cases if case.log is not None and case.log.over == "records"}
     within = any(case.log is not None and case.log.over == "trials" for case in cases)
     if not counts:
-        return WITHIN if within else ""
+        return _spaced(WITHIN if within else "", *alone)
     span = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
     over = f"Intervals are over {span} records, each with the mean of its trials as one value"
-    return f"{over}; those of cases with one record hold within its run." if within else f"{over}."
+    return _spaced(f"{over}; those of cases with one record hold within its run." if within else f"{over}.", *alone)
+
+
+def _without_interval(group: Group) -> Iterable[str]:
+    """Name what a projection has a single trial of, where that alone costs it its interval."""
+    for row, label in labelled(group):
+        best = row.best
+        used = [case for case in (best.train, best.infer, best.decode) if case is not None and case.log is not None]
+        single = [case.key.how.title for case in used if case.log is not None and case.log.standard_error is None]
+        if best.projection.training.low is None and 0 < len(single) < len(used):
+            yield f"One training of {label} has no interval, since there is a single trial of {' and of '.join(single)}."
+
+
+def _spaced(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 WIDE = 10.0

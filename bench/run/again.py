@@ -15,6 +15,7 @@ from bench.run.discovery import Discovery, discover
 from bench.run.limits import STALL_SECONDS, checked_stall
 from bench.run.plan import Plan, PlannedCase, Wishes, name_overridden, planned_case
 from bench.run.session import identified, new_plan
+from bench.text.words import clean
 from bench.worker.jobs import DataSpec
 
 LABEL = "reproduces"
@@ -59,6 +60,8 @@ def plan_again(
 
 def _lacking(case: Case, found: Discovery) -> str:
     """Why the case cannot run here; nothing where it can."""
+    if any(place.host for place in case.places):
+        return f"a case on host '{clean(next(place.host for place in case.places if place.host), 60)}' cannot be repeated from here"
     if len(case.places) != 1:
         return "cases of several processes or devices cannot be repeated yet"
     if case.cores > usable_cores():

@@ -15,6 +15,7 @@ from bench.record.files import write_durably
 from bench.record.schema import Ceiling, Forecast, Skip, Trial
 from bench.run.limits import WIDEST
 from bench.run.plan import Plan
+from bench.text.words import clean
 from bench.worker.jobs import Blocks
 
 PLAN, JOURNAL = "plan.json", "journal.jsonl"
@@ -42,6 +43,9 @@ def checked(plan: Plan) -> Plan:
                 raise ValueError(f"a variable {name!r} that no process can have")
         if not Path(planned.interpreter).is_file():
             raise ValueError(f"interpreter {planned.interpreter} is not there")
+        elsewhere = next((place.host for place in planned.case.places if place.host), "")
+        if elsewhere:
+            raise ValueError(f"a case on host '{clean(elsewhere, 60)}', and this release measures on this host alone")
     return plan
 
 

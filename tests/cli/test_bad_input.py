@@ -105,6 +105,48 @@ def melanoma(tmp_path, site, data, *more):
     return bench([*words, *more], tmp_path, site)
 
 
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["report", "--chart", ""], "--chart"),
+        (["report", "--output", ""], "--output"),
+        (["report", "-o", "", "x"], "-o"),
+        (["run", "-o", "", "--dry-run"], "-o"),
+        (["run", "--workload="], "--workload"),
+        (["check", "--json", "", "--against-ref", "x"], "--json"),
+        (["results", "copy", "--to", ""], "--to"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_word_is_no_value(tmp_path, words, flag):
+    sentence = one_sentence(bench(words, tmp_path))
+    assert sentence == f"bench: {flag} is empty; expected a value"
+
+
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--trials", LONG],
+        ["run", "--images", LONG[:4000]],
+        ["run", f"--trials={LONG}"],
+        ["run", "--seconds", f"{LONG}x"],
+        ["run", f"--{LONG}"],
+        ["report", "--epochs", LONG],
+        [LONG],
+        [f"--{LONG}"],
+    ],
+    ids=lambda words: " ".join(words)[:20],
+)
+def test_a_number_of_thousands_of_digits_is_not_repeated_whole(tmp_path, words):
+    done = bench(words, tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr) < 800
+    assert "9" * 50 in done.stderr
+
+
 def test_a_folder_without_images(tmp_path, with_ours):
     (tmp_path / "empty").mkdir()
     one_sentence(melanoma(tmp_path, with_ours, tmp_path / "empty"))

@@ -11,7 +11,7 @@ import pytest
 
 from bench.comparison.compare import compare, refuse_unjudgeable
 from bench.comparison.document import as_json, as_junit, sections
-from bench.comparison.model import gravest
+from bench.comparison.model import gravest, percent
 from bench.comparison.trials import turns
 from bench.errors import ExitCode, NotComparableError
 from bench.record.figures import samples
@@ -324,6 +324,21 @@ def test_the_stage_that_moved_is_named():
     (case,) = compare([one()], [fake.record("b", [slow], seed=2, labels={})]).cases
     moved = {stage.name for stage in case.stages if stage.moved}
     assert moved == {"host memory"}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1.048, "+4.8 %"),
+        (0.5, "-50.0 %"),
+        (9.9, "+890.0 %"),
+        (10.2, "10 times"),
+        (44.0, "44 times"),
+        (4321.0, "4,320 times"),
+    ],
+)
+def test_a_change_of_many_times_is_no_percentage(ratio, words):
+    assert percent(math.log(ratio)) == words
 
 
 def test_the_gravest_verdict_counts():

@@ -97,6 +97,17 @@ def test_the_unit_of_pooled_records_is_the_record():
     assert "15 in 3 records" in render(pooled, "markdown")
 
 
+def test_a_training_without_an_interval_names_the_part_that_has_a_single_trial():
+    """Rates of several trials, and decoding of one, which no interval can be given for."""
+    scripts = fake.scripts()
+    assert "has no interval" not in interval_line(build([fake.record(wanted=scripts)]).groups[0])
+    single = [replace(one, trials=1) if one.case.phase == "preprocess" else one for one in scripts]
+    report = build([fake.record(wanted=single)])
+    line = interval_line(report.groups[0])
+    assert "has no interval, since there is a single trial of preprocess." in line
+    assert report.groups[0].rows[0].best.projection.training.low is None
+
+
 def test_a_record_with_a_pilot_alone_is_no_record_of_the_rate():
     whole = fake.record("whole", [TRAIN])
     cut = msgspec.structs.replace(

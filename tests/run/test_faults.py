@@ -222,6 +222,9 @@ def test_a_journal_that_does_not_follow_from_its_plan_is_refused(tmp_path, site)
     spoilt = {
         "no machine of this host's": re.sub(r'"machines": \{\s*"": ', '"machines": {"x": ', plan),
         "which is to come": re.sub(r'"created": "\d{4}', '"created": "2999', plan),
+        "a case on host 'node2', and this release measures on this host alone": re.sub(
+            r'("places": \[\s*\{[^}]*"host": )""', r'\1"node2"', plan, count=1
+        ),
         "that no process can have": re.sub(r'"environment": \{', '"environment": {"A=B": "b", ', plan, count=1),
     }
     for complaint, text in spoilt.items():

@@ -121,8 +121,8 @@ def test_no_time_for_a_single_trial_is_nothing_measured(tmp_path, site):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--resume", ""], "--resume is given without a value"),
-        (["--publish", ""], "--publish is given without a value"),
+        (["--resume", ""], "--resume is empty"),
+        (["--publish", ""], "--publish is empty"),
         (["--resume", "somewhere", "--dry-run"], "leave out --dry-run"),
         (["--within", "0%"], "--within 0% is not possible"),
         (["--within", "wide"], "--within wide is not possible"),

@@ -9,7 +9,9 @@ import pytest
 
 from bench.cli.reproduce import _verdicts
 from bench.record.files import NAME, read_record, write_record
-from bench.run.again import LABEL
+from bench.record.schema import Place
+from bench.run.again import LABEL, _lacking
+from bench.run.discovery import Discovery
 from tests.support import records as fake
 from tests.support.site import bench, install_misbehaving
 
@@ -64,6 +66,11 @@ def test_rates_agree_or_do_not(pace, within, code, word):
     assert sum(line.startswith(word) for line in lines) >= len(fake.scripts()) - 1
     assert f"of {len(fake.scripts())} rates agree within {within:g} %" in lines[-1]
     assert "these two runs" in lines[-1]
+
+
+def test_a_case_of_another_host_is_named_as_such():
+    case = fake.train(places=(Place("cpu", 1, "node2"),))
+    assert _lacking(case, Discovery([], [], [], {})) == "a case on host 'node2' cannot be repeated from here"
 
 
 def test_single_trials_and_unproven_rates_tell_nothing():
