@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
+from bench.errors import DataError
 from workloads.images.folder import ImageFile
 from workloads.images.names import composed
 from workloads.images.parallel import in_threads
@@ -104,21 +104,29 @@ def _original(stem: str, stems: Iterable[str]) -> str:
     return found[1] if found and found[1] in stems else ""
 
 
-def equal_contents(folder: Path, files: Sequence[ImageFile]) -> list[list[int]]:
-    """The images of equal content, by their places, for each content that comes more than once; only equal lengths are read."""
+def equal_lengths(files: Sequence[ImageFile]) -> list[int]:
+    """The places of files that are as long as another one; empty files are alike in nothing."""
     sizes = Counter(file.size for file in files)
-    candidates = [place for place, file in enumerate(files) if file.size and sizes[file.size] > 1]
+    return [place for place, file in enumerate(files) if file.size and sizes[file.size] > 1]
+
+
+def equal_contents(candidates: Sequence[int], read: Callable[[int], bytes]) -> list[list[int]]:
+    """The places among ``candidates`` of equal content, for each content that comes more than once.
+
+    ``read`` gives the content at a place. Where it raises OSError or DataError, the image is like no other: whoever decodes it will say
+    what is wrong.
+    """
     digests = [b""] * len(candidates)
 
-    def read(piece: slice) -> None:
+    def compare(piece: slice) -> None:
         for number in range(*piece.indices(len(candidates))):
             try:
-                content = (folder / files[candidates[number]].relative).read_bytes()
-            except OSError:  # whoever decodes it will say what is wrong
+                content = read(candidates[number])
+            except (OSError, DataError):
                 content = str(candidates[number]).encode()
             digests[number] = hashlib.blake2b(content, digest_size=16).digest()
 
-    in_threads(read, len(candidates), piece=64)
+    in_threads(compare, len(candidates), piece=64)
     equal: defaultdict[bytes, list[int]] = defaultdict(list)
     for place, digest in zip(candidates, digests, strict=True):
         equal[digest].append(place)

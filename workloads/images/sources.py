@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.errors import DataError
 from workloads.images.decode import decode, decode_bytes
 from workloads.images.folder import ImageFile
-from workloads.images.groups import equal_contents
+from workloads.images.groups import equal_contents, equal_lengths
 from workloads.images.kinds import HEAD, check_files, refuse, trouble_of
 
 HDF5 = b"\x89HDF"
@@ -63,7 +63,7 @@ class FolderSource:
 
     def copies(self, images: Sequence[ImageFile]) -> list[list[int]]:
         """Compare files of equal length."""
-        return equal_contents(self.folder, images)
+        return equal_contents(equal_lengths(images), lambda place: (self.folder / images[place].relative).read_bytes())
 
 
 class Hdf5Source:
@@ -94,8 +94,8 @@ class Hdf5Source:
         refuse([f"{image.stem} {trouble}" for image, trouble in troubles if trouble], len(images))
 
     def copies(self, images: Sequence[ImageFile]) -> list[list[int]]:
-        """None: each dataset would have to be read for it."""
-        return []
+        """Compare all datasets: a length is known only once its dataset has been opened."""
+        return equal_contents(range(len(images)), lambda place: self._bytes(images[place]))
 
     def _bytes(self, image: ImageFile) -> bytes:
         try:

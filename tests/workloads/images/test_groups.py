@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.images.folder import ImageFile
-from workloads.images.groups import equal_contents, grouped
+from workloads.images.groups import equal_contents, equal_lengths, grouped
 
 IDENTIFIERS = st.lists(st.tuples(st.sampled_from(["", "p", "q", "r"]), st.sampled_from(["", "l", "m", "n"])), max_size=12)
 
@@ -51,7 +51,12 @@ def test_equal_contents_are_found_among_equal_lengths(tmp_path):
     for name, content in {"a": "one", "b": "two", "c": "one", "d": "other", "e": "one"}.items():
         (tmp_path / f"{name}.jpg").write_text(content)
     found = [ImageFile(f"{name}.jpg", (tmp_path / f"{name}.jpg").stat().st_size) for name in "abcde"]
-    assert equal_contents(tmp_path, found) == [[0, 2, 4]]
+
+    def read(place):
+        return (tmp_path / found[place].relative).read_bytes()
+
+    assert equal_lengths(found) == [0, 1, 2, 4]
+    assert equal_contents(equal_lengths(found), read) == [[0, 2, 4]]
     assert len(set(grouped(found, [()] * 5, [[0, 2, 4]]))) == 3
     (tmp_path / "a.jpg").unlink()
-    assert equal_contents(tmp_path, found) == [[2, 4]]
+    assert equal_contents(equal_lengths(found), read) == [[2, 4]]

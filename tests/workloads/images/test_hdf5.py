@@ -28,11 +28,35 @@ def test_images_in_hdf5(reader, isic2024):
     images = reader.open(DataRequest(path=isic2024 / "train-image.hdf5"), 20, 20)
     assert images.description == "HDF5 file with the table of ISIC 2024, 12 images, 1 melanoma, split by patient and lesion"
     assert images.labels.tolist() == [int(i == 3) for i in range(12)]
+    assert not any("with the content of another" in line for line in images.understood)
     read = images.read(np.array([5, 4]))
     assert np.array_equal(read[0], decode(isic2024 / "jpeg" / "5.jpg", 20, 20)[0])
     assert np.array_equal(read[1], decode(isic2024 / "jpeg" / "4.jpg", 20, 20)[0])
     with pytest.raises(DataError, match="a file in HDF5 holds images, no JPEG files to decode"):
         reader.files(DataRequest(path=isic2024 / "train-image.hdf5"), isic2024)
+
+
+def test_equal_images_in_hdf5_are_never_split(reader, isic2024):
+    """Image 11 of the last patient is one more copy of image 0 of the first, so that the two patients are one group."""
+    with h5py.File(isic2024 / "train-image.hdf5", "a") as file:
+        del file["ISIC_0000011"]
+        file.create_dataset("ISIC_0000011", data=np.void((isic2024 / "jpeg" / "0.jpg").read_bytes()))
+    images = reader.open(DataRequest(path=isic2024 / "train-image.hdf5"), 20, 20)
+    assert any(line.startswith("1 image with the content of another") for line in images.understood)
+    assert len({*images.split[[0, 1, 2, 9, 10, 11]].tolist()}) == 1
+    assert "groups by patient and lesion: 3, the largest of 6 images" in images.understood
+
+
+def test_equal_images_in_several_parts_of_a_given_split_are_named_in_hdf5_too(reader, isic2024):
+    table = isic2024 / "train-metadata.csv"
+    header, *lines = table.read_text().splitlines()
+    parts = [f"{line},{'test' if number == 11 else 'train'}" for number, line in enumerate(lines)]
+    table.write_text("\n".join([f"{header},split", *parts]))
+    with h5py.File(isic2024 / "train-image.hdf5", "a") as file:
+        del file["ISIC_0000011"]
+        file.create_dataset("ISIC_0000011", data=np.void((isic2024 / "jpeg" / "0.jpg").read_bytes()))
+    images = reader.open(DataRequest(path=isic2024 / "train-image.hdf5"), 20, 20)
+    assert any("in several parts of the given split" in line for line in images.understood)
 
 
 def test_hdf5_that_cannot_be_read(reader, isic2024, monkeypatch):
