@@ -69,9 +69,10 @@ def _noted(path: Path) -> Iterator[None]:
     command = " ".join(private_command([Path(sys.argv[0]).name, *sys.argv[1:]]))
     own = Holder(os.getpid(), _started(os.getpid()), time.time(), command)
     with suppress(OSError):
-        note.unlink(missing_ok=True)  # another user's may be removed by nobody else, or be no file
-    with suppress(OSError):
-        note.write_bytes(msgspec.json.encode(own))
+        note.unlink(missing_ok=True)
+    # What another user has put there stays, and is never written to: it could be a link.
+    with suppress(OSError), note.open("xb") as file:
+        file.write(msgspec.json.encode(own))
     try:
         yield
     finally:
@@ -80,10 +81,13 @@ def _noted(path: Path) -> Iterator[None]:
 
 
 def _say(path: Path) -> str:
-    """Who holds the lock and since when, in words with a comma in front; nothing where no note tells, or one that a process left which
+    """Who holds the lock and since when, in words with a colon in front; nothing where no note tells, or one that a process left which
     has ended."""
+    note = path.with_suffix(".holder")
     try:
-        holder = msgspec.json.decode(path.with_suffix(".holder").read_bytes(), type=Holder)
+        if not note.is_file():  # a pipe would never be read to its end
+            return ""
+        holder = msgspec.json.decode(note.read_bytes(), type=Holder)
         since = datetime.fromtimestamp(holder.since)
     except (OSError, msgspec.DecodeError, ValueError, OverflowError):
         return ""

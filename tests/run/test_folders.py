@@ -149,6 +149,18 @@ def test_a_note_that_tells_nothing_true_is_not_repeated(tmp_path, monkeypatch, n
             pass
 
 
+def test_a_note_is_never_written_through_a_link(tmp_path, monkeypatch):
+    """As another user could leave one in the folder that all share, where nobody else may remove it."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "mine").write_text("kept")
+    with locked(["gpu:0"], wait=False):
+        pass
+    (tmp_path / "accelbench-locks" / "gpu-0.holder").symlink_to(tmp_path / "mine")
+    monkeypatch.setattr(Path, "unlink", lambda *given, **named: None)
+    with locked(["gpu:0"], wait=False):
+        assert (tmp_path / "mine").read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     "words",
     [
