@@ -135,6 +135,11 @@ class Runner:
         planned = self.plan.cases[index]
         choice = self._known_choice(planned) if len(planned.candidates) > 1 else self._choice(planned, planned.case)
         found = self._piloted(index, choice or Choice({}, ""))
+        if found is not None and found[1] is None and choice is not None and choice.batch_size:
+            choice = (
+                None  # what an earlier run found does not work now, as where others use the device's memory: choose anew
+            )
+            found = self._piloted(index, Choice({}, ""), counts=False)
         if found is not None and found[1] is not None and choice is None:
             usual = found[1]
             case = msgspec.structs.replace(planned.case, batch_size=usual.batch_size)
@@ -197,8 +202,9 @@ class Runner:
         return CHOICES.recall(self.plan.machine.fingerprint, self._choice_key(planned))
 
     def _choice(self, planned: PlannedCase, case: Case, before: str = "") -> Choice:
-        """The way in which to run a case: as an earlier search has found, or as one does now. ``before``: how its batch size was found."""
-        known = self._known_choice(planned)
+        """The way in which to run a case: as an earlier search has found, or as one does now. ``before``: how its batch size was
+        found, where a pilot has just done so."""
+        known = None if before else self._known_choice(planned)
         if known is not None:
             return known
         measure = msgspec.structs.asdict(self._job(_searched(case), planned, seed=self.plan.seed))

@@ -245,6 +245,8 @@ def test_a_way_and_its_batch_size_are_chosen_together(
 class Scripted(Runner):
     """A runner whose pilots and searches answer at once."""
 
+    too_large = 512
+
     def __init__(self, known: Choice | None, searched: Choice) -> None:
         case = SimpleNamespace(candidates=(8, 32, 128), case=infer(batch_size=8))
         self.plan, self.kept = SimpleNamespace(cases=[case]), []
@@ -254,6 +256,8 @@ class Scripted(Runner):
 
     def _piloted(self, index: int, choice: Choice, counts: bool = True) -> Any:
         self.asked.append(choice)
+        if choice.batch_size == self.too_large:
+            return None, None
         size, chosen = choice.batch_size or 32, "" if choice.batch_size else "pilot over 8, 32, 128"
         return None, RankResult(stages={}, batch_size=size, blocks=Blocks(steps=1, warmup=1, samples=1), chosen=chosen)
 
@@ -287,6 +291,14 @@ def test_another_way_or_size_than_the_pilots_gets_its_own_pilot(
     (kept,) = runner.kept
     assert (kept.batch_size, kept.chosen) == (sizes[-1] or 32, chosen)
     assert kept.options == (known or searched).options
+
+
+def test_a_remembered_batch_size_that_does_not_fit_any_more_is_chosen_anew():
+    runner = Scripted(Choice({"way": "close"}, "as then", 512), ELSEWHERE)
+    runner._pilot(0)
+    assert [choice.batch_size for choice in runner.asked] == [512, 0, 128]
+    (kept,) = runner.kept
+    assert (kept.batch_size, kept.options) == (128, {"way": "close"})
 
 
 @pytest.mark.parametrize("words", [("--no-search",), ("--option", "pause=0.01")], ids=" ".join)
