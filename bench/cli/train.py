@@ -35,24 +35,36 @@ def command(**values: Any) -> None:
 
     Every backend sees the same weights, batches and augmentation for a seed. The AUC is that of one class against the rest,
     the mean over classes; predictions are averaged over mirror images. Nothing is recorded: for the time to a target, with
-    evidence, use bench run --until-quality.
+    evidence, use bench run --until-quality. Interrupted, it still sums up the trainings that have ended.
 
     \b
     bench train --data ham10000_28.npz --seeds 5
     bench train --workload dermamnist --data ham10000_28.npz --precision bf16
     """
+    from contextlib import closing
+
+    from bench.run.interruption import Interrupted, interruptible, uninterrupted
     from bench.run.trainings import train_all
+    from bench.text.words import plural
 
     wishes = options.wishes_of(values, sizes=(values["size"],), precisions=(values["precision"],), epochs=values["epochs"])
     if values["output"] is not None:
         from bench.cli.report import check_writable
 
         check_writable(Path(values["output"]))
-    finished = []
+    finished: list[Training] = []
     chosen, say = options.interpreters(values["interpreter_words"]), options.progress(values["quiet"])
-    for training in train_all(wishes, values["seeds"], chosen, values["wait"], say):
-        finished.append(training)
-        click.echo(_line(training))
+    try:
+        with interruptible(), closing(train_all(wishes, values["seeds"], chosen, values["wait"], say)) as trainings:
+            for training in trainings:
+                finished.append(training)
+                click.echo(_line(training))
+    except Interrupted as interrupt:
+        with uninterrupted():
+            click.echo(f"bench: interrupted; {plural(len(finished), 'training')} ended before", err=True)
+            if finished:
+                _report(finished, values["output"])
+        sys.exit(interrupt.code)
     _report(finished, values["output"])
     failed = any(training.trained is None and not training.skipped for training in finished)
     sys.exit(4 if all(training.trained is None for training in finished) else 6 if failed else 0)

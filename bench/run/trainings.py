@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 
@@ -40,7 +40,7 @@ class Training:
 
 def train_all(
     wishes: Wishes, seeds: int, interpreters: Mapping[str, str], wait: bool, say: Callable[[str], None]
-) -> Iterator[Training]:
+) -> Generator[Training, None, None]:
     """Trainings as they finish, seeds outermost. Raises UsageError and NotComparableError before the first starts."""
     if not 1 <= seeds <= MOST_TRIALS:
         raise UsageError(f"{seeds} seeds are not possible; expected 1 to {MOST_TRIALS:,}")
