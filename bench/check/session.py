@@ -26,6 +26,7 @@ from bench.run.journal import DAMAGE, read_plan
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
+from bench.run.resumption import refuse_other_interpreters
 from bench.run.session import is_complete, make_plan, new_identity
 
 
@@ -95,12 +96,7 @@ def resume_check(python: str, folder: Path, wait: bool, quiet: bool, say: Callab
     begun, pythons = _read_begun(folder), dict(zip(ARMS, (python, sys.executable), strict=True))
     plans = {name: read_plan(folder / name) for name in ARMS}
     for name, plan in plans.items():
-        others = sorted({planned.interpreter for planned in plan.cases} - {pythons[name]})
-        if others:
-            raise UsageError(
-                f"the {name} of the check in {folder} ran under {others[0]}, not under {pythons[name]}; go on with the environments that it "
-                "began with, or start a new check"
-            )
+        refuse_other_interpreters(plan, folder / name, {}, pythons[name])
     with (
         locked([planned.physical for plan in plans.values() for planned in plan.cases], wait),
         interruptible(),

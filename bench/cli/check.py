@@ -151,6 +151,7 @@ def _check(values: dict[str, Any]) -> Comparison:
 
 _WITH_RESUME = {
     "resume", "against", "against_ref", "baseline", "vary", "inconclusive", "bisect", "style", "junit", "json_file", "wait", "quiet",
+    "interpreter_words",
 }  # fmt: skip
 
 
@@ -248,7 +249,8 @@ def _against_records(values: dict[str, Any]) -> Comparison:
         if values["resume"] is None:
             record = start_run(plan, folder, values["wait"], values["quiet"])
         else:
-            record = resume_run(folder, values["wait"], values["quiet"], None)
+            chosen = options.interpreters(values["interpreter_words"])
+            record = resume_run(folder, values["wait"], values["quiet"], None, interpreters=chosen)
     except Interrupted as interrupt:
         if folder.exists():
             interrupt.kept = f"what was measured is kept in {folder}; go on with the same command and --resume {folder}"

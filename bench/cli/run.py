@@ -205,7 +205,8 @@ def _resume(values: dict[str, Any], where: list[Path]) -> Record:
         )
     where.append(folder if more is None else more.into)
     stall = values["stall_timeout"] if options.given("stall_timeout") else None
-    return resume_run(folder, values["wait"], values["quiet"], _is_wide, more, stall)
+    chosen = options.interpreters(values["interpreter_words"])
+    return resume_run(folder, values["wait"], values["quiet"], _is_wide, more, stall, chosen)
 
 
 def _within(values: dict[str, Any]) -> float | None:
@@ -260,7 +261,18 @@ def _check_place(text: str) -> None:
 def _refuse_other_options() -> None:
 
     context = click.get_current_context()
-    allowed = {"resume", "wait", "quiet", "publish", "time_limit", "stall_timeout", "details", "trials", "within"}
+    allowed = {
+        "resume",
+        "wait",
+        "quiet",
+        "publish",
+        "time_limit",
+        "stall_timeout",
+        "details",
+        "trials",
+        "within",
+        "interpreter_words",
+    }
     others = [option for option in context.command.params if option.name not in allowed and options.given(str(option.name))]
     if others:
         names = sorted(max(option.opts, key=len) for option in others)

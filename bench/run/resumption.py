@@ -11,6 +11,7 @@ import msgspec
 
 from bench import __version__
 from bench.errors import NotComparableError, RecordError, UsageError
+from bench.machine.environment import worker_environment
 from bench.record.files import NAME, read_record
 from bench.record.schema import Extended, Machine, Record
 from bench.run.discovery import discover
@@ -35,15 +36,22 @@ class More(NamedTuple):
 
 
 def resume_run(
-    folder: Path, wait: bool, quiet: bool, judge: Judge | None, more: More | None = None, stall: float | None = None
+    folder: Path,
+    wait: bool,
+    quiet: bool,
+    judge: Judge | None,
+    more: More | None = None,
+    stall: float | None = None,
+    interpreters: Mapping[str, str] | None = None,
 ) -> Record:
     """Finish an interrupted run in its folder; its incomplete record, if it has one, is replaced by the whole one. A complete record is
     never replaced: where another process has finished the run meanwhile, its record is returned.
 
     ``more``: extend a complete run instead; a new record, in a new folder, holds its trials and the new ones. ``stall``: another limit of
-    silence than planned. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
+    silence than planned. ``interpreters``: other Pythons, by plugin, that the plan may start. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
     """
     plan = read_plan(folder)
+    refuse_other_interpreters(plan, folder, interpreters or {})
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         # Only now: another process may have gone on with it while this one waited.
         if more is None and is_complete(folder):
@@ -54,7 +62,7 @@ def resume_run(
             assert judge is not None
             plan = _extended(plan, journal, more, judge)
         plan = msgspec.structs.replace(plan, stall=plan.stall if stall is None else checked_stall(stall))
-        prepared, machine = prepare_again(plan, folder)
+        prepared, machine = prepare_again(plan, folder, interpreters=interpreters)
         if more is not None:
             plan = msgspec.structs.replace(plan, created=new_identity()[1], machines={"": machine})
             journal = Journal.create(more.into, plan, journal.entries)
@@ -70,7 +78,31 @@ def reopened(folder: Path) -> tuple[Journal, Plan]:
     return journal, plan
 
 
-def prepare_again(plan: Plan, folder: Path, python: str = sys.executable) -> tuple[dict[str, Prepared], Machine]:
+def refuse_other_interpreters(plan: Plan, folder: Path, named: Mapping[str, str], python: str | None = None) -> None:
+    """Raises UsageError where the plan, a file that others may have written, names a program that the command line does not.
+
+    ``named``: programs by plugin. ``python``: the one that all others run under; None is the present one.
+    """
+    for planned in plan.cases:
+        plugin = (planned.backend or planned.workload).name
+        if not _same_program(planned.interpreter, named.get(plugin, python or sys.executable)):
+            remedy = f"if you trust that program, add --interpreter {plugin}={planned.interpreter}"
+            raise UsageError(
+                f"the run in {folder} would start {planned.interpreter} for plugin '{plugin}', which is not the Python named here: "
+                f"{remedy if python is None else 'name the environment that it began with'}"
+            )
+
+
+def _same_program(one: str, other: str) -> bool:
+    """Whether two paths name one interpreter of one environment, as ``python`` and ``python3`` of its folder do."""
+    paths = Path(one), Path(other)
+    alike = paths[0].parent.resolve() == paths[1].parent.resolve() and paths[0].resolve() == paths[1].resolve()
+    return one == other or alike
+
+
+def prepare_again(
+    plan: Plan, folder: Path, python: str = sys.executable, interpreters: Mapping[str, str] | None = None
+) -> tuple[dict[str, Prepared], Machine]:
     """Return the images of an interrupted run, and this machine as it is now.
 
     Raises NotComparableError where machine, images, harness or frameworks are not what the run began with.
@@ -82,7 +114,7 @@ def prepare_again(plan: Plan, folder: Path, python: str = sys.executable) -> tup
             f"{machine.fingerprint}); resume it there, or start a new run here"
         )
     found, prepared = prepare_plan(plan, python=python)
-    _refuse_other_software(plan, found, folder, python)
+    _refuse_other_software(plan, found, folder, python, interpreters)
     return prepared, machine
 
 
@@ -131,20 +163,26 @@ def _tell_damaged(journal: Journal) -> None:
         )
 
 
-def _refuse_other_software(plan: Plan, now: Plan, folder: Path, python: str) -> None:
-    """Raises NotComparableError where images, harness or frameworks are not what the run began with."""
+def _refuse_other_software(plan: Plan, now: Plan, folder: Path, python: str, interpreters: Mapping[str, str] | None) -> None:
+    """Raises NotComparableError where images, harness, frameworks or what backends set for their workers are not what the run began with."""
     changes = []
     if now.images != plan.images:
         changes.append("the images are not the same")
     if plan.bench != __version__:
         changes.append(f"accelbench was {plan.bench or 'older'} and is {__version__}")
     probed = sorted({device.backend for device in plan.devices})
-    backends = discover(probed, python=python, stall=plan.stall).backends if plan.devices else ()
+    backends = discover(probed, interpreters, python, plan.stall).backends if plan.devices else ()
     versions = {found.info.name: found.info.versions for found in backends}
     for device in plan.devices:
         there = versions.get(device.backend, {})
         if there != device.versions and not any(device.backend in change for change in changes):
             changes.append(f"{device.backend} had {_say(device.versions)} and has {_say(there)}")
+    wanted = {found.info.name: found.info.environment for found in backends}
+    for case in (planned.case for planned in plan.cases):
+        # A variable may name code to run, so none comes out of the plan alone.
+        if case.environment != worker_environment(case.cores, wanted.get(case.backend, {})):
+            changes.append(f"the variables of {case.label} are not those that its backend sets")
+            break
     if changes:
         raise NotComparableError(
             f"the run in {folder} cannot be resumed: {'; '.join(changes)}; put things back as they were, or start a new run"

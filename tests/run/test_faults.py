@@ -314,6 +314,7 @@ def interrupted(tmp_path_factory) -> tuple[Path, Path]:
         ('"oracle": "1"', '"oracle": "0.9"', "misbehaving had oracle 0.9 and has oracle 1"),
         ('"bench": "', '"bench": "0.0.', "accelbench was 0.0."),
         ('"dots-small": "', '"dots-small": "x', "the images are not the same"),
+        ('"PYTHONHASHSEED": "0"', '"PYTHONHASHSEED": "0", "LD_PRELOAD": "x.so"', "are not those that its backend sets"),
     ],
 )
 def test_resuming_on_another_machine_or_with_other_software_is_refused(interrupted, old, new, words):
@@ -327,6 +328,24 @@ def test_resuming_on_another_machine_or_with_other_software_is_refused(interrupt
     plan.write_text(text)
     assert done.returncode == 4, done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.process
+def test_a_program_that_the_plan_alone_names_is_not_started(interrupted, tmp_path):
+    folder, site = interrupted
+    plan, mark, program = the_run(folder) / "plan.json", tmp_path / "mark", tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\nexit 1\n")
+    program.chmod(0o755)
+    text = plan.read_text()
+    plan.write_text(re.sub(r'"interpreter": "[^"]*"', f'"interpreter": "{program}"', text))
+    resume = ["run", "--resume", str(plan.parent), "--quiet"]
+    refused = bench(resume, folder, site)
+    assert (refused.returncode, mark.exists()) == (2, False)
+    assert f"would start {program} for plugin 'misbehaving'" in refused.stderr
+    assert f"if you trust that program, add --interpreter misbehaving={program}" in refused.stderr
+    assert bench([*resume, "--interpreter", f"misbehaving={program}"], folder, site).returncode == 4
+    assert mark.exists()
+    plan.write_text(text)
 
 
 def test_a_layer_that_the_backend_lacks_is_a_skip_and_alone_nothing_to_measure(tmp_path, site):
