@@ -31,7 +31,7 @@ def replacing(output: Path) -> Iterator[Path]:
         os.close(descriptor)
         temporary = Path(name)
         yield temporary
-        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~umask())
         temporary.replace(target)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
@@ -82,7 +82,8 @@ def is_special(output: Path) -> bool:
     return output.exists() and not output.is_file()
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the permissions that files of this process do not get."""
     found = os.umask(0o022)
     os.umask(found)
     return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, RecordError, UsageError
+from bench.files import umask
 from bench.record.files import NAME, decode_record, find_records, read_record, sealed, write_record
 from bench.record.schema import Record
 from bench.text.waiting import told
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+._-]+)(?:://|::)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
+
+_WEB = {"http", "https"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def place_of(text: str) -> Place:
             f"the address '{text:.80}' ends where its bucket or folder should be named; expected one as s3://bucket/team"
         )
     protocol = found["protocol"].lower()
+    if protocol not in _WEB and re.search(r"::https?://", text, re.IGNORECASE):
+        raise RecordError(f"the address '{text:.80}' has a web address within another; expected a web address alone")
     return Remote(protocol + text.strip()[len(protocol) :].rstrip("/"))
 
 
@@ -60,6 +65,8 @@ def records_at(place: Place) -> list[Place]:
     """Every record there, sorted; none where there is none. Raises RecordError."""
     if isinstance(place, Path):
         return list(find_records(place))
+    if _protocol(place) in _WEB:  # a record; the links of a page are not followed
+        return [place]
     with _reaching(place) as (files, path):
         if path.endswith(f"/{NAME}"):
             return [place]
@@ -79,6 +86,8 @@ def read_place(place: Place) -> Record:
     """The record there. Raises RecordError."""
     if isinstance(place, Path):
         return read_record(place)
+    if _protocol(place) in _WEB:
+        return decode_record(_fetched(place), str(place))
     with _reaching(place) as (files, path):
         try:
             content = files.cat_file(path if path.endswith(f"/{NAME}") else f"{path}/{NAME}")
@@ -89,8 +98,36 @@ def read_place(place: Place) -> Record:
     return decode_record(content, str(place))
 
 
+def _fetched(place: Remote) -> bytes:
+    """The content of a web address. Raises RecordError."""
+    from http.client import HTTPException
+
+    from bench.record.web import fetch
+
+    path, mark, query = place.address.partition("?")
+    file = path if path.endswith(f"/{NAME}") else f"{path}/{NAME}"
+    try:
+        return fetch(f"{file}{mark}{query}")
+    except FileNotFoundError:
+        raise RecordError(
+            f"no record at {place}; expected the address of a {NAME} that 'bench run' sealed, or of its folder: the links of a page are not "
+            "followed"
+        ) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise RecordError(f"cannot reach {place}: {_sentence(error, place)}") from None
+
+
+def _refuse_web(place: Place) -> None:
+    """Raises RecordError for a place that is only read."""
+    if isinstance(place, Remote) and _protocol(place) in _WEB:
+        raise RecordError(
+            f"{place} is a web address, from which records are only read; name a folder or an address as s3://bucket/team"
+        )
+
+
 def write_place(record: Record, folder: Place) -> Place:
     """Put a sealed record into a folder of its own there; what is there already stays. Returns where. Raises RecordError."""
+    _refuse_web(folder)
     name = re.sub(r"[^\w.-]", "_", record.id)[:100].lstrip(".") or "record"  # never a folder above, never a hidden one
     if isinstance(folder, Path):
         target = folder / name / NAME
@@ -133,7 +170,7 @@ def _write_once(content: bytes, target: Path) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~umask())
         try:
             target.hardlink_to(temporary)
         except FileExistsError:
@@ -147,6 +184,7 @@ def _write_once(content: bytes, target: Path) -> None:
 
 def check_place(folder: Place) -> None:
     """Raises RecordError where nothing can be reached or, in a local folder, written, before anything is measured for it."""
+    _refuse_web(folder)
     if isinstance(folder, Remote):
         with _reaching(folder) as (files, path):
             files.exists(path)
