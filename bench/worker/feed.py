@@ -19,6 +19,7 @@ from bench.errors import DataError
 from bench.spec import Weights
 from bench.verify.batches import Batch
 from bench.verify.unforeseen import shifted
+from bench.worker.kept import CALIBRATED, IMAGES, LABELS, SPLIT, readable
 
 RESIDENT_BYTES = 2 * 2**30
 FILES = "files.json"  # in the prepared folder: the image files to decode
@@ -159,21 +160,36 @@ class FileFeed:
 def image_files(folder: Path) -> list[Path]:
     """Return the files that Prepare found, at least one. Raises DataError where it has found none, or the cache was cleared since."""
     listed = folder / FILES
-    files = [Path(name) for name in json.loads(listed.read_text())] if listed.is_file() else []
+    try:
+        files = [Path(name) for name in json.loads(listed.read_text())]
+    except (OSError, ValueError, TypeError):
+        files = []
     if not files:
         raise DataError("the cache lists no image files to decode; a new run finds them again")
     return files
 
 
 def load_arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Images and labels that Prepare wrote: in memory when they fit comfortably, else mapped copy-on-write."""
-    path = folder / "images.npy"
-    mapped = path.stat().st_size > RESIDENT_BYTES
-    images = np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
-    return images, np.load(folder / "labels.npy", allow_pickle=False)
+    """Images and labels that Prepare wrote: in memory when they fit comfortably, else mapped copy-on-write.
+
+    Raises DataError where they cannot be read.
+    """
+    with readable(folder):
+        path = folder / IMAGES
+        mapped = path.stat().st_size > RESIDENT_BYTES
+        images = np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
+        return images, np.load(folder / LABELS, allow_pickle=False)
+
+
+def load_split(folder: Path) -> NDArray[np.uint8]:
+    """Which part each image belongs to, in the order of ``load_arrays``. Raises DataError as that does."""
+    with readable(folder):
+        split: NDArray[np.uint8] = np.load(folder / SPLIT, allow_pickle=False)
+        return split
 
 
 def load_calibrated(folder: Path) -> Weights:
-    """The weights that inference is measured with."""
-    with np.load(folder / "calibrated.npz", allow_pickle=False) as arrays:
+    """The weights that inference is measured with. Raises DataError where they cannot be read."""
+    # Opened here: where the file is damaged, NumPy would leave it open.
+    with readable(folder), (folder / CALIBRATED).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -25,7 +25,7 @@ from bench.spec import Weights
 from bench.verify.batches import Batch
 from bench.verify.equivalence import Subject
 from bench.worker.augment import epoch_batches
-from bench.worker.feed import load_arrays
+from bench.worker.feed import load_arrays, load_split
 from bench.worker.quality import measures, predicted
 from bench.worker.timing import IN_FLIGHT
 
@@ -52,7 +52,7 @@ PARTS = {VALIDATION: "validation", TEST: "test"}
 def load_images(folder: Path, workload: Workload, judged: Sequence[int] = (VALIDATION, TEST)) -> Images:
     """Raises DataError where there is too little to train with, or in the parts that are ``judged``, to judge by."""
     images, labels = load_arrays(folder)
-    split = np.load(folder / "split.npy", allow_pickle=False)
+    split = load_split(folder)
     parts = {part: np.flatnonzero(split == part) for part in (TRAIN, VALIDATION, TEST)}
     if len(parts[TRAIN]) < workload.batch_size:
         raise DataError(

@@ -28,9 +28,10 @@ from bench.spec.counts import forward_elements, forward_flops, parameter_count, 
 from bench.verify.golden import calibrated_weights, checked_golden, workload_digest
 from bench.worker.answers import Looked, Prepared
 from bench.worker.channel import Channel
-from bench.worker.feed import FILES
+from bench.worker.feed import FILES, load_arrays, load_split
 from bench.worker.full_training import load_images
 from bench.worker.jobs import DataSpec, Look, Prepare
+from bench.worker.kept import CALIBRATED, IMAGES, LABELS, SPLIT, damage, keep
 from bench.worker.offered import text_fault
 from bench.worker.plugins import find_workload
 from bench.worker.quality import constant_measures
@@ -56,7 +57,10 @@ def prepare(job: Prepare, channel: Channel) -> Prepared:
     _refuse(image_set_fault(images, workload), whose)
     folder = _folder(cache, workload, images)
     with _full_disk_named(cache), _alone(cache / f"{folder.name}.lock", channel):
-        if not (folder / "facts.json").exists():
+        with channel.busy():
+            wrong = damage(folder) if folder.exists() else "nothing there"
+        if wrong:
+            print(f"decoding images into {folder}: {wrong}", flush=True)
             _fill(folder, workload, images, channel, whose)
         if files:
             _list_files(folder, files)
@@ -131,8 +135,7 @@ def _refuse(fault: str, whose: str) -> None:
 
 def _constant(folder: Path) -> dict[str, float]:
     """What a constant answer reaches on the validation images."""
-    labels, split = (np.load(folder / name, allow_pickle=False) for name in ("labels.npy", "split.npy"))
-    return constant_measures(labels[split == VALIDATION])
+    return constant_measures(load_arrays(folder)[1][load_split(folder) == VALIDATION])
 
 
 def _untrainable(folder: Path, workload: Workload) -> str:
@@ -211,8 +214,8 @@ def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel, 
     part.mkdir(parents=True)
     shape = (images.count, images.height, images.width, 3)
     _check_space(part, int(np.prod(shape)))
-    pixels = np.lib.format.open_memmap(part / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-    _allocate(part / "images.npy")
+    pixels = np.lib.format.open_memmap(part / IMAGES, mode="w+", dtype=np.uint8, shape=shape)
+    _allocate(part / IMAGES)
     # Shuffled once and for all: any slice is a fair batch, and batches are views that cost nothing to make.
     order = np.random.default_rng(workload.seed).permutation(images.count).astype(np.int64)
     step = max(1, CHUNK_BYTES // int(np.prod(shape[1:])))
@@ -227,13 +230,14 @@ def _fill(folder: Path, workload: Workload, images: ImageSet, channel: Channel, 
     labels = images.labels
     if labels is None:
         labels = np.arange(images.count, dtype=np.int32) % len(workload.classes)
-    np.save(part / "labels.npy", labels[order].astype(np.int32))
-    np.save(part / "split.npy", images.split[order])
+    np.save(part / LABELS, labels[order].astype(np.int32))
+    np.save(part / SPLIT, images.split[order])
     with channel.busy():
         _, batches = checked_golden(workload)
         calibrated: dict[str, Any] = dict(calibrated_weights(workload, batches[0]))
-    np.savez(part / "calibrated.npz", **calibrated)
-    (part / "facts.json").write_text(json.dumps({"description": images.description, "count": images.count}))
+    np.savez(part / CALIBRATED, **calibrated)
+    with channel.busy():
+        keep(part, {"description": images.description, "count": images.count})
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from threading import Event, Thread
@@ -11,10 +12,12 @@ import pytest
 
 from bench.errors import DataError, PluginError
 from bench.files import held
+from bench.worker import kept
 from bench.worker import prepare as module
 from bench.worker.channel import Channel
-from bench.worker.feed import image_files
+from bench.worker.feed import image_files, load_arrays, load_calibrated, load_split
 from bench.worker.jobs import DataSpec, PluginRef, Prepare
+from bench.worker.kept import ARRAYS, FACTS, damage
 from tests.support.misbehaving import Dots, workload
 from tests.support.waiting import PATIENCE
 
@@ -74,6 +77,53 @@ def test_images_that_another_run_prepares_are_waited_for_aloud_and_alive(prepare
     assert heard == ["another run prepares the same images, and is waited for"]
 
 
+def truncate(file):
+    os.truncate(file, file.stat().st_size - 1)
+
+
+def fill_with_zeros(file):
+    """As after a power failure: the length is right, and nothing else."""
+    file.write_bytes(file.read_bytes()[:200].ljust(file.stat().st_size, b"\0"))
+
+
+def turn_a_bit(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [truncate, fill_with_zeros, turn_a_bit, Path.unlink, lambda file: file.write_bytes(b"")])
+@pytest.mark.parametrize("name", [*ARRAYS, FACTS])
+def test_damaged_arrays_are_made_anew_and_whole_ones_are_kept(prepared, name, spoil):
+    folder = Path(prepared(Dots(), False).folder)
+    before = {array: (folder / array).read_bytes() for array in ARRAYS}
+    spoil(folder / name)
+    assert Path(prepared(Dots(), False).folder) == folder
+    assert damage(folder) == ""
+    assert np.array_equal(np.load(folder / "images.npy"), np.load(io.BytesIO(before["images.npy"])))
+    made = (folder / "images.npy").stat().st_mtime_ns
+    prepared(Dots(), False)
+    assert (folder / "images.npy").stat().st_mtime_ns == made
+
+
+def test_of_a_file_of_many_chunks_some_are_read_each_time(prepared, monkeypatch):
+    monkeypatch.setattr(kept, "CHUNK", 100)
+    folder = Path(prepared(Dots(), False).folder)
+    monkeypatch.setattr(kept, "MOST_CHUNKS", 2)
+    assert damage(folder) == ""
+    truncate(folder / "images.npy")
+    assert damage(folder) == "images.npy has 7,807 bytes and had 7,808"
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "split.npy", "calibrated.npz"])
+@pytest.mark.parametrize("spoil", [Path.unlink, truncate, lambda file: file.write_bytes(b"\x80\x04N.")])
+def test_arrays_that_are_damaged_during_a_run_are_one_sentence(prepared, name, spoil):
+    folder = Path(prepared(Dots(), False).folder)
+    spoil(folder / name)
+    with pytest.raises(DataError, match=rf"^the decoded images in {folder} cannot be read \(.*\); a new run decodes them"):
+        load_arrays(folder), load_split(folder), load_calibrated(folder)
+
+
 class Wrong(Dots):
     def open(self, request, height, width):
         return [1]
@@ -86,7 +136,7 @@ def test_an_answer_of_the_wrong_type_names_plugin_and_workload(prepared):
         prepared(Wrong(), False)
 
 
-@pytest.mark.parametrize("listed", [None, "[]"])
+@pytest.mark.parametrize("listed", [None, "[]", '["a.jp', "5"])
 def test_a_trial_without_files_says_so(tmp_path, listed):
     if listed is not None:
         (tmp_path / "files.json").write_text(listed)
