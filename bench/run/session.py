@@ -49,7 +49,7 @@ from bench.run.seal import seal
 from bench.text.waiting import told
 from bench.worker.answers import Looked, Prepared
 from bench.worker.channel import Beat, Stage
-from bench.worker.jobs import DataSpec, Identify, Job, Look, Prepare
+from bench.worker.jobs import DataSpec, Identify, Job, Look, MakeGolden, Prepare
 
 Answer = TypeVar("Answer")
 
@@ -65,7 +65,11 @@ def ask_worker(
     stall: float = STALL_SECONDS,
     python: str = sys.executable,
 ) -> Answer:
-    """Return the answer of a worker that a run cannot do without. Raises the worker's own error where it is the user's."""
+    """Return the answer of a worker that a run cannot do without.
+
+    Raises the worker's own error where it is the user's. However a plugin's code ends a worker, that is a PluginError. FailedWorkerError is
+    left for workers of the harness alone.
+    """
     log = fresh_log(type(job).__name__.lower())
     said = ""
 
@@ -87,7 +91,13 @@ def ask_worker(
         raise kind(outcome.reason)
     if outcome.failure is not None and outcome.failure.exit_code == ExitCode.USAGE:
         raise PluginError(f"{outcome.reason}; see {log}")
-    raise FailedWorkerError(f"the {type(job).__name__.lower()} worker {outcome.status}: {outcome.reason}; see {log}")
+    trouble = f"'{type(job).__name__.lower()}' {outcome.status}: {outcome.reason}; see {log}"
+    plugin = job.plugin if isinstance(job, Prepare | Look) else job.workload if isinstance(job, MakeGolden) else None
+    if plugin is not None:
+        raise PluginError(f"plugin '{plugin.name}' ({plugin.module}): {trouble}")
+    if outcome.status in {"killed", "out of memory"}:
+        raise UsageError(f"a worker was ended from outside: {trouble}")
+    raise FailedWorkerError(f"a worker did not do its job: {trouble}")
 
 
 _DOING = {

@@ -16,7 +16,7 @@ import msgspec
 from bench.entry_points import PluginRef
 from bench.errors import BenchError, ExitCode
 from bench.machine.host import usable_cores
-from bench.text.words import said_by
+from bench.text.words import said_by, sayable
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Channel, Failure, out_of_memory
 from bench.worker.checked import raised_in
 from bench.worker.jobs import Job, MakeGolden, OnCase, Prepare
@@ -88,6 +88,9 @@ def explain(error: BaseException, job: Job | None = None) -> Failure:
     for whose, plugin in _plugins(job):
         if place := raised_in(error, plugin.module):
             return Failure("failed", f"{text} (in {place}; plugin '{plugin.name}', {whose})", int(ExitCode.USAGE))
+    if isinstance(error, OSError):
+        place = "" if error.filename is None else f" {error.filename}"
+        return Failure("usage", sayable(f"the system refused{place}: {error.strerror or words}"), int(ExitCode.USAGE))
     return Failure("failed", text)
 
 

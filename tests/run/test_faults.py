@@ -348,6 +348,24 @@ def test_a_program_that_the_plan_alone_names_is_not_started(interrupted, tmp_pat
     plan.write_text(text)
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("abort", "plugin 'misbehaving' (misbehaving_plugin): 'prepare' crashed: the worker crashed with SIGABRT; see "),
+        (
+            "exit",
+            "plugin 'misbehaving' (misbehaving_plugin): 'prepare' crashed: the worker exited with code 7 and no answer",
+        ),
+        ("raise", "RuntimeError: the kernel launch failed (in Dots.open of misbehaving_plugin; plugin 'misbehaving'"),
+    ],
+)
+def test_a_reader_that_fails_in_any_way_is_the_plugins_fault(tmp_path, site, fault, words):
+    (tmp_path / fault).mkdir()
+    done = bench([*TRAIN, "--trials", "1", "--data", str(tmp_path / fault)], tmp_path, site)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert words in done.stderr
+
+
 def test_a_layer_that_the_backend_lacks_is_a_skip_and_alone_nothing_to_measure(tmp_path, site):
     done = bench([*TRAIN, "--trials", "1", "--option", "fault=unsupported"], tmp_path, site)
     assert done.returncode == 4, done.stderr

@@ -225,6 +225,8 @@ class Dots:
     """Random pictures whose label is whether they are bright."""
 
     def open(self, request, height, width):
+        if request.path is not None and request.path.name in FAULTS:
+            FAULTS[request.path.name]()
         if request.path is not None:
             raise DataError("the workload dots makes its own images")
         rng = np.random.default_rng(request.seed)

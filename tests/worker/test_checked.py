@@ -229,6 +229,18 @@ def test_what_a_plugin_raises_names_the_method():
     assert (found.kind, found.exit_code) == ("failed", 2)
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/there"), "the system refused /there: Permission denied"),
+        (OSError("odd"), "the system refused: odd"),
+    ],
+)
+def test_what_the_system_refuses_the_harness_is_the_users_to_mend(error, words):
+    found = explain(error, JOB)
+    assert (found.kind, found.message, found.exit_code) == ("usage", words, 2)
+
+
 @pytest.mark.parametrize("code", ["from bench.spec import GELU, ReLU", "import bench.spec\nbench.spec.GELU(3)"])
 def test_a_layer_that_bench_spec_has_not(monkeypatch, code):
     monkeypatch.setattr("bench.worker.plugins.import_module", lambda name: exec(code))
