@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.errors import BusyError
 from bench.files import held
 from bench.run.folders import lock_folder
+from bench.run.lock import SETTING
 
 KINDS: Mapping[str, tuple[str, str]] = {
     "images": (r".+-.+-[0-9a-f]{16}(\.part|\.lock)?", "decoded images; decoded again when they are needed"),
@@ -62,7 +63,7 @@ def clear(folder: Path, kinds: Collection[str]) -> list[Entry]:
     """Delete the entries of these kinds and return them. Raises BusyError while a run measures, whose images must not vanish."""
     with ExitStack() as stack:
         for lock in sorted(lock_folder().glob("*.lock")):
-            if not stack.enter_context(held(lock, "TMPDIR", wait=False)):
+            if not stack.enter_context(held(lock, SETTING, wait=False)):
                 raise BusyError(
                     f"a run is measuring on {lock.stem}, which needs what is in the cache; clear it when that has ended"
                 )

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import pwd
+import stat
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UsageError
 from bench.text.file_names import refuse_other_bytes
+
+LOCKS = Path("/tmp/accelbench-locks")
+"""The same for all users of a machine, whatever their TMPDIR: two runs that do not see each other's locks measure at once."""
+
+OPEN_TO_ALL = 0o1777
 
 
 def cache_folder() -> Path:
@@ -43,11 +52,51 @@ def home_folder() -> Path | None:
 
 
 def lock_folder() -> Path:
-    """One place for all users of this host, so that their runs see each other's locks."""
-    folder = Path(tempfile.gettempdir()) / "accelbench-locks"
-    if not folder.exists():
-        made(folder, "lock", "TMPDIR").chmod(0o1777)
+    """Return the place where all users of this machine see each other's locks: ``$BENCH_LOCKS``, else one that no TMPDIR moves.
+
+    Raises UsageError where it is another user's and closed to this one. Where there is no such place, the folder for temporary files is
+    taken, and that is said.
+    """
+    chosen = os.environ.get("BENCH_LOCKS")
+    if chosen:
+        folder = Path(chosen).absolute()
+        return folder if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) else _for_all_users(folder, parents=True)
+    try:
+        return _for_all_users(LOCKS)
+    except OSError as error:
+        other = Path(tempfile.gettempdir()) / LOCKS.name
+        print(
+            f"bench: locks lie in {other}, since {LOCKS} cannot be made ({error.strerror}); runs with another TMPDIR, or of other users, "
+            "do not see them: name one folder for all users of this machine with BENCH_LOCKS",
+            file=sys.stderr,
+        )
+        return _for_all_users(other)
+
+
+def _for_all_users(folder: Path, parents: bool = False) -> Path:
+    """The folder, made where it is missing. Raises OSError where it cannot be made, UsageError where it is of no use to this user."""
+    with suppress(FileExistsError):
+        folder.mkdir(parents=parents)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) != OPEN_TO_ALL:
+        folder.chmod(OPEN_TO_ALL)  # new, or left by a run that was killed between the two
+    if not stat.S_ISDIR(found.st_mode) or not os.access(folder, os.W_OK | os.X_OK):
+        raise closed(folder)
     return folder
+
+
+def closed(place: Path) -> UsageError:
+    """The error for a folder of locks, or a lock in it, that another user has closed to this one, with its owner and the remedy."""
+    owner = place.lstat().st_uid
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = str(owner)
+    remedy = "'chmod 1777' opens a folder and 'chmod 666' a lock" if place.is_dir() or place.is_file() else "remove it"
+    return UsageError(
+        f"{place} keeps runs out of each other's way, belongs to the user {name} and is closed to you; its owner or root can mend that "
+        f"({remedy}), or name another folder for all users of this machine with BENCH_LOCKS"
+    )
 
 
 def fresh_log(name: str) -> Path:

@@ -15,10 +15,12 @@ import msgspec
 
 from bench.errors import BusyError
 from bench.files import held
-from bench.run.folders import lock_folder
+from bench.run.folders import closed, lock_folder
 from bench.run.privacy import private_command
 from bench.text.waiting import told
 from bench.text.words import clean
+
+SETTING = "BENCH_LOCKS"
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -40,7 +42,11 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
     with ExitStack() as stack:
         for processor in sorted(set(processors)):
             path = folder / f"{re.sub(r'[^A-Za-z0-9]', '-', processor)[:60]}.lock"
-            if not stack.enter_context(held(path, "TMPDIR", wait=False)):
+            try:
+                mine = stack.enter_context(held(path, SETTING, wait=False))
+            except PermissionError:
+                raise closed(path) from None
+            if not mine:
                 if not wait:
                     raise BusyError(
                         f"another run is measuring on {processor}{_say(path)}; two would disturb each other: use --wait to queue "
@@ -59,7 +65,7 @@ def _wait_for(stack: ExitStack, path: Path, processor: str) -> None:
 
     print(f"{awaited()} …", file=sys.stderr, flush=True)
     with told(awaited):
-        stack.enter_context(held(path, "TMPDIR"))
+        stack.enter_context(held(path, SETTING))
 
 
 @contextmanager

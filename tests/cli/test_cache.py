@@ -73,7 +73,7 @@ def test_a_cache_that_is_not_there_is_empty_and_not_made(tmp_path):
 
 def test_nothing_goes_while_a_run_measures(folder):
     before = names(folder)
-    with held(lock_folder() / "gpu-0.lock", "TMPDIR"), pytest.raises(BusyError, match="measuring on gpu-0"):
+    with held(lock_folder() / "gpu-0.lock", "BENCH_LOCKS"), pytest.raises(BusyError, match="measuring on gpu-0"):
         cache.clear(folder, KINDS)
     assert names(folder) == before
 

@@ -115,8 +115,8 @@ class Side:
         self._log = folder / "output"
         reading, there = os.pipe()
         here, writing = os.pipe()
-        # Runs queue by a lock in the folder for temporary files: each side has its own.
-        variables = {"BENCH_CACHE": str(folder / "cache"), "TMPDIR": str(folder)}
+        # Runs queue by a lock, in the folder for temporary files or in one of their own: each side has both for itself.
+        variables = {"BENCH_CACHE": str(folder / "cache"), "TMPDIR": str(folder), "BENCH_LOCKS": str(folder / "locks")}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(checkout.python), str(DRIVER), str(here), str(there), *words],

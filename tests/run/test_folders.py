@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,8 @@ from filelock import FileLock
 from bench.entry_points import PluginRef
 from bench.errors import BusyError, UsageError
 from bench.files import held
-from bench.run import session
-from bench.run.folders import cache_folder, check_makeable, made
+from bench.run import folders, session
+from bench.run.folders import cache_folder, check_makeable, lock_folder, made
 from bench.run.lock import locked
 from bench.run.privacy import Scrub
 from bench.worker.jobs import DataSpec
@@ -103,7 +104,7 @@ def test_other_refusals_of_a_lock_are_not_taken_for_that(tmp_path, monkeypatch):
 
 
 def test_whoever_waits_is_told_for_what(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path))
     monkeypatch.setattr("sys.argv", ["/x/bench", "run", "--data", "/home/ann/skin", "--quick"])
     who = rf": process {os.getpid()}, 'bench run --data … --quick', since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"
     with locked(["gpu:0"], wait=False):
@@ -128,7 +129,7 @@ def test_whoever_waits_is_told_for_what(tmp_path, monkeypatch, capsys):
     first, second, *_ = "".join(said).splitlines()
     assert re.fullmatch(f"bench: waiting for another run, which is measuring on gpu:0{who} …", first)
     assert re.fullmatch(f"bench: waiting for another run, which is measuring on gpu:0{who}; .* so far", second)
-    assert [*(tmp_path / "accelbench-locks").glob("*.holder")] == [], "a note goes with its lock"
+    assert [*tmp_path.glob("*.holder")] == [], "a note goes with its lock"
 
 
 @pytest.mark.parametrize(
@@ -142,23 +143,68 @@ def test_whoever_waits_is_told_for_what(tmp_path, monkeypatch, capsys):
     ],
 )
 def test_a_note_that_tells_nothing_true_is_not_repeated(tmp_path, monkeypatch, note):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path))
     with locked(["gpu:0"], wait=False):
-        (tmp_path / "accelbench-locks" / "gpu-0.holder").write_bytes(note)
+        (tmp_path / "gpu-0.holder").write_bytes(note)
         with pytest.raises(BusyError, match="measuring on gpu:0; two would"), locked(["gpu:0"], wait=False):
             pass
 
 
 def test_a_note_is_never_written_through_a_link(tmp_path, monkeypatch):
     """As another user could leave one in the folder that all share, where nobody else may remove it."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path))
     (tmp_path / "mine").write_text("kept")
     with locked(["gpu:0"], wait=False):
         pass
-    (tmp_path / "accelbench-locks" / "gpu-0.holder").symlink_to(tmp_path / "mine")
+    (tmp_path / "gpu-0.holder").symlink_to(tmp_path / "mine")
     monkeypatch.setattr(Path, "unlink", lambda *given, **named: None)
     with locked(["gpu:0"], wait=False):
         assert (tmp_path / "mine").read_text() == "kept"
+
+
+def test_locks_lie_in_one_place_whatever_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.delenv("BENCH_LOCKS", raising=False)
+    monkeypatch.setattr(folders, "LOCKS", tmp_path / "locks")
+    for number in range(2):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / f"of-user-{number}"))
+        assert lock_folder() == tmp_path / "locks"
+        assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o1777
+        (tmp_path / "locks").chmod(0o755)  # as a run that was killed right after making it leaves it
+
+
+def test_without_such_a_place_the_other_one_is_said_with_the_remedy(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("BENCH_LOCKS", raising=False)
+    monkeypatch.setattr(folders, "LOCKS", tmp_path / "missing" / "locks")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert lock_folder() == tmp_path / "locks"
+    assert capsys.readouterr().err == (
+        f"bench: locks lie in {tmp_path}/locks, since {tmp_path}/missing/locks cannot be made (No such file or directory); runs with "
+        "another TMPDIR, or of other users, do not see them: name one folder for all users of this machine with BENCH_LOCKS\n"
+    )
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "link"])
+def test_a_place_for_locks_that_is_closed_names_owner_and_remedy(tmp_path, monkeypatch, what):
+    monkeypatch.delenv("BENCH_LOCKS", raising=False)
+    place = tmp_path / "locks"
+    {"folder": place.mkdir, "file": place.touch, "link": lambda: place.symlink_to(tmp_path)}[what]()
+    monkeypatch.setattr(folders, "LOCKS", place)
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UsageError, match=rf"^{place} .* belongs to the user \w+ and is closed to you; .* BENCH_LOCKS$"):
+        lock_folder()
+
+
+def test_a_lock_that_is_closed_names_owner_and_remedy(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path))
+    (tmp_path / "host.lock").touch()
+
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    with pytest.raises(UsageError, match=r"^.*/host\.lock .* 'chmod 666' a lock"), locked(["host"], wait=False):
+        pass
 
 
 @pytest.mark.parametrize(

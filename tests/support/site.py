@@ -66,7 +66,12 @@ def environment(folder: Path, site: Path | None = None) -> dict[str, str]:
     paths = [*([str(site)] if site else []), str(Path(__file__).with_name("startup"))]
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}  # the suite's own limits
-    own = {"BENCH_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder / "tmp")}
+    own = {
+        "BENCH_CACHE": str(folder / "cache"),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "TMPDIR": str(folder / "tmp"),
+        "BENCH_LOCKS": str(folder / "locks"),
+    }
     return inherited | own | {"COLUMNS": "160", "NO_COLOR": "1"}
 
 
