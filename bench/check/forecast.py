@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -33,6 +32,7 @@ from bench.run.lock import locked
 from bench.run.plan import Plan, PlannedCase, Wishes
 from bench.run.progress import Progress
 from bench.run.runner import Runner
+from bench.run.scratch import scratch
 from bench.run.seal import seal
 from bench.run.session import make_plan, prepare_plan
 from bench.worker.answers import Prepared, Trained
@@ -60,7 +60,7 @@ def forecasts(
             refuse_untrainable(facts)
         pilots: list[Pilot] = []
         trainings = sum(planned.case.how.projected == "training" for planned in plan.cases)
-        compiled = Path(stack.enter_context(TemporaryDirectory(prefix="bench-compiled-")))
+        compiled = stack.enter_context(scratch())
         for number in range(count):
             numbered = msgspec.structs.replace(plan, id=f"{plan.id}-{number:02d}", seed=wishes.seed + number)
             journal = Journal.create(folder / numbered.id, numbered)

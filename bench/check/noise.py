@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -25,6 +23,7 @@ from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
 from bench.run.remembered import Remembered
+from bench.run.scratch import scratch
 from bench.run.session import make_plan
 from bench.statistics.effort import samples_per_trial, variation
 from bench.statistics.pairs import LOOKS, detectable_with, plan_looks
@@ -69,13 +68,13 @@ def measure_noise(wishes: Wishes, seconds: float, wait: bool, quiet: bool, say: 
     begun = time.monotonic()
     plan = make_plan(wishes, {})
     with (
-        tempfile.TemporaryDirectory(prefix="bench-doctor-") as folder,
+        scratch() as folder,
         locked([planned.physical for planned in plan.cases], wait),
         interruptible(),
         Progress(None, quiet) as progress,
     ):
         say(f"measuring this machine's noise for about {seconds:.0f} s …")
-        arms = [start_arm(name, sys.executable, plan, Path(folder), progress) for name in ARMS]
+        arms = [start_arm(name, sys.executable, plan, folder, progress) for name in ARMS]
         pairs = Pairs(arms, progress, wishes.seed)
         cases = pairs.pilots()
         if not cases:

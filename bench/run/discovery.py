@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
@@ -18,6 +16,7 @@ from bench.errors import NotComparableError, PluginError, SpecError, UsageError
 from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome
+from bench.run.scratch import scratch
 from bench.text.formats import FORMATS
 from bench.text.waiting import told
 from bench.worker.answers import BackendInfo, PluginInfo, Surveyed, WorkloadInfo
@@ -127,11 +126,11 @@ def discover(
     for name in interpreters:
         if name not in {plugin.name for plugin in plugins}:
             raise UsageError(unknown("plugin", name, [plugin.name for plugin in plugins]))
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with scratch() as folder:
         launches = [
             Launch(
                 Describe(plugin=plugin, probe=wanted),
-                Path(folder) / f"{place}.log",
+                folder / f"{place}.log",
                 interpreter=interpreters.get(plugin.name, python),
                 stall=stall,
             )
@@ -186,11 +185,8 @@ def _waiting_for(plugins: Sequence[PluginRef], stall: float) -> str:
 
 def survey(python: str, stall: float = STALL_SECONDS) -> Surveyed:
     """Return what another interpreter would measure with. Raises UsageError where it cannot run this harness."""
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        told(lambda: f"bench: asking {python} what it can measure with"),
-    ):
-        outcome = run_worker(Launch(Survey(), Path(folder) / "log", interpreter=python, stall=stall))
+    with scratch() as folder, told(lambda: f"bench: asking {python} what it can measure with"):
+        outcome = run_worker(Launch(Survey(), folder / "log", interpreter=python, stall=stall))
     if outcome.status != "ok":
         last = outcome.log_tail.splitlines()[-1:] or [outcome.reason]
         raise UsageError(f"{python} cannot measure: {last[0]}; install accelbench and the plugins for that interpreter too")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from tempfile import TemporaryDirectory
 
 from bench.machine.host import usable_cores
 from bench.run.crew import run_side_by_side
 from bench.run.interruption import interruptible
 from bench.run.lock import locked
 from bench.run.plan import Wishes
+from bench.run.scratch import scratch
 from bench.run.trainings import Entrant, Training, entered, prepared_for, trained_by
 from bench.worker.channel import Beat, Stage
 
@@ -50,7 +50,7 @@ def race(wishes: Wishes, interpreters: Mapping[str, str], wait: bool, tick: floa
             stack.enter_context(interruptible())
             say("preparing images …")
             prepared = prepared_for(workload, wishes)
-            cache = stack.enter_context(TemporaryDirectory(prefix="bench-compiled-"))
+            cache = str(stack.enter_context(scratch()))
             launches = [
                 entrant.launch(replace(wishes, threads=cores), workload, prepared, wishes.seed, cache)
                 for entrant in entrants

@@ -17,6 +17,7 @@ from bench.errors import BusyError
 from bench.files import held
 from bench.run.folders import closed, lock_folder
 from bench.run.privacy import private_command
+from bench.run.scratch import sweep
 from bench.text.waiting import told
 from bench.text.words import clean
 
@@ -54,6 +55,7 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
                     )
                 _wait_for(stack, path, processor)
             stack.enter_context(_noted(path))
+        sweep()
         yield
 
 

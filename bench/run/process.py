@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from bench.run.events import Events
 from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
 from bench.run.log import Log, read_tail
+from bench.run.scratch import scratch
 from bench.worker.answers import misfit
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Failure, Ready, Result, Stage, Timed
 from bench.worker.jobs import Job, Survey
@@ -118,7 +118,7 @@ class Worker:
         self._events = Events(token)
         self._resources = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+            folder = stack.enter_context(scratch())
             self._log = log = Log(launch.log)
             stack.callback(log.close)
             self._reading, writing = os.pipe()

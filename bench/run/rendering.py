@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from bench.errors import PluginError
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundReporter, why
 from bench.run.folders import fresh_log
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch
+from bench.run.scratch import scratch
 from bench.text.waiting import told
 from bench.worker.jobs import Render
 
@@ -21,8 +19,8 @@ def render_with(reporter: FoundReporter, document: str, stall: float = STALL_SEC
     ``document`` is what ``bench report --format json`` prints.
     """
     log = fresh_log("render")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        report, text = Path(folder) / "report.json", Path(folder) / "text"
+    with scratch() as folder:
+        report, text = folder / "report.json", folder / "text"
         report.write_text(document, encoding="utf-8")
         job = Render(plugin=reporter.plugin, reporter=reporter.info, report=str(report), text=str(text))
         with told(lambda: f"bench: waiting for the reporter '{reporter.info}'"):

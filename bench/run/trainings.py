@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -17,6 +16,7 @@ from bench.run.images import refuse_untrainable, tell_understood
 from bench.run.lock import locked
 from bench.run.plan import MOST_TRIALS, Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch, Outcome
+from bench.run.scratch import scratch
 from bench.run.session import prepare_data
 from bench.text.waiting import told
 from bench.worker.answers import DeviceInfo, Prepared, Trained
@@ -48,13 +48,13 @@ def train_all(
     with locked([entrant.device.physical for entrant in entrants], wait):
         say("preparing images …")
         prepared = prepared_for(workload, wishes, say)
-        with TemporaryDirectory(prefix="bench-compiled-") as cache:
+        with scratch() as cache:
             for seed in range(wishes.seed, wishes.seed + seeds):
                 for entrant in entrants:
                     if lacks := lacking(entrant.backend, workload):
                         yield replace(_skipped(entrant, seed, lacks), understood=prepared.data.understood)
                         continue
-                    launch = entrant.launch(wishes, workload, prepared, seed, cache)
+                    launch = entrant.launch(wishes, workload, prepared, seed, str(cache))
                     yield replace(_train(entrant, launch, seed, say), understood=prepared.data.understood)
 
 

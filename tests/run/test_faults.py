@@ -22,6 +22,7 @@ from bench.record.plausible import sentences
 from bench.record.schema import Record
 from bench.run.journal import Journal, entry_of
 from bench.run.resumption import resume_run
+from bench.run.scratch import PREFIX
 from bench.statistics.stopping import is_wide
 from tests.support.site import bench, bench_process, environment, install_misbehaving, move_in, start_bench
 from tests.support.waiting import PATIENCE, hurry_while_alive, wait_for
@@ -404,4 +405,4 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
 def test_nobody_is_left_behind_after_the_suite(tmp_path, site):
     done = bench_process([*TRAIN, "--trials", "1"], tmp_path, site)
     assert done.returncode == 0, done.stderr
-    assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith("bench-")]
+    assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith(PREFIX)]
