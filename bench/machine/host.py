@@ -38,9 +38,11 @@ def cgroup_quota(root: Path = ROOT) -> float | None:
     return min(quotas, default=None)
 
 
-def out_of_memory_kills() -> int:
-    """How often the kernel has killed a process of this cgroup for memory."""
-    return counters(cgroup_folders()[0] / "memory.events").get("oom_kill", 0)
+def out_of_memory_kills(root: Path = ROOT) -> int:
+    """How often the kernel has killed a process of this cgroup (version 2 or 1) for memory; where no cgroup counts, of the machine."""
+    places = [folder / name for folder in cgroup_folders(root, "memory") for name in ("memory.events", "memory.oom_control")]
+    told = (counters(place).get("oom_kill") for place in (*places, root / "proc/vmstat"))
+    return next((kills for kills in told if kills is not None), 0)
 
 
 def cgroup_folders(root: Path = ROOT, controller: str = "cpu") -> list[Path]:

@@ -72,10 +72,26 @@ def test_a_cpuset_smaller_than_the_machine_counts(monkeypatch):
     assert host.usable_cores() == 2
 
 
-def test_kills_for_memory_are_counted(cgroup):
-    assert host.out_of_memory_kills() == 0
-    (cgroup / "a" / "b" / "memory.events").write_text("low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\n")
-    assert host.out_of_memory_kills() == 3
+@pytest.mark.parametrize(
+    ("line", "place", "text", "kills"),
+    [
+        ("0::/a", "sys/fs/cgroup/a/memory.events", "low 0\nmax 9\noom 4\noom_kill 3\n", 3),
+        ("0::/docker/abc", "sys/fs/cgroup/memory.events", "oom 0\noom_kill 0\n", 0),
+        ("5:memory:/a", "sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", 2),
+        ("5:memory:/a", "sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n", 7),  # Linux 4.12
+        ("0::/", "sys/fs/cgroup/cpu.max", "max 100000\n", 7),
+    ],
+)
+def test_kills_for_memory_are_counted_in_either_version(tmp_path, line, place, text, kills):
+    files = {
+        "proc/self/cgroup": f"4:cpu,cpuacct:/elsewhere\n{line}\n",
+        "proc/vmstat": "pgfault 9\noom_kill 7\n",
+        place: text,
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert host.out_of_memory_kills(tmp_path) == kills
 
 
 def test_ambient_variables_with_paths_are_hashed():
