@@ -5,6 +5,7 @@
     │   ├── SpecError           2  a network, optimizer or workload that contradicts itself
     │   ├── DataError           2  images, labels or tables that cannot be used
     │   ├── RecordError         2  a record that is missing, truncated, edited or from another version
+    │   ├── InstallError        2  a project that pip cannot install as asked
     │   └── PluginError         2  a plugin that cannot be loaded, or two with one name
     ├── InconclusiveError       3
     ├── NotComparableError      4  or nothing could be measured
@@ -55,6 +56,10 @@ class RecordError(UsageError):
     """A record that is missing, truncated, edited by hand or of a version this release does not know."""
 
 
+class InstallError(UsageError):
+    """A project that pip cannot install as asked."""
+
+
 class PluginError(UsageError):
     """A plugin that cannot be loaded, breaks its contract, or shares its name with another."""
 
@@ -93,6 +98,7 @@ __all__ = [
     "DataError",
     "ExitCode",
     "InconclusiveError",
+    "InstallError",
     "NoDeviceError",
     "NoFigure",
     "NotComparableError",

@@ -1,39 +1,41 @@
-"""An environment for a git ref: its code checked out beside the repository, on top of the packages installed here."""
+"""A git ref's code: checked out, and over the packages installed here an environment of its own."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import shutil
-import subprocess
 import sys
 import sysconfig
-import time
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable
+from importlib.metadata import distributions
 from pathlib import Path
 
 import bench
-from bench.errors import UsageError
+from bench.check.commands import ended, run
+from bench.check.virtual import new_environment, packages_of
+from bench.errors import NotComparableError, UsageError
 from bench.files import held
 from bench.run.folders import cache_folder, made
 
 READY = "ready"
 
-SILENCE_SECONDS = 10.0
-"""How long a command may run before the user hears of it again."""
+DECLARING = ("pyproject.toml", "setup.py", "setup.cfg")
+"""Files that make a folder a Python project."""
+
+LISTS = ("*requirements*.txt", "*constraints*.txt", "*.lock")
+"""Files in which projects write down what they need, beside their metadata."""
 
 
 def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[str, Path]:
     """An interpreter that runs the code of ``ref`` of the repository around ``folder``, and where that code is checked out.
 
-    A worktree, and a virtual environment that sees it first and then everything installed here: what the ref needs in other
-    versions has to be installed by hand, and measured with ``--against``. Kept in the cache, by commit. Raises UsageError.
+    A worktree, and a virtual environment that sees it first and then everything installed here. Kept in the cache, by commit. Raises
+    UsageError, and NotComparableError where the ref's project needs other packages than those installed here.
     """
-    top = _top(folder)
-    commit = _commit(top, ref)
-    key = hashlib.sha256(f"{top} {commit} {sys.prefix} {sys.version}".encode()).hexdigest()[:12]
+    top = repository(folder)
+    commit = commit_of(top, ref)
+    inside = project(folder, top).relative_to(top)
+    key = hashlib.sha256(f"{top} {inside} {commit} {sys.prefix} {sys.version}".encode()).hexdigest()[:12]
     place = made(cache_folder() / "refs", "cache", "BENCH_CACHE") / f"{top.name}-{commit[:12]}-{key}"
     tree, environment = place / top.name, place / "environment"
     python = environment / "bin" / "python"
@@ -42,19 +44,19 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
             say(f"making an environment for {ref} ({commit[:12]}) …")
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
-            say(f"  checking out {commit[:12]}")
-            _git(top, "worktree", "prune", trouble="cannot tidy git's worktrees")
-            _git(top, "worktree", "add", "--detach", str(tree), commit, trouble=f"cannot check out {ref}")
+            check_out(top, commit, tree, ref, say)
             say("  making a virtual environment")
-            _run([sys.executable, "-m", "venv", str(environment)], f"cannot make a virtual environment for {ref}", say)
-            _see(environment, tree, top)
+            pip = new_environment(environment, say)
+            _see(environment, tree, inside, top)
             say("  installing the code of the ref into it")
-            _install(python, tree, ref, say)
+            _install(pip, tree / inside, ref, say)
+            _refuse_unmet(pip, packages_of(environment), ref)
             (place / READY).touch()
+    _tell_lists(top, commit, ref, say)
     return str(python), tree
 
 
-def _top(folder: Path) -> Path:
+def repository(folder: Path) -> Path:
     """The repository's folder. Raises UsageError, with git's remedy where the checkout belongs to another user."""
     try:
         return Path(_git(folder, "rev-parse", "--show-toplevel", trouble=f"{folder} is not in a git repository"))
@@ -67,17 +69,11 @@ def _top(folder: Path) -> Path:
         ) from None
 
 
-def _commit(top: Path, ref: str) -> str:
+def commit_of(top: Path, ref: str) -> str:
     """The commit of a ref. Raises UsageError, with the remedy where the clone holds a part of the history only."""
+    trouble = f"there is no git ref '{ref}' in {top.name}"
     try:
-        return _git(
-            top,
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            f"{ref}^{{commit}}",
-            trouble=f"there is no git ref '{ref}' in {top.name}",
-        )
+        return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", trouble=trouble)
     except UsageError as error:
         if _git(top, "rev-parse", "--is-shallow-repository", trouble="cannot ask git") != "true":
             raise
@@ -87,74 +83,77 @@ def _commit(top: Path, ref: str) -> str:
         ) from None
 
 
-def _install(python: Path, tree: Path, ref: str, say: Callable[[str], None]) -> None:
+def project(folder: Path, top: Path) -> Path:
+    """The Python project around ``folder``: the nearest one up to the repository's own folder, and that folder where there is none."""
+    here = folder.resolve()
+    inside = [place for place in (here, *here.parents) if place.is_relative_to(top)]
+    return next((place for place in inside if any((place / name).is_file() for name in DECLARING)), top)
+
+
+def check_out(top: Path, commit: str, tree: Path, ref: str, say: Callable[[str], None]) -> None:
+    """Make a worktree of a commit at ``tree``, with its submodules. Raises UsageError."""
+    say(f"  checking out {commit[:12]}")
+    _git(top, "worktree", "prune", trouble="cannot tidy git's worktrees")
+    _git(top, "worktree", "add", "--detach", str(tree), commit, trouble=f"cannot check out {ref}")
+    if (tree / ".gitmodules").exists():
+        say("  checking out its submodules")
+        update = ["git", "-C", str(tree), "submodule", "update", "--init", "--recursive"]
+        run(update, f"cannot check out the submodules of {ref}", say)
+
+
+def _install(pip: list[str], project: Path, ref: str, say: Callable[[str], None]) -> None:
     """Built with what is installed here, without a network; where that lacks something, as pip does on its own.
 
     Raises UsageError."""
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    if find_spec("setuptools") is not None:  # a new environment of Python 3.11 brings an old one, which would hide this one
-        _run([*pip, "uninstall", "--quiet", "--yes", "setuptools"], "cannot use the setuptools installed here")
-    install = [*pip, "install", "--quiet", "--no-deps", "-e", str(tree)]
+    install = [*pip, "install", "--quiet", "--no-deps", "-e", str(project)]
     try:
-        _run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}", say)
+        run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}", say)
     except UsageError as error:
         say("  installing it with pip's own build environment, which may need the network and minutes")
         try:
-            _run(install, f"cannot install {ref}", say)
+            run(install, f"cannot install {ref}", say)
         except UsageError:
             raise error from None
 
 
-def _see(environment: Path, tree: Path, top: Path) -> None:
+def _refuse_unmet(pip: list[str], packages: Path, ref: str) -> None:
+    """Raises NotComparableError where the ref's project declares a need that the packages installed here do not meet."""
+    _, output, _ = ended([*pip, "check"], "cannot ask pip what is missing")
+    own = {str(one.metadata["Name"]).lower() for one in distributions(path=[str(packages)])}
+    unmet = [line for line in output.splitlines() if line.split(" ")[0].lower() in own]
+    if unmet:
+        raise NotComparableError(
+            f"the packages installed here are not those that {ref} needs: {unmet[0].rstrip('.')}; let pip make an environment for each side "
+            "with --install, such as --install '-e .'"
+        )
+
+
+def _tell_lists(top: Path, commit: str, ref: str, say: Callable[[str], None]) -> None:
+    """Say which lists of requirements the ref had otherwise: they play no part here."""
+    patterns = [f":(glob)**/{pattern}" for pattern in LISTS]
+    names = _git(top, "diff", "--name-only", commit, "--", *patterns, trouble="cannot ask git what differs").splitlines()
+    if names:
+        say(
+            f"{', '.join(names)}: not the same at {ref}, and the packages installed here stand for both sides; --install gives each side "
+            "its own"
+        )
+
+
+def _see(environment: Path, tree: Path, inside: Path, top: Path) -> None:
     """Put the ref's code first on the path, then what is installed here but for the repository's own code."""
+    project = tree / inside
     here = [Path(entry).resolve() for entry in sys.path if entry and Path(entry).is_dir()]
     standard = Path(sysconfig.get_path("stdlib"))
-    lines = [str(tree / "src"), str(tree)] if (tree / "src").is_dir() else [str(tree)]
+    lines = [str(project / "src"), str(project)] if (project / "src").is_dir() else [str(project)]
     for entry in here:
         installed = entry.name in {"site-packages", "dist-packages"}
         if installed or not (entry in (standard, top) or standard in entry.parents or top in entry.parents):
             lines.append(str(entry))
     harness = Path(bench.__file__).resolve().parents[1]
-    if harness != top:  # an editable install of the harness is on no path of its own
+    if harness != top / inside:  # an editable install of the harness is on no path of its own
         lines.append(str(harness))
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (environment / "lib" / version / "site-packages" / "bench_ref.pth").write_text("\n".join(lines) + "\n")
+    (packages_of(environment) / "bench_ref.pth").write_text("\n".join(lines) + "\n")
 
 
 def _git(folder: Path, *words: str, trouble: str) -> str:
-    return _run(["git", "-C", str(folder), *words], trouble)
-
-
-def _run(command: Sequence[str], trouble: str, say: Callable[[str], None] | None = None) -> str:
-    """Return the standard output of a command; ``say`` hears every ten seconds that it still runs.
-
-    Raises UsageError with ``trouble`` and the command's last words. Those are git's and pip's English ones: remedies are found by them.
-    """
-    own, begun = os.environ | {"LC_ALL": "C.UTF-8"}, time.monotonic()
-    pipe = subprocess.PIPE
-    try:
-        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, stdin=subprocess.DEVNULL, env=own)
-    except FileNotFoundError:
-        raise UsageError(f"{trouble}: {command[0]} is not installed") from None
-    with process:
-        try:
-            while True:
-                try:
-                    output, errors = process.communicate(timeout=SILENCE_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if say is not None:
-                        say(f"  still at it after {time.monotonic() - begun:.0f} s")
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        raise UsageError(f"{trouble}{_telling(errors or output)}")
-    return output.strip()
-
-
-def _telling(output: str) -> str:
-    """The first line that names an error, or the last one."""
-    lines = output.strip().splitlines()
-    named = [line for line in lines if re.match(r"\s*(\w+Error|error|fatal):", line)]
-    return f": {(named or lines[-1:])[0].strip()}" if lines else ""
+    return run(["git", "-C", str(folder), *words], trouble)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +12,12 @@ import msgspec
 from bench.check.budget import Budget
 from bench.check.gate import Gate, refuse_same_code
 from bench.check.noise import NOISE, trial_seconds
+from bench.check.sides import Side, differing_packages, refuse_shared_code
 from bench.comparison.model import Comparison
-from bench.errors import NotComparableError, RecordError, UsageError
-from bench.machine.host import hashed
+from bench.errors import RecordError, UsageError
 from bench.record.files import write_durably
 from bench.record.labels import ARMS
 from bench.run.arms import Arm, Pairs, refuse_different_work, resume_arm, start_arm
-from bench.run.discovery import survey
 from bench.run.folders import made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
 from bench.run.journal import DAMAGE, read_plan
@@ -32,9 +30,8 @@ from bench.run.session import is_complete, make_plan, new_identity
 
 def check_environments(
     wishes: Wishes,
-    python: str,
-    name: str,
-    expected: Path | None,
+    base: Side,
+    candidate: Side,
     output: Path,
     seconds: float | None,
     trials_fixed: bool,
@@ -42,16 +39,16 @@ def check_environments(
     quiet: bool,
     say: Callable[[str], None],
 ) -> Comparison:
-    """Measure the environment of ``python`` (the base) and the present one side by side.
+    """Measure two environments side by side and return how they compare.
 
-    ``name``: what to call the base, "" for its environment's folder. ``expected``: a folder that the base's code must lie in. ``seconds``: the budget. ``trials_fixed``: ``wishes.seconds`` was
-    asked for, and is not a default that ``bench doctor`` may know better. Raises UsageError and NotComparableError where the two cannot be
-    held against each other: before anything is measured, but for the same code in both, which only the workers can tell.
+    ``seconds``: the budget. ``trials_fixed``: ``wishes.seconds`` was asked for, and is not a default that ``bench doctor`` may know better.
+    Raises UsageError and NotComparableError where the two cannot be held against each other: before anything is measured, but for the same
+    code in both, which only the workers can tell.
     """
     begun = time.monotonic()
-    if expected is not None:
-        _refuse_strangers(python, expected, wishes.stall)
-    pythons = dict(zip(ARMS, (python, sys.executable), strict=True))
+    if base.checkout is not None:
+        refuse_shared_code(base, candidate, wishes.stall)
+    pythons = dict(zip(ARMS, (base.python, candidate.python), strict=True))
     plans = {name: make_plan(wishes, {}, python=pythons[name]) for name in ARMS}
     known = NOISE.recall_all(plans[ARMS[1]].machine.fingerprint)
     best = None if trials_fixed else trial_seconds(known, [planned.case.identity for planned in plans[ARMS[1]].cases])
@@ -66,7 +63,8 @@ def check_environments(
         progress.say("preparing images …")
         arms = [start_arm(name, pythons[name], plans[name], folder, progress) for name in ARMS]
         refuse_different_work(*arms)
-        begun_as = Begun(base=name or _name(python), seconds=seconds)
+        packages = differing_packages(base, candidate)
+        begun_as = Begun(base=base.name, candidate=candidate.name, packages=packages, seconds=seconds)
         _write_begun(begun_as, folder)
         left = None if seconds is None else seconds - (time.monotonic() - begun)
         scatter = {case: one.scatter for case, one in known.items()}
@@ -78,6 +76,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """What a check needs beside its arms' plans to be gone on with."""
 
     base: str  # what the base is called
+    candidate: str
+    packages: str = ""  # a sentence on the packages that differ between the two; empty where none does
     seconds: float | None  # the whole budget
     budget: Budget | None = None  # what was planned for it, once the pilots had run
 
@@ -87,13 +87,15 @@ PREFIX = "check-"
 """Of a check's folder; its identifier follows."""
 
 
-def resume_check(python: str, folder: Path, wait: bool, quiet: bool, say: Callable[[str], None]) -> Comparison:
-    """Go on with the check in ``folder``, whose base ran under ``python``: what it has measured stays, and is not measured again.
+def resume_check(
+    base: Side, candidate: Side, folder: Path, wait: bool, quiet: bool, say: Callable[[str], None]
+) -> Comparison:
+    """Go on with the check in ``folder`` of these two sides: what it has measured stays, and is not measured again.
 
     Raises RecordError where there is none, UsageError where it is complete or its base was another interpreter, and NotComparableError
     on another machine or with other software than it began with.
     """
-    begun, pythons = _read_begun(folder), dict(zip(ARMS, (python, sys.executable), strict=True))
+    begun, pythons = _read_begun(folder), dict(zip(ARMS, (base.python, candidate.python), strict=True))
     plans = {name: read_plan(folder / name) for name in ARMS}
     for name, plan in plans.items():
         refuse_other_interpreters(plan, folder / name, {}, pythons[name])
@@ -129,7 +131,8 @@ def _finished(gate: Gate, begun: Begun, arms: Sequence[Arm], folder: Path, say: 
         raise
     refuse_same_code(arms[0], arms[1], folder)
     say(f"records: {folder}/base and {folder}/candidate")
-    return replace(result, base=begun.base, candidate="this environment")
+    notes = (*result.notes, begun.packages) if begun.packages else result.notes
+    return replace(result, base=begun.base, candidate=begun.candidate, notes=notes)
 
 
 def _write_begun(begun: Begun, folder: Path) -> None:
@@ -146,25 +149,3 @@ def _read_begun(folder: Path) -> Begun:
         raise RecordError(f"{folder} holds no check to resume ({error.strerror}); expected a {BEGUN} in it") from None
     except DAMAGE as error:
         raise RecordError(f"{folder / BEGUN} is damaged, or of another release: {error}; start a new check") from None
-
-
-def _name(python: str) -> str:
-    """An interpreter by its environment's folder."""
-    place = Path(python)
-    return place.parent.parent.name if place.parent.name in {"bin", "Scripts"} else place.name
-
-
-def _refuse_strangers(python: str, expected: Path, stall: float) -> None:
-    """Raises NotComparableError where the base would not run the code that was checked out for it."""
-    found = survey(python, stall)
-    roots = (expected / "src", expected)
-    there = {
-        name: {hashed(str((root / end).resolve())) for root in roots for end in (name, f"{name}.py")}
-        for name in found.folders
-    }
-    inside = [name for name, folder in found.folders.items() if folder in there[name]]
-    if not inside:
-        raise NotComparableError(
-            f"the environment made for the ref does not run the code checked out in {expected}: none of "
-            f"{', '.join(found.folders)} lies there"
-        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ import click
 from bench.cli import SKIP, options
 from bench.cli.compare import FORMATS, VARIABLE
 from bench.cli.files import ProjectCommand, from_file
-from bench.errors import BenchError, BudgetError, ExitCode, NotComparableError, PluginError, UsageError
+from bench.errors import BenchError, BudgetError, ExitCode, InstallError, NotComparableError, PluginError, UsageError
 from bench.text.words import plural
 
 if TYPE_CHECKING:
+    from bench.check.sides import Side
     from bench.comparison.model import Comparison
     from bench.record.schema import Machine, Record
     from bench.run.plan import Plan, Wishes
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 @click.command(name="check", cls=ProjectCommand)
 @click.option("--against", metavar="PYTHON", help="Measure this interpreter's environment beside the present one.")
 @click.option("--against-ref", metavar="REF", help="The same, for an environment made from a git ref of this repository.")
+@options.many(
+    "--install",
+    "installs",
+    "WORDS",
+    "With --against-ref: what pip installs, in a checkout of the ref and in the working tree, each into a new environment, such as "
+    "'-e . -r requirements.txt' (repeatable). Default: the ref's project, over the packages installed here.",
+)
 @click.option("--baseline", metavar="RECORD", help="Hold a new run against stored records of this machine.")
 @click.option(
     "--vary", multiple=True, type=click.Choice(VARIABLE), help="With --baseline: the fact under test (repeatable)."
@@ -90,6 +99,7 @@ def command(**values: Any) -> None:
     \b
     bench check --against ../main/.venv/bin/python --backend cpu
     bench check --against-ref main --budget 10m --junit check.xml
+    bench check --against-ref main --install '-e . -c constraints.txt'
     git bisect run bench check --against-ref v1.0 --bisect
     bench check --against-ref main --resume bench-results/check-20260101-120000-abc123
 
@@ -122,7 +132,7 @@ def _untestable(error: BenchError) -> bool:
     """Whether the error may be of this commit alone, so that git bisect should skip it."""
 
     return error.exit_code in {ExitCode.NOT_COMPARABLE, ExitCode.INCONCLUSIVE} or isinstance(
-        error, BudgetError | PluginError
+        error, BudgetError | InstallError | PluginError
     )
 
 
@@ -142,6 +152,10 @@ def _check(values: dict[str, Any]) -> Comparison:
     if len(ways) != 1:
         found = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "none"
         raise UsageError(f"a check needs one of --against, --against-ref and --baseline; found {found}")
+    if values["installs"] and not values["against_ref"]:
+        if "install" not in taken:
+            raise UsageError("--install goes with --against-ref: pip makes both sides from the repository")
+        values["installs"] = ()
     if values["baseline"]:
         return _against_records(values)
     if values["vary"]:
@@ -185,7 +199,6 @@ def _wishes(values: dict[str, Any], trials: int, labels: dict[str, str]) -> Wish
 
 
 def _against_environment(values: dict[str, Any]) -> Comparison:
-    from bench.check.refs import environment_of
     from bench.check.session import check_environments, resume_check
     from bench.statistics.pairs import LOOKS
 
@@ -194,30 +207,50 @@ def _against_environment(values: dict[str, Any]) -> Comparison:
     if seconds is not None and not options.given("most_pairs"):
         most_pairs = 80  # the budget is the limit
     say = options.progress(values["quiet"])
-    expected = None
-    if values["against_ref"]:
-        python, expected = environment_of(values["against_ref"], Path.cwd(), say)
-    else:
-        python = options.python_at(values["against"], f"--against {values['against']}")
     if values["resume"] is not None:
-        return resume_check(python, Path(values["resume"]), values["wait"], values["quiet"], say)
+        if values["installs"]:
+            raise UsageError(
+                "--resume cannot go on with a check of --install: pip would make other environments than it began with"
+            )
+        with _sides(values, say) as (base, candidate):
+            return resume_check(base, candidate, Path(values["resume"]), values["wait"], values["quiet"], say)
     if most_pairs < LOOKS[0]:
         raise UsageError(f"--pairs {most_pairs} is too little for the smallest look, which takes {LOOKS[0]} pairs")
     if values["interpreter_words"]:
         raise UsageError("--interpreter cannot be combined with --against: each side runs in an environment of its own")
     wishes = _wishes(values, most_pairs, {})
-    return check_environments(
-        wishes,
-        python,
-        values["against_ref"] or "",
-        expected,
-        Path(values["output"]),
-        seconds,
-        values["seconds"] is not None,
-        values["wait"],
-        values["quiet"],
-        say,
-    )
+    fixed, output = values["seconds"] is not None, Path(values["output"])
+    with _sides(values, say) as (base, candidate):
+        return check_environments(wishes, base, candidate, output, seconds, fixed, values["wait"], values["quiet"], say)
+
+
+@contextmanager
+def _sides(values: dict[str, Any], say: Callable[[str], None]) -> Iterator[tuple[Side, Side]]:
+    """The base and the candidate that the options ask for; environments that pip makes are there until the end."""
+    from bench.check.sides import Side
+
+    ref = values["against_ref"]
+    if values["installs"]:
+        from bench.check.installed import installed, pip_words
+
+        with installed(ref, Path.cwd(), pip_words(values["installs"]), say) as sides:
+            yield sides
+        return
+    if ref:
+        from bench.check.refs import environment_of
+
+        python, tree = environment_of(ref, Path.cwd(), say)
+        base = Side(ref, python, tree)
+    else:
+        python = options.python_at(values["against"], f"--against {values['against']}")
+        base = Side(_name(python), python)
+    yield base, Side("this environment", sys.executable)
+
+
+def _name(python: str) -> str:
+    """An interpreter by its environment's folder."""
+    place = Path(python)
+    return place.parent.parent.name if place.parent.name in {"bin", "Scripts"} else place.name
 
 
 def _against_records(values: dict[str, Any]) -> Comparison:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench.check import refs
+from bench.check import commands, refs
 from bench.errors import UsageError
 from tests.support.project import git
 
@@ -28,34 +28,34 @@ def origin(tmp_path_factory):
 def test_a_shallow_clone_is_named_with_its_remedy(origin, tmp_path):
     git(tmp_path, "clone", "--depth", "1", f"file://{origin}", "clone")
     clone = tmp_path / "clone"
-    assert refs._commit(clone, "HEAD")
+    assert refs.commit_of(clone, "HEAD")
     with pytest.raises(
         UsageError, match=r"^there is no git ref 'HEAD~1' in clone; the clone is shallow .* --unshallow, .* fetch-depth: 0$"
     ):
-        refs._commit(clone, "HEAD~1")
+        refs.commit_of(clone, "HEAD~1")
     with pytest.raises(UsageError, match=r"^there is no git ref 'nowhere' in [^;]*$"):
-        refs._commit(origin, "nowhere")
+        refs.commit_of(origin, "nowhere")
 
 
 def test_a_checkout_of_another_owner_is_named_with_its_remedy(origin, monkeypatch):
-    assert refs._top(origin) == origin
+    assert refs.repository(origin) == origin
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its own tests
     with pytest.raises(UsageError, match=f"belongs to another user.* git config --global --add safe.directory {origin}$"):
-        refs._top(origin)
+        refs.repository(origin)
 
 
 def test_a_folder_without_a_repository_has_no_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UsageError, match="is not in a git repository: fatal: not a git repository"):
-        refs._top(tmp_path)
+        refs.repository(tmp_path)
 
 
 def test_a_command_that_takes_long_is_not_silent(monkeypatch):
     """It ends when it has been heard of, however slow this machine is."""
-    monkeypatch.setattr(refs, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(commands, "SILENCE_SECONDS", 0.01)
     program = "import sys, time; time.sleep(0.5); print('done')"
     heard: list[str] = []
-    assert refs._run([sys.executable, "-c", program], "trouble", heard.append) == "done"
+    assert commands.run([sys.executable, "-c", program], "trouble", heard.append) == "done"
     assert heard[0].startswith("  still at it after ")
     with pytest.raises(UsageError, match=r"^trouble: ValueError: no$"):
-        refs._run([sys.executable, "-c", "raise ValueError('no')"], "trouble")
+        commands.run([sys.executable, "-c", "raise ValueError('no')"], "trouble")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
-from tests.support.site import install_misbehaving
+from tests.support.site import environment, install_misbehaving
 
 ENVIRONMENT_CHECK = [
     "--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64", "--quiet",
@@ -70,3 +72,76 @@ def git_project(folder: Path) -> tuple[Path, str]:
     (packages / "misbehaving_plugin.py").unlink()
     (packages / "project.pth").write_text(f"{project}\n")
     return project, own
+
+
+INSTALL = "--no-build-isolation -e . -r requirements.txt"
+"""What pip installs of the foreign project."""
+
+APART = ("accelbench", "__editable__", "torch", "jax", "distutils-precedence", "seen")
+"""How the names of packages begin that environments of a foreign project must not see by themselves: ours, and the slow ones."""
+
+
+def foreign_project(folder: Path) -> tuple[Path, dict[str, str]]:
+    """Somebody's repository, and the variables under which pip installs it without a network.
+
+    Its plugin trains a network of its own. It needs accelbench, and a package that paces its steps: commit ``quick`` asks for release 1 of
+    that, the last one for release 2, which is slower. The code is the same in both.
+    """
+    project = folder / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "foreign"\nversion = "1.0"\ndependencies = ["accelbench", "pace"]\n'
+        '[project.entry-points.bench]\nforeign = "foreign.plugin"\n[tool.setuptools]\npackage-dir = {"" = "python"}\n'
+        '[tool.setuptools.packages.find]\nwhere = ["python"]\n'
+    )
+    source = (Path(__file__).parent / "misbehaving.py").read_text()
+    assert _PAUSE in source
+    package = project / "python" / "foreign"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "plugin.py").write_text(
+        source.replace("import time\n", "import time\n\nimport pace\n", 1).replace(
+            _PAUSE, "time.sleep(pace.SECONDS * len(block))"
+        )
+    )
+    (project / "requirements.txt").write_text("pace==1\n")
+    (project / "bench").mkdir()  # a package of that name is the project's own affair
+    (project / "bench" / "__init__.py").write_text("raise ImportError('the project has its own bench')\n")
+    git(project, "init")
+    git(project, "add", "-A")
+    git(project, "commit", "-m", "quick")
+    git(project, "tag", "quick")
+    (project / "requirements.txt").write_text("pace==2\n")
+    git(project, "commit", "-am", "slow")
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    for version, seconds in (("1", 0.0), ("2", SLOWER)):
+        write_wheel(wheels, "pace", version, f"SECONDS = {seconds}\n")
+    seen = folder / "seen"
+    seen.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():  # pip takes what lies on PYTHONPATH for installed
+        if not entry.name.startswith(APART):
+            (seen / entry.name).symlink_to(entry)
+    variables = environment(folder)
+    variables["PYTHONPATH"] += f":{seen}"
+    return project, variables | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+
+
+def write_wheel(folder: Path, name: str, version: str, text: str) -> None:
+    """Write a distribution of one module as a wheel."""
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        about = f"{name}-{version}.dist-info"
+        archive.writestr(f"{name}.py", text)
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+
+
+def harness_alone(folder: Path) -> str:
+    """An interpreter that runs the harness without a plugin: ours take seconds to import."""
+    python = make_environment(folder)
+    (site_packages(folder) / "misbehaving_plugin.py").unlink()
+    (entry_points,) = site_packages(folder).glob("misbehaving-*.dist-info")
+    shutil.rmtree(entry_points)
+    return python
