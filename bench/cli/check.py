@@ -75,6 +75,12 @@ if TYPE_CHECKING:
     "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML, unless the check is refused."
 )
 @click.option(
+    "--markdown",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write Markdown, as for a comment, unless the check is refused.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(path_type=Path),
@@ -110,7 +116,7 @@ def command(**values: Any) -> None:
     from bench.run.interruption import Interrupted, interruptible
 
     check_makeable(Path(values["output"]), "results", "--output")
-    for place in (values["junit"], values["json_file"]):
+    for place in (values["junit"], values["markdown"], values["json_file"]):
         if place is not None:
             check_writable(place)
     try:
@@ -164,7 +170,7 @@ def _check(values: dict[str, Any]) -> Comparison:
 
 
 _WITH_RESUME = {
-    "resume", "against", "against_ref", "baseline", "vary", "inconclusive", "bisect", "style", "junit", "json_file", "wait", "quiet",
+    "resume", "against", "against_ref", "baseline", "vary", "inconclusive", "bisect", "style", "junit", "markdown", "json_file", "wait", "quiet",
     "interpreter_words",
 }  # fmt: skip
 
@@ -330,7 +336,7 @@ def _publish(result: Comparison, values: dict[str, Any]) -> None:
     from bench.cli.report import write
 
     write(rendered(result, values["style"], "Check"), None)
-    for style, place in (("junit", values["junit"]), ("json", values["json_file"])):
+    for style, place in (("junit", values["junit"]), ("markdown", values["markdown"]), ("json", values["json_file"])):
         if place is not None:
             write(rendered(result, style, "Check"), place)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bench.comparison.facts import CaseKey, Facts, case_key, facts_of
-from bench.comparison.model import CaseComparison, Comparison, Figures, not_measured, percent
+from bench.comparison.model import Absolute, CaseComparison, Comparison, Figures, not_measured, percent
 from bench.comparison.stages import stage_changes
 from bench.comparison.trials import Usable, paired, usable
 from bench.errors import NoFigure, NotComparableError, RecordError
@@ -21,6 +21,7 @@ from bench.record.figures import figure, trials_of
 from bench.record.labels import ARM, ARMS, CHECK, LEVEL, PASS_LEVEL
 from bench.record.schema import Case, Record, Trial
 from bench.statistics.pairs import ERROR_LEVEL, Effect, Verdict, detectable, doubtful, judge, judge_pairs, welch
+from bench.statistics.rates import exp_within
 from bench.statistics.sessions import predicted
 
 UNJUDGED = ("trials", "records")
@@ -173,26 +174,42 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int, 
     # Machines differ in their software too, and in how many threads they have: that is said, and there is no verdict.
     if set(forbidden) & ({"workload"} if across else {"workload", "framework", "settings"}):
         return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _say(forbidden))
-    stages = stage_changes(base.trials, candidate.trials)
+    stages, absolute = stage_changes(base.trials, candidate.trials), _absolute(base, candidate)
     try:
         figures, reason = _figures(base, candidate, (ERROR_LEVEL / cases, ERROR_LEVEL))
     except NoFigure as error:
         trouble = base.all.trouble or candidate.all.trouble or str(error)
         verdict = Verdict.INCONCLUSIVE if base.trials and candidate.trials else Verdict.NOT_COMPARABLE
-        return CaseComparison(label, verdict, None, trouble, stages)
+        return CaseComparison(label, verdict, None, trouble, stages, absolute)
     if forbidden or not same:
         where = _say(differing) or "their fingerprints differ, in what the processor or the system can do"
-        return CaseComparison(label, None, figures, f"no verdict across machines: {where}", stages)
+        return CaseComparison(label, None, figures, f"no verdict across machines: {where}", stages, absolute)
     unproven = next((side.all for side in (base, candidate) if side.all.unproven), None)
     if unproven is not None:
         reason = f"{unproven.unproven} trials could not be proven; the first trouble: {unproven.trouble}"
-        return CaseComparison(label, Verdict.NOT_COMPARABLE, figures, reason, stages)
+        return CaseComparison(label, Verdict.NOT_COMPARABLE, figures, reason, stages, absolute)
     if figures.method in UNJUDGED:
-        return CaseComparison(label, Verdict.INCONCLUSIVE, figures, reason, stages)
+        return CaseComparison(label, Verdict.INCONCLUSIVE, figures, reason, stages, absolute)
     verdict, reason = _verdict(figures)
     if verdict in {Verdict.PASS, Verdict.IMPROVED} and (doubt := _doubt(base.all, candidate.all)):
         verdict, reason = Verdict.INCONCLUSIVE, doubt
-    return CaseComparison(label, verdict, figures, reason or base.all.trouble or candidate.all.trouble, stages)
+    return CaseComparison(label, verdict, figures, reason or base.all.trouble or candidate.all.trouble, stages, absolute)
+
+
+def _absolute(base: _Side, candidate: _Side) -> Absolute | None:
+    """Return what both sides did, in the unit of the case's scenario; None where a trial of either has no figure."""
+    try:
+        logs = [[figure(side.case, trial) for trial in side.trials] for side in (base, candidate)]
+    except NoFigure:
+        return None
+    if not all(logs):
+        return None
+    seconds = [exp_within(sum(side) / len(side)) for side in logs]  # for one image or pixel, or for the training
+    how = candidate.case.how
+    if how.to_target:
+        return Absolute(seconds[0], seconds[1], "s")
+    there, here = (1 / (how.unit.size * one) for one in seconds)
+    return Absolute(there, here, how.unit.per_second)
 
 
 def _verdict(figures: Figures) -> tuple[Verdict, str]:

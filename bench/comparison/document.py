@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import msgspec
 
-from bench.comparison.model import CaseComparison, Comparison, StageChange, percent
-from bench.durations import UNKNOWN, duration, size
+from bench.comparison.model import Absolute, CaseComparison, Comparison, StageChange, percent
+from bench.durations import UNKNOWN, duration, number, size
 from bench.statistics.pairs import TO_BE_FOUND, TOLERATED, Verdict
 from bench.text.sections import Section, Table
 from bench.text.words import clean
@@ -21,6 +21,7 @@ def sections(comparison: Comparison, title: str) -> list[Section]:
         "case",
         "verdict",
         f"time, {clean(comparison.candidate, 30)} against {clean(comparison.base, 30)}",
+        "rate, base → candidate",
         "n",
         "moved",
     )
@@ -29,7 +30,7 @@ def sections(comparison: Comparison, title: str) -> list[Section]:
     reasons = [f"{clean(case.label, 80)}: {clean(case.reason, 300)}" for case in comparison.cases if case.reason]
     skipped = [f"{clean(what, 80)}: {clean(reason, 300)}" for what, reason in comparison.skipped]
     found = [
-        Section(f"{title}{verdict}", Table(columns, rows, frozenset({3})), tuple(reasons)),
+        Section(f"{title}{verdict}", Table(columns, rows, frozenset({3, 4})), tuple(reasons)),
         Section("What differs", None, tuple(clean(text, 400) for text in comparison.differences)),
         Section("Skipped", None, tuple(skipped)),
         Section("How it was judged", None, (*_rules(comparison), *comparison.notes)),
@@ -45,9 +46,14 @@ def _row(case: CaseComparison) -> tuple[str, ...]:
         UNKNOWN
         if figures is None
         else f"{percent(figures.effect.log_ratio)} ({percent(figures.effect.low)} to {percent(figures.effect.high)})",
+        UNKNOWN if case.absolute is None else _both(case.absolute),
         UNKNOWN if figures is None else f"{figures.effect.n} {figures.method}",
         ", ".join(_moved(stage) for stage in case.stages if stage.moved) or UNKNOWN,
     )
+
+
+def _both(absolute: Absolute) -> str:
+    return f"{number(absolute.base)} → {number(absolute.candidate)} {absolute.unit}"
 
 
 def _moved(stage: StageChange) -> str:
@@ -92,8 +98,10 @@ def as_junit(comparison: Comparison, name: str) -> str:
     suite = TestSuite(name)
     for case in comparison.cases:
         test = TestCase(clean(case.label), "bench")
-        text = "" if case.figures is None else _row(case)[2]
-        message = "; ".join(part for part in (text, clean(case.reason, 300)) if part)
+        row = _row(case)
+        text = "" if case.figures is None else row[2]
+        rates = "" if case.absolute is None else row[3]
+        message = "; ".join(part for part in (text, rates, clean(case.reason, 300)) if part)
         if case.verdict is Verdict.REGRESSED:
             test.result = [Failure(message, "regressed")]
         elif case.verdict in {Verdict.NOT_COMPARABLE, None}:

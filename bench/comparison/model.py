@@ -29,6 +29,15 @@ class StageChange:
 
 
 @dataclass(frozen=True)
+class Absolute:
+    """What both sides did, beside their ratio: the geometric means over trials."""
+
+    base: float
+    candidate: float
+    unit: str  # "images/s", "MP/s"; "s" of trainings to a target
+
+
+@dataclass(frozen=True)
 class Figures:
     """What a verdict is judged by."""
 
@@ -50,6 +59,7 @@ class CaseComparison:
     figures: Figures | None
     reason: str  # why there is no verdict, or none that decides
     stages: tuple[StageChange, ...] = ()
+    absolute: Absolute | None = None
 
 
 @dataclass(frozen=True)

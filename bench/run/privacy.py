@@ -28,6 +28,7 @@ _PRIVATE_OPTIONS = (
     "--publish",
     "--json",
     "--junit",
+    "--markdown",
 )
 _WORD = re.compile(r"""[^\s"'()\[\]<>:,;=]+""")
 _CODE = re.compile(r"[\w.-]+\.(?:py|pyx|so|c|cc|cpp|cu|h|hpp)\Z")

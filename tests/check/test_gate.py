@@ -23,8 +23,9 @@ CHECK = ["check", *ENVIRONMENT_CHECK]
 
 
 def test_a_check_leaves_two_records_that_compare_alike(tmp_path, site):
-    junit, as_json, summary = (tmp_path / name for name in ("check.xml", "check.json", "summary.md"))
-    run = [sys.executable, "-m", "bench", *CHECK, "--against", sys.executable, "--junit", str(junit), "--json", str(as_json)]
+    junit, as_json, summary, page = (tmp_path / name for name in ("check.xml", "check.json", "summary.md", "check.md"))
+    files = ["--junit", str(junit), "--json", str(as_json), "--markdown", str(page)]
+    run = [sys.executable, "-m", "bench", *CHECK, "--against", sys.executable, *files]
     done = subprocess.run(
         [*run, "--inconclusive", "warn"], cwd=tmp_path, capture_output=True, text=True, check=False,
         env=environment(tmp_path, site) | {"GITHUB_STEP_SUMMARY": str(summary)},
@@ -35,6 +36,7 @@ def test_a_check_leaves_two_records_that_compare_alike(tmp_path, site):
     assert case["figures"]["method"] == "pairs"
     assert abs(case["figures"]["effect"]["log_ratio"]) < math.log(5), "a slow way takes ten times as long"
     assert "dots-small train" in summary.read_text()
+    assert page.read_text().strip() == summary.read_text().strip()
     assert "<testsuite" in junit.read_text()
     (check,) = (tmp_path / "bench-results").iterdir()
     base, candidate = (read_record(check / arm) for arm in ("base", "candidate"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace as with_changes
 from typing import Any
 
@@ -355,14 +356,25 @@ def test_every_format_says_the_verdict():
     for page in (terminal_page(sections(found, "Check"), 120), markdown_page(sections(found, "Check"))):
         assert "regressed" in page
         assert "+17." in page or "+18." in page
+        assert re.search(r"\b(99\.\d|100) → 8[45]\.\d images/s", page)
     data = msgspec.json.decode(as_json(found))
     assert data["verdict"] == "regressed"
     assert data["exit_code"] == 5
+    absolute = data["cases"][0]["absolute"]
+    assert absolute == {"base": pytest.approx(100, rel=0.02), "candidate": pytest.approx(85, rel=0.02), "unit": "images/s"}
     xml = JUnitXml.fromstring(as_junit(found, "bench check").encode())
     (suite,) = list(xml)
     (case,) = list(suite)
     assert isinstance(case.result[0], Failure)
     assert suite.failures == 1
+    assert re.search(r"; (99\.\d|100) → 8[45]\.\d images/s", case.result[0].message)
+
+
+def test_absolute_figures_have_the_unit_of_their_scenario():
+    found = compare([on("a", 2, (20.0, 40.0, 75.0))], [on("b", 8, (30.0, 240.0, 300.0))])
+    units = [case.absolute and case.absolute.unit for case in found.cases]
+    assert units == ["MP/s", "MP/s", "images/s"]
+    assert [case.absolute.candidate for case in found.cases if case.absolute] == pytest.approx([30, 240, 300], rel=0.05)
 
 
 def on(name, cores, rates, python="3.11.7"):
