@@ -2,57 +2,161 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+import subprocess
 
 import pytest
 import yaml
 
 from bench.record.files import find_records, read_record
-from tests.support.project import ENVIRONMENT_CHECK, git_project
+from tests.support.project import ENVIRONMENT_CHECK, INSTALL, bare_python, foreign_project, harness_source
 from tests.support.site import environment
-from tests.support.workflow import ROOT, Job, fake_gh
+from tests.support.workflow import OURS, ROOT, Job, fake_gh
 
+ACTION = ROOT / "action.yml"
 PERFORMANCE = ROOT / ".github" / "workflows" / "performance.yml"
+DOCUMENT = ROOT / "docs" / "continuous-integration.md"
+STEPS = yaml.safe_load(ACTION.read_text())["runs"]["steps"]
+EVENT = {"github.token": "t0ken", "github.sha": "c0ffee", "github.job": "speed", "strategy.job-index": "3"}
 
 
-def act(folder: Path, python: str, ref: str, path: str, more: str = "") -> tuple[Job, bool]:
-    (folder / "action.yml").write_text((ROOT / "action.yml").read_text())
-    event = {"github.token": "t0ken", "github.sha": "c0ffee"}
-    job = Job(folder, environment(folder) | {"PATH": path, "GITHUB_REPOSITORY": "owner/project"}, event)
-    arguments = "\n".join([*ENVIRONMENT_CHECK[:2], " ".join(ENVIRONMENT_CHECK[2:]), "--option 'note=two words'", more])
-    with_ = {"against-ref": ref, "budget": "24h", "python": python, "arguments": arguments}
-    return job, job.run([{"uses": "./", "with": with_}])
+def samples() -> dict[str, dict]:
+    """The workflows that the document holds, by name."""
+    found = [
+        yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    return {workflow["name"]: workflow for workflow in found if "jobs" in workflow}
 
 
 @pytest.mark.process
-def test_a_regression_fails_the_job_after_its_results_were_published(tmp_path):
-    project, python = git_project(tmp_path)
-    job, good = act(project, python, "quick", fake_gh(tmp_path / "gh", allowed=True))
-    assert not good
+def test_a_foreign_projects_regression_fails_its_job_after_the_results_were_published(tmp_path):
+    """Only a list of requirements differs between the two commits: the slow-down is that of the newer package."""
+    project, variables = foreign_project(tmp_path)
+    variables |= {"PATH": fake_gh(tmp_path / "gh", allowed=True), "GITHUB_REPOSITORY": "owner/project"}
+    variables |= {"RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_ACTIONS": "true", "CI": "true"}
+    job = Job(project, variables, EVENT | {"github.event.pull_request.number": "7"}, harness_source(tmp_path / "action"))
+    arguments = "\n".join([*ENVIRONMENT_CHECK[:2], " ".join(ENVIRONMENT_CHECK[2:]), "--option 'note=two words'"])
+    python = bare_python(tmp_path / "python")
+    own = {
+        "against-ref": "quick",
+        "budget": "24h",
+        "python": python,
+        "arguments": arguments,
+        "install": INSTALL.replace(" -r", "\n-r"),
+    }
+    *steps, check = samples()["speed"]["jobs"]["speed"]["steps"]
+    assert not job.run([*steps, check | {"with": check["with"] | own}])
     assert job.outputs["steps.measure.outputs.exit-code"] == "5", job.log
     assert "::error title=accelbench::regressed" in job.log
-    assert job.used == ["actions/upload-artifact@v4"]
-    assert {case.options["note"] for path in find_records(project) for case in read_record(path).cases} == {"two words"}
+    assert "Packages that differ: pace 1 → 2." in job.log
+    assert job.given[-1] == {"name": "accelbench-speed-3", "path": "bench-results"}
+    records = [read_record(path) for path in find_records(project)]
+    assert {case.options["note"] for record in records for case in record.cases} == {"two words"}
+    assert {rank.package["plugin"] for record in records for trial in record.trials for rank in trial.ranks} == {
+        "foreign 1.0"
+    }
     for name in ("check.xml", "check.json", "check.txt"):
         assert (project / "bench-results" / name).stat().st_size > 0
     assert "regressed" in (project / "github_step_summary.txt").read_text()
-    assert not (tmp_path / "gh" / "asked").exists()
+    comment = (project / "bench-results" / "comment.md").read_text()
+    assert comment.startswith("<!-- accelbench: accelbench-speed-3 -->\n")
+    assert re.search(r"\d → [\d,.]+ images/s", comment)
+    assert "body=@bench-results/comment.md" in (tmp_path / "gh" / "asked").read_text()
+    assert list((tmp_path / "cache" / "refs").iterdir()) == []
+    assert subprocess.check_output(["git", "worktree", "list"], cwd=project, text=True).count("\n") == 1
+
+
+def job_after(folder, allowed, answer="", **event):
+    """A job whose check has written its files."""
+    (folder / "bench-results").mkdir()
+    for name in ("check.txt", "check.md"):
+        (folder / "bench-results" / name).write_text("a table\n")
+    path = fake_gh(folder / "gh", allowed, answer)
+    return Job(folder, environment(folder) | {"PATH": path, "GITHUB_REPOSITORY": "owner/project"}, EVENT | event)
+
+
+INPUTS = {"results": "bench-results", "token": "t0ken", "artifact": "speed", "comment": "true"}
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("allowed", [True, False])
 def test_inconclusive_is_neutral_and_at_least_a_warning(tmp_path, allowed):
-    project = tmp_path
-    (project / "bench-results").mkdir()
-    (project / "bench-results" / "check.txt").write_text("a table\n")
-    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
-    path = fake_gh(tmp_path / "gh", allowed)
-    event = {"github.sha": "c0ffee", "steps.measure.outputs.exit-code": "3"}
-    job = Job(project, environment(project) | {"PATH": path, "GITHUB_REPOSITORY": "owner/project"}, event)
-    assert job.run(steps[-1:], {"results": "bench-results", "token": "t0ken"}), job.log
+    job = job_after(tmp_path, allowed, **{"steps.measure.outputs.exit-code": "3"})
+    assert job.run(STEPS[-1:], INPUTS), job.log
     asked = (tmp_path / "gh" / "asked").read_text().splitlines()
-    assert {"repos/owner/project/check-runs", "head_sha=c0ffee", "conclusion=neutral"} <= set(asked)
+    assert {"repos/owner/project/check-runs", "head_sha=c0ffee", "conclusion=neutral", "name=speed"} <= set(asked)
     assert ("::warning title=accelbench::inconclusive" in job.log) == (not allowed)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("code", "good"), [("0", True), ("2", False), ("4", False), ("", False)])
+def test_only_a_verdict_lets_a_job_pass(tmp_path, code, good):
+    job = job_after(tmp_path, allowed=True, **{"steps.measure.outputs.exit-code": code})
+    assert job.run(STEPS[-1:], INPUTS) == good
+    assert not (tmp_path / "gh" / "asked").exists()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("allowed", "before", "asked"),
+    [
+        (True, "", "repos/owner/project/issues/7/comments"),
+        (True, "11\\n12\\n", "repos/owner/project/issues/comments/11"),
+        (False, "", "repos/owner/project/issues/7/comments"),
+    ],
+)
+def test_a_comment_is_written_once_and_then_renewed(tmp_path, allowed, before, asked):
+    job = job_after(tmp_path, allowed, before, **{"github.event.pull_request.number": "7"})
+    assert job.run(STEPS[-2:-1], INPUTS), job.log
+    words = (tmp_path / "gh" / "asked").read_text().splitlines()
+    assert asked in words
+    assert ("PATCH" in words) == bool(before)
+    assert ("body=@bench-results/comment.md" in words) == allowed
+    assert ("::notice title=accelbench::the token may not write comments" in job.log) == (not allowed)
+    assert (tmp_path / "bench-results" / "comment.md").read_text() == "<!-- accelbench: speed -->\n#### speed\n\na table\n"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("wanted", "number"), [("false", "7"), ("true", "")])
+def test_nobody_gets_a_comment_who_did_not_ask(tmp_path, wanted, number):
+    job = job_after(tmp_path, allowed=True, **{"github.event.pull_request.number": number})
+    assert job.run(STEPS[-2:-1], INPUTS | {"comment": wanted}), job.log
+    assert not (tmp_path / "gh" / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    "workflow", [*samples().values(), yaml.safe_load(PERFORMANCE.read_text())], ids=lambda one: one["name"]
+)
+def test_workflows_to_copy_ask_for_what_the_action_has_and_for_no_more_rights(workflow):
+    inputs = yaml.safe_load(ACTION.read_text())["inputs"]
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    checks = [step for step in steps if step.get("uses") in OURS]
+    assert checks
+    for step in checks:
+        assert step["with"].keys() <= inputs.keys()
+        assert {name for name, one in inputs.items() if one.get("required")} <= step["with"].keys()
+    for step in steps:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"] == {"fetch-depth": 0, "persist-credentials": False}
+        if step.get("uses", "").startswith("actions/setup-python@"):
+            assert step["with"]["cache"] == "pip"
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+    assert workflow["permissions"]["contents"] == "read"
+    assert "concurrency" in workflow
+
+
+def test_the_document_names_each_input():
+    rows = re.findall(r"^\| `([a-z-]+)` \|", DOCUMENT.read_text(), re.MULTILINE)
+    assert set(yaml.safe_load(ACTION.read_text())["inputs"]) <= set(rows)
+
+
+def test_what_a_cancelled_job_left_is_not_published():
+    assert {step.get("if") for step in STEPS[2:]} == {"${{ !cancelled() }}"}
+
+
+def test_actions_of_others_are_pinned():
+    used = [step["uses"] for step in STEPS if "uses" in step]
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one) for one in used)
 
 
 def test_code_from_forks_gets_no_secrets_and_no_machine_of_ours():

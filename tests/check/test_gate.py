@@ -13,7 +13,7 @@ import pytest
 
 from bench.record.figures import standing, trials_of
 from bench.record.files import read_record
-from tests.support.project import ENVIRONMENT_CHECK, SLOWER, git_project, make_environment
+from tests.support.project import ENVIRONMENT_CHECK, git_project
 from tests.support.site import bench, environment, install_misbehaving, start_bench
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -46,17 +46,6 @@ def test_a_check_leaves_two_records_that_compare_alike(tmp_path, site):
     assert case["figures"]["effect"]["n"] == len(proven[0] & proven[1])  # six, but for those that a busy machine disturbed
     again = bench(["compare", str(check / "base"), str(check / "candidate"), "--format", "json"], tmp_path, site)
     assert json.loads(again.stdout)["cases"][0]["figures"] == case["figures"]
-
-
-def test_a_slower_environment_is_a_regression(tmp_path):
-    slow = make_environment(tmp_path / "slow", slower=SLOWER)
-    quick = make_environment(tmp_path / "quick")
-    done = subprocess.run(
-        [slow, "-m", "bench", *CHECK, "--against", quick], cwd=tmp_path, env=environment(tmp_path),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "regressed" in done.stdout
 
 
 def test_an_environment_that_lacks_the_package_is_refused(tmp_path, site):
@@ -150,20 +139,26 @@ def test_an_interrupted_check_is_no_verdict_for_git_keeps_its_trials_and_is_fini
         assert {"check": check.name.removeprefix("check-")}.items() <= after.labels.items()
 
 
-def test_a_git_ref_that_would_not_run_its_own_code_is_refused(tmp_path):
-    """That a ref is measured as it was, and its regression told, is tested with the action that asks for it (test_action)."""
-    project, _ = git_project(tmp_path)
+def test_a_git_ref_is_measured_as_it_was_or_refused(tmp_path):
+    """A whole check with environments that pip makes is tested with the action that asks for it (test_action)."""
+    project, own = git_project(tmp_path)
     site = tmp_path / "site"
     install_misbehaving(site)
     (site / "misbehaving_plugin.py").unlink()  # the present environment runs the working tree
-    run = [sys.executable, "-m", "bench", *CHECK, "--against-ref", "quick"]
+
+    def against_ref(python, **variables):
+        words = [python, "-P", "-m", "bench", *CHECK, "--against-ref", "quick"]
+        return subprocess.run(
+            words, cwd=project, env=environment(tmp_path) | variables, capture_output=True, text=True, check=False
+        )
+
     # PYTHONPATH would reach the other environment too, and hide the ref's code: it is refused, not measured.
-    paths = os.pathsep.join([str(site), str(project)])
-    hidden = subprocess.run(
-        run, cwd=project, env=environment(tmp_path) | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
-    )
+    hidden = against_ref(sys.executable, PYTHONPATH=os.pathsep.join([str(site), str(project)]))
     assert hidden.returncode == 4, hidden.stdout + hidden.stderr
     assert "does not run the code checked out" in hidden.stderr
+    slower = against_ref(own)
+    assert slower.returncode == 5, slower.stdout + slower.stderr
+    assert "regressed" in slower.stdout
     unknown = bench([*CHECK, "--against-ref", "nonsense"], project)
     assert unknown.returncode == 2
     assert "no git ref 'nonsense'" in unknown.stderr

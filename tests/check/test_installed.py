@@ -1,9 +1,11 @@
-"""Environments that pip makes for the two sides of a check, and what both sides must not share."""
+"""Environments that pip makes for the two sides of a check, and what both sides must not share.
+
+A whole check of a foreign project in such environments is tested with the action that asks for it (tests/test_action.py).
+"""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import zipfile
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -15,35 +17,10 @@ from bench.check.harness import is_packed, pack
 from bench.check.installed import _is_from, pip_words
 from bench.check.sides import Side, differing_packages, refuse_shared_code
 from bench.errors import NotComparableError
-from bench.record.files import find_records, read_record
 from bench.worker.answers import Surveyed
 from bench.worker.jobs import PROTOCOL
-from tests.support.project import ENVIRONMENT_CHECK, INSTALL, foreign_project, harness_alone
+from tests.support.project import ENVIRONMENT_CHECK
 from tests.support.site import bench
-
-
-@pytest.mark.process
-def test_each_side_of_a_foreign_project_gets_what_it_asks_for(tmp_path):
-    """Only a list of requirements differs between the two commits: the slow-down is that of the newer package."""
-    project, variables = foreign_project(tmp_path)
-    python = harness_alone(tmp_path / "harness")
-    words = [*ENVIRONMENT_CHECK, "--against-ref", "quick", "--install", INSTALL]
-    done = subprocess.run(
-        [python, "-P", "-m", "bench", "check", *words],
-        cwd=project,
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "Packages that differ: pace 1 → 2." in done.stdout
-    assert "time, the working tree against quick" in done.stdout
-    records = [read_record(path) for path in find_records(project)]
-    plugins = {rank.package["plugin"] for record in records for trial in record.trials for rank in trial.ranks}
-    assert plugins == {"foreign 1.0"}
-    assert list((tmp_path / "cache" / "refs").iterdir()) == []
-    assert subprocess.check_output(["git", "worktree", "list"], cwd=project, text=True).count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,10 @@ def main() -> int:
         subprocess.run([sys.executable, "-m", "venv", str(folder / "python")], check=True)  # what setup-python leaves
         path = f"{folder / 'python' / 'bin'}{os.pathsep}{fake_gh(folder / 'gh', allowed=True)}"
         names = {"PATH": path, "GITHUB_REPOSITORY": "owner/accelbench", "GITHUB_ACTIONS": "true", "CI": "true"}
+        names["RUNNER_TEMP"] = str(folder / "runner")
         event = {
             "github.token": "t0ken", "github.sha": _commit("HEAD"), "github.event.pull_request.head.sha": _commit("HEAD"),
+            "github.job": "check", "strategy.job-index": "0",
         }  # fmt: skip
         job = Job(checkout, environment(folder) | names, event)
         (steps,) = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def git_project(folder: Path) -> tuple[Path, str]:
     return project, own
 
 
-INSTALL = "--no-build-isolation -e . -r requirements.txt"
+INSTALL = "-e . -r requirements.txt"
 """What pip installs of the foreign project."""
 
 APART = ("accelbench", "__editable__", "torch", "jax", "distutils-precedence", "seen")
@@ -125,7 +126,8 @@ def foreign_project(folder: Path) -> tuple[Path, dict[str, str]]:
             (seen / entry.name).symlink_to(entry)
     variables = environment(folder)
     variables["PYTHONPATH"] += f":{seen}"
-    return project, variables | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    # What pip calls no isolation is switched on by a no.
+    return project, variables | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_BUILD_ISOLATION": "0"}
 
 
 def write_wheel(folder: Path, name: str, version: str, text: str) -> None:
@@ -138,10 +140,21 @@ def write_wheel(folder: Path, name: str, version: str, text: str) -> None:
         archive.writestr(f"{about}/RECORD", "")
 
 
-def harness_alone(folder: Path) -> str:
-    """An interpreter that runs the harness without a plugin: ours take seconds to import."""
-    python = make_environment(folder)
-    (site_packages(folder) / "misbehaving_plugin.py").unlink()
-    (entry_points,) = site_packages(folder).glob("misbehaving-*.dist-info")
-    shutil.rmtree(entry_points)
-    return python
+def harness_source(folder: Path) -> Path:
+    """A checkout of accelbench as an action has it, but for its plugins: importing those takes seconds."""
+    root = Path(__file__).parents[2]
+    folder.mkdir()
+    shutil.copytree(root / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("action.yml", "accelbench_pytest.py", "accelbench_start.py", "README.md", "LICENSE"):
+        shutil.copy(root / name, folder)
+    text = (root / "pyproject.toml").read_text()
+    own = re.search(r"^\[project\.entry-points\.bench\]\n(?:[^\[].*\n)*", text, re.MULTILINE)
+    assert own is not None
+    (folder / "pyproject.toml").write_text(text.replace(own[0], ""))
+    return folder
+
+
+def bare_python(folder: Path) -> str:
+    """An interpreter without any package, not even pip."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return str(folder / "bin" / "python")
