@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,6 +18,7 @@ from tests.support.workflow import OURS, ROOT, Job, fake_gh
 
 ACTION = ROOT / "action.yml"
 PERFORMANCE = ROOT / ".github" / "workflows" / "performance.yml"
+ALARM_RATE = PERFORMANCE.with_name("alarm-rate.yml")
 DOCUMENT = ROOT / "docs" / "continuous-integration.md"
 STEPS = yaml.safe_load(ACTION.read_text())["runs"]["steps"]
 EVENT = {"github.token": "t0ken", "github.sha": "c0ffee", "github.job": "speed", "strategy.job-index": "3"}
@@ -125,7 +129,9 @@ def test_nobody_gets_a_comment_who_did_not_ask(tmp_path, wanted, number):
 
 
 @pytest.mark.parametrize(
-    "workflow", [*samples().values(), yaml.safe_load(PERFORMANCE.read_text())], ids=lambda one: one["name"]
+    "workflow",
+    [*samples().values(), *(yaml.safe_load(place.read_text()) for place in (PERFORMANCE, ALARM_RATE))],
+    ids=lambda one: one["name"],
 )
 def test_workflows_to_copy_ask_for_what_the_action_has_and_for_no_more_rights(workflow):
     inputs = yaml.safe_load(ACTION.read_text())["inputs"]
@@ -165,3 +171,37 @@ def test_code_from_forks_gets_no_secrets_and_no_machine_of_ours():
     assert "secrets." not in PERFORMANCE.read_text()
     assert {job["runs-on"] for job in workflow["jobs"].values()} == {"ubuntu-latest"}
     assert workflow["permissions"]["contents"] == "read"
+
+
+OLDER_RUNS = """#!/bin/sh
+case "$2" in
+  list) printf '11\\n12\\n13\\n' ;;
+  download)
+    [ "$3" != 12 ] || exit 1 # its artifacts are gone
+    mkdir -p "$9/alarm-rate-1"
+    echo '{"format": "accelbench comparison", "verdict": "pass", "cases": [{}]}' > "$9/alarm-rate-1/check.json" ;;
+esac
+"""
+"""A ``gh`` that knows three runs of a workflow, of which one has left nothing."""
+
+
+@pytest.mark.process
+def test_the_scheduled_workflow_publishes_the_runners_rate_of_alarms(tmp_path):
+    *_, counting = samples()["alarm rate"]["jobs"]["count"]["steps"]
+    *_, own = yaml.safe_load(ALARM_RATE.read_text())["jobs"]["count"]["steps"]
+    assert counting == own
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text(OLDER_RUNS)
+    gh.chmod(0o755)
+    path = os.pathsep.join([str(gh.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    names = {"PATH": path, "GITHUB_REPOSITORY": "owner/project", "GITHUB_WORKFLOW": "alarm rate"}
+    job = Job(tmp_path, environment(tmp_path) | names, EVENT)
+    assert job.run([counting]), job.log
+    assert "nothing is left of run 12" in job.log
+    assert "2 checks of unchanged code" in (tmp_path / "github_step_summary.txt").read_text()
+    for step in samples()["alarm rate"]["jobs"]["unchanged"]["steps"]:
+        if step["uses"] in OURS:
+            assert step["with"]["against-ref"] == "HEAD"
+            assert step["continue-on-error"] is True
+            assert step["with"]["artifact"].startswith("alarm-rate-")

@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reproduce": ("bench.cli.reproduce", "Run the cases of a record once more, and say whether the rates agree."),
     "compare": ("bench.cli.compare", "Hold two records, or two groups of records, against each other."),
     "check": ("bench.cli.check", "Say whether something has become slower, with an exit code to rely on."),
+    "alarm-rate": (
+        "bench.cli.alarm_rate",
+        "Count the verdicts of checks of unchanged code: how often a runner raises a false alarm.",
+    ),
     "history": ("bench.cli.history", "How each case's rate has moved over the records of a folder."),
     "doctor": ("bench.cli.doctor", "What on this machine would spoil a measurement, and the remedy."),
     "cache": ("bench.cli.cache", "Show what the cache holds and how large it is, and clear it."),

@@ -14,6 +14,9 @@ from bench.text.words import clean
 
 FORMAT = 1
 
+DOCUMENT = "accelbench comparison"
+"""What JSON of a comparison calls itself."""
+
 
 def sections(comparison: Comparison, title: str) -> list[Section]:
     """The table of effects and verdicts, what else moved, and what has to be known."""
@@ -79,7 +82,7 @@ def _rules(comparison: Comparison) -> list[str]:
 def as_json(comparison: Comparison) -> str:
     """Everything as JSON."""
     data = {
-        "format": "accelbench comparison",
+        "format": DOCUMENT,
         "version": FORMAT,
         "verdict": comparison.verdict,
         "exit_code": int(comparison.exit_code),

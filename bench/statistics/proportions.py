@@ -38,6 +38,13 @@ def lower_limit(values: Sequence[float], confidence: float = CONFIDENCE) -> floa
     return min(ends[0], middle)
 
 
+def upper_limit(count: int, among: int) -> float:
+    """The upper limit of the rate behind ``count`` of ``among`` things, one-sided 97.5 % (Clopper and Pearson, Biometrika 26:404, 1934)."""
+    from scipy.special import betaincinv
+
+    return 1.0 if count == among else float(betaincinv(count + 1, among - count, 0.975))
+
+
 def _ends(values: Sequence[float], probability: float) -> tuple[float, float] | None:
     if len(values) < 2:
         return None

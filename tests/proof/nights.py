@@ -21,7 +21,7 @@ from tabulate import tabulate
 from bench.comparison.history import Line, Point, changes_in
 from bench.statistics.monitoring import ALARM_RATE, NIGHTS, lasting_shifts
 from bench.statistics.pairs import Verdict
-from tests.proof.power import bound
+from bench.statistics.proportions import upper_limit
 from tests.support.nights import alarm_rate, autoregressive
 
 AUTOCORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -74,7 +74,7 @@ def main(count: int) -> None:
         for kind in kinds:
             series = count if kind[1] == NIGHTS else count // 10
             alarms = raised[autocorrelation, deviation, *kind, series]
-            cells.append(f"{100 * alarms / series:.1f} % (at most {100 * bound(alarms, series):.1f} %)")
+            cells.append(f"{100 * alarms / series:.1f} % (at most {100 * upper_limit(alarms, series):.1f} %)")
         power = [f"{100 * found[autocorrelation, deviation, slow, count // 10] / (count // 10):.0f} %" for slow in SLOWDOWNS]
         cells.append(f"{100 * undecided[autocorrelation, deviation] / (count // 10):.0f} %")
         rows.append([f"{autocorrelation:g}", f"{100 * deviation:g} %", *cells, *power])

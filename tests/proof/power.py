@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from scipy.stats import binomtest
 from tabulate import tabulate
 
 from bench.statistics.pairs import TO_BE_FOUND, Verdict
+from bench.statistics.proportions import upper_limit
 from tests.support.checks import Outcomes, many
 from tests.support.noise import BLOCKS, ORDERED, PERIODIC, SPIKY, TYPICAL, UNEVEN, Machine, Stall
 
@@ -37,11 +37,6 @@ BAD = ((0.05, 2.0), (0.1, 2.0), (0.2, 1.5), (0.5, 1.2))  # fraction of the candi
 CASES = (1, 2, 5, 10, 20)
 JUDGED = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.PASS)
 SEED = 20261124
-
-
-def bound(count: int, checks: int) -> float:
-    """The upper Clopper-Pearson limit, one-sided 97.5 %."""
-    return float(binomtest(count, checks).proportion_ci(0.95, method="exact").high)
 
 
 def one(place: tuple[str, float, int]) -> Outcomes:
@@ -77,7 +72,7 @@ def main(checks: int, picture: Path | None) -> None:
                 name,
                 f"{100 * outcomes.scatter:.1f} %",
                 f"{100 * slowdown:g} %",
-                f"{100 * alarms / checks:.2f} % (at most {100 * bound(alarms, checks):.2f} %)",
+                f"{100 * alarms / checks:.2f} % (at most {100 * upper_limit(alarms, checks):.2f} %)",
                 f"{100 * outcomes.fraction(Verdict.PASS):.1f} %",
                 f"{100 * outcomes.fraction(Verdict.IMPROVED):.2f} %",
                 f"{100 * outcomes.fraction(Verdict.INCONCLUSIVE):.1f} %",
@@ -122,10 +117,10 @@ def many_cases(checks: int) -> None:
         rows.append(
             [
                 str(cases),
-                f"{100 * alarms / checks:.2f} % (at most {100 * bound(alarms, checks):.2f} %)",
+                f"{100 * alarms / checks:.2f} % (at most {100 * upper_limit(alarms, checks):.2f} %)",
                 *(f"{100 * same.fraction(verdict):.1f} %" for verdict in JUDGED[1:]),
                 f"{100 * slower.fraction(Verdict.REGRESSED):.1f} %",
-                f"{100 * passes / checks:.2f} % (at most {100 * bound(passes, checks):.2f} %)",
+                f"{100 * passes / checks:.2f} % (at most {100 * upper_limit(passes, checks):.2f} %)",
             ]
         )
     print(f"\nWhole checks of several cases; typical machine, {checks:,} checks of each kind a row\n")

@@ -24,6 +24,7 @@ from scipy import stats
 from tabulate import tabulate
 
 from bench.statistics.pairs import Verdict
+from bench.statistics.proportions import upper_limit
 
 Samples = Sequence[float]
 Pairs = Sequence[tuple[Samples, Samples]]
@@ -78,7 +79,7 @@ def _cell(alarms: list[bool], bounded: bool) -> str:
     if not alarms:
         return "–"
     text = f"{sum(alarms)} of {len(alarms)}"
-    high = stats.binomtest(sum(alarms), len(alarms)).proportion_ci(0.95, method="exact").high
+    high = upper_limit(sum(alarms), len(alarms))
     return f"{text} (at most {100 * high:.0f} %)" if bounded else text
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from bench.statistics.proportions import lower_limit, proportion
+from bench.statistics.proportions import lower_limit, proportion, upper_limit
 
 shares = st.floats(0, 1)
 
@@ -52,3 +53,9 @@ def test_the_interval_covers_as_often_as_it_says():
         found = proportion((1 / (1 + np.exp(-logits))).tolist())
         covered += found.low is not None and found.low <= 1 / (1 + math.exp(-1.9)) <= found.high
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize(("count", "among"), [(0, 6), (1, 20), (20, 20), (7, 138)])
+def test_the_upper_limit_is_that_of_clopper_and_pearson(count, among):
+    exact = binomtest(count, among).proportion_ci(0.95, method="exact").high
+    assert upper_limit(count, among) == pytest.approx(exact)
