@@ -182,6 +182,8 @@ def existing(path: str, option: str) -> str:
         raise UsageError(f"{option} is empty; expected a file or a folder")
     if not Path(path).exists():
         raise UsageError(f"{option} {path} does not exist; expected a file or a folder")
+    if not (Path(path).is_file() or Path(path).is_dir()):  # workers read it again and again
+        raise UsageError(f"{option} {path} is a pipe or a device; expected a file or a folder: save it as a file first")
     absolute = str(Path(path).resolve())
     refuse_other_bytes(absolute, f"the path of {option},")
     return absolute

@@ -152,6 +152,15 @@ def test_a_folder_without_images(tmp_path, with_ours):
     one_sentence(melanoma(tmp_path, with_ours, tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("option", ["--data", "--labels"])
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe"])
+def test_images_and_labels_come_from_files(tmp_path, option, place):
+    os.mkfifo(tmp_path / "pipe")
+    words = {"--data": str(tmp_path)} | {option: place}
+    done = bench(["run", *(word for pair in words.items() for word in pair)], tmp_path)
+    assert f"{option} {place} is a pipe or a device; expected a file or a folder: save it as a file" in one_sentence(done)
+
+
 @pytest.mark.parametrize("option", ["--data", "-o", "--labels", "--label"])
 def test_a_name_that_is_no_utf_8_is_refused_in_one_sentence(tmp_path, site, option):
     name = b"M\xe9lanome".decode(errors="surrogateescape")
