@@ -43,7 +43,11 @@ class Runner:
     judge: Judge | None = None  # whether a case needs trials beyond the planned ones; None: none does
 
     def run(self) -> None:
-        """Do whatever the journal does not hold yet."""
+        """Do whatever the journal does not hold yet.
+
+        A run that is gone on with compiles anew: nobody knows which of its compiled programs the interruption left whole.
+        """
+        self.tidy()
         self._measure_ceilings()
         self.pilots()
         for number, order in enumerate(round_orders(len(self.plan.cases), self.plan.seed)):

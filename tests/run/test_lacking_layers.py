@@ -70,9 +70,9 @@ class Scripted(Runner):
     """A runner all of whose workers end for a layer that the backend lacks."""
 
     def __init__(self, earlier: list[Trial]) -> None:
-        self.plan: Any = SimpleNamespace(cases=[SimpleNamespace(case=train())])
+        self.plan: Any = SimpleNamespace(cases=[SimpleNamespace(case=train())], trials=3)
         self.kept: list[Any] = []
-        self.journal: Any = SimpleNamespace(add=self.kept.append, trials=earlier)
+        self.journal: Any = SimpleNamespace(add=self.kept.append, trials=earlier, next_order=1)
         self.progress = Progress(1, quiet=True)
 
     def trial_job(self, index: int, number: int, pilot: Any) -> Any:
@@ -88,7 +88,7 @@ class Scripted(Runner):
 
 @pytest.mark.parametrize(
     ("pilot", "earlier", "kept"),
-    [(None, [], Skipped), (None, [SimpleNamespace(case=0)], Done), (object(), [], Done)],
+    [(None, [], Skipped), (None, [SimpleNamespace(case=0, role="pilot", status="ok")], Done), (object(), [], Done)],
     ids=["the first trial", "a later trial", "after a pilot"],
 )
 def test_what_an_earlier_process_could_do_is_not_lacking(pilot: Any, earlier: Any, kept: type):
