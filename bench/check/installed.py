@@ -16,7 +16,7 @@ import msgspec
 from bench import __version__
 from bench.check.commands import run
 from bench.check.harness import NAME, is_packed, pack
-from bench.check.refs import check_out, commit_of, repository
+from bench.check.refs import check_out, commit_of, forget_missing, repository
 from bench.check.sides import Side
 from bench.check.virtual import interpreter_of, new_environment, packages_of
 from bench.errors import InstallError, UsageError
@@ -61,8 +61,8 @@ def installed(ref: str, folder: Path, words: Sequence[str], say: Callable[[str],
         yield _side(ref, base, tree), _side("the working tree", candidate, top)
     finally:
         shutil.rmtree(place, ignore_errors=True)
-        with suppress(UsageError):  # it is tidied again before the next checkout
-            run(["git", "-C", str(top), "worktree", "prune"], "cannot tidy git's worktrees")
+        with suppress(UsageError):  # the next check tries again
+            forget_missing(top, place.parent)
 
 
 def _side(name: str, environment: Path, checkout: Path) -> Side:

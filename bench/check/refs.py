@@ -40,10 +40,12 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
     tree, environment = place / top.name, place / "environment"
     python = environment / "bin" / "python"
     with held(place.with_name(f"{place.name}.lock"), "BENCH_CACHE"):
+        forget_missing(top, place.parent)
         if not (place / READY).exists():
             say(f"making an environment for {ref} ({commit[:12]}) …")
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
+            forget_missing(top, place.parent)
             check_out(top, commit, tree, ref, say)
             say("  making a virtual environment")
             pip = new_environment(environment, say)
@@ -54,6 +56,15 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
             (place / READY).touch()
     _tell_lists(top, commit, ref, say)
     return str(python), tree
+
+
+def forget_missing(top: Path, refs: Path) -> None:
+    """Have git forget our worktrees whose folder has gone, with the cache or by hand; it keeps them entered in the repository."""
+    trouble = "cannot tidy git's worktrees"
+    for line in _git(top, "worktree", "list", "--porcelain", trouble=trouble).splitlines():
+        tree = Path(line.removeprefix("worktree "))
+        if line.startswith("worktree ") and refs.resolve() in tree.parents and not tree.exists():
+            _git(top, "worktree", "remove", "--force", str(tree), trouble=trouble)
 
 
 def repository(folder: Path) -> Path:
@@ -93,7 +104,6 @@ def project(folder: Path, top: Path) -> Path:
 def check_out(top: Path, commit: str, tree: Path, ref: str, say: Callable[[str], None]) -> None:
     """Make a worktree of a commit at ``tree``, with its submodules. Raises UsageError."""
     say(f"  checking out {commit[:12]}")
-    _git(top, "worktree", "prune", trouble="cannot tidy git's worktrees")
     _git(top, "worktree", "add", "--detach", str(tree), commit, trouble=f"cannot check out {ref}")
     if (tree / ".gitmodules").exists():
         say("  checking out its submodules")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -69,8 +70,19 @@ def clear(folder: Path, kinds: Collection[str]) -> list[Entry]:
                 )
         gone = [entry for entry in entries(folder) if entry.kind in kinds]
         for entry in gone:
+            if entry.kind == "refs":
+                _remove_worktrees(entry.path)
             if entry.path.is_dir():
                 shutil.rmtree(entry.path)
             else:
                 entry.path.unlink()
     return gone
+
+
+def _remove_worktrees(refs: Path) -> None:
+    """Have git remove the worktrees there, which it keeps entered in their repositories. Where that fails they stay so; it harms nothing."""
+    for link in refs.glob("*/*/.git"):
+        with suppress(OSError, UnicodeDecodeError):
+            entered = Path(link.read_text().removeprefix("gitdir:").strip())  # REPOSITORY/.git/worktrees/NAME
+            command = ["git", f"--git-dir={entered.parents[1]}", "worktree", "remove", "--force", str(link.parent)]
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
 
 from bench.check import commands, refs
 from bench.errors import UsageError
+from bench.run import cache
 from tests.support.project import git
 
 pytestmark = pytest.mark.process
@@ -42,6 +44,27 @@ def test_a_checkout_of_another_owner_is_named_with_its_remedy(origin, monkeypatc
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its own tests
     with pytest.raises(UsageError, match=f"belongs to another user.* git config --global --add safe.directory {origin}$"):
         refs.repository(origin)
+
+
+def entered(repository):
+    """How many worktrees the repository knows beside itself."""
+    return refs._git(repository, "worktree", "list", trouble="").count("\n")
+
+
+def test_worktrees_that_have_gone_are_forgotten_and_others_are_not(origin, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
+    place = tmp_path / "cache" / "refs"
+    for tree in (place / "a" / "origin", place / "b" / "origin", tmp_path / "mine"):
+        git(origin, "worktree", "add", "--detach", tree, "HEAD")
+    shutil.rmtree(place / "a")
+    (tmp_path / "mine").rename(tmp_path / "on another disk")
+    assert entered(origin) == 3
+    refs.forget_missing(origin, place)
+    assert entered(origin) == 2, "the user's own stays"
+    assert [entry.kind for entry in cache.clear(tmp_path / "cache", ["refs"])] == ["refs"]
+    assert entered(origin) == 1
+    assert not place.exists()
+    git(origin, "worktree", "prune")
 
 
 def test_a_folder_without_a_repository_has_no_remedy(tmp_path, monkeypatch):
