@@ -88,7 +88,11 @@ class Scripted(Runner):
 
 @pytest.mark.parametrize(
     ("pilot", "earlier", "kept"),
-    [(None, [], Skipped), (None, [SimpleNamespace(case=0, role="pilot", status="ok", number=0)], Done), (object(), [], Done)],
+    [
+        (None, [], Skipped),
+        (None, [SimpleNamespace(case=0, role="pilot", status="ok", number=0)], Done),
+        (object(), [], Done),
+    ],
     ids=["the first trial", "a later trial", "after a pilot"],
 )
 def test_what_an_earlier_process_could_do_is_not_lacking(pilot: Any, earlier: Any, kept: type):
