@@ -109,7 +109,7 @@ def test_a_layer_that_is_lacking_only_in_a_later_trial_is_a_failure_and_what_is_
     one.journal.add(pilot)
     (one.compiled_by("misbehaving") / "torn").mkdir(parents=True)
 
-    def work(*given: object) -> list[Outcome]:
+    def work(*given: object, **named: object) -> list[Outcome]:
         found.append((one.compiled_by("misbehaving") / "torn").exists())
         return [lacking]
 
