@@ -60,12 +60,15 @@ def read_group(name: str) -> list[Record]:
     """Every record at a place, copies once. Raises RecordError for one that cannot be read or cannot be true, and where there is none."""
     from bench.record.places import place_of, read_place, records_at
     from bench.record.plausible import refuse_impossible
+    from bench.text.waiting import told
 
     place = place_of(name)
-    found = records_at(place)
+    with told(lambda: f"bench: looking for records at {place}"):
+        found = records_at(place)
     if not found and isinstance(place, Path) and not place.exists():
         raise RecordError(f"there is no record at {name}; expected a record, a run's folder, or a folder of runs")
-    records = [read_place(path) for path in found or [place]]
+    with told(lambda: f"bench: reading records at {place}"):
+        records = [read_place(path) for path in found or [place]]
     for record in records:
         refuse_impossible(record)
     return list({record.id: record for record in records}.values())
