@@ -14,8 +14,8 @@ import bench
 from bench.check.commands import ended, run
 from bench.check.virtual import new_environment, packages_of
 from bench.errors import NotComparableError, UsageError
-from bench.files import held
 from bench.run.folders import cache_folder, made
+from bench.run.lock import held_aloud
 
 READY = "ready"
 
@@ -39,7 +39,8 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
     place = made(cache_folder() / "refs", "cache", "BENCH_CACHE") / f"{top.name}-{commit[:12]}-{key}"
     tree, environment = place / top.name, place / "environment"
     python = environment / "bin" / "python"
-    with held(place.with_name(f"{place.name}.lock"), "BENCH_CACHE"):
+    awaited = "bench: waiting for another check, which makes the same environment"
+    with held_aloud(place.with_name(f"{place.name}.lock"), "BENCH_CACHE", lambda: awaited):
         forget_missing(top, place.parent)
         if not (place / READY).exists():
             say(f"making an environment for {ref} ({commit[:12]}) …")

@@ -6,9 +6,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -53,21 +54,28 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
                         f"another run is measuring on {processor}{_say(path)}; two would disturb each other: use --wait to queue "
                         "behind it"
                     )
-                _wait_for(stack, path, processor)
+                what = partial(_awaited, path, processor)
+                print(f"{what()} …", file=sys.stderr, flush=True)
+                stack.enter_context(held_aloud(path, SETTING, what))
             stack.enter_context(_noted(path))
         sweep()
         yield
 
 
-def _wait_for(stack: ExitStack, path: Path, processor: str) -> None:
-    """Enter the lock into ``stack`` once whoever holds it lets go; say who that is, again and again."""
+def _awaited(path: Path, processor: str) -> str:
+    return f"bench: waiting for another run, which is measuring on {processor}{_say(path)}"
 
-    def awaited() -> str:
-        return f"bench: waiting for another run, which is measuring on {processor}{_say(path)}"
 
-    print(f"{awaited()} …", file=sys.stderr, flush=True)
-    with told(awaited):
-        stack.enter_context(held(path, SETTING))
+@contextmanager
+def held_aloud(path: Path, setting: str, what: Callable[[], str]) -> Iterator[None]:
+    """Hold the lock file at ``path`` once whoever holds it lets go; say ``what`` is waited for, again and again.
+
+    Raises UsageError, which names ``setting``, where the file system has no locks.
+    """
+    with ExitStack() as stack:
+        with told(what):
+            stack.enter_context(held(path, setting))
+        yield
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import stat
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import pytest
@@ -19,11 +20,12 @@ from bench.errors import BusyError, UsageError
 from bench.files import held
 from bench.run import folders, session
 from bench.run.folders import cache_folder, check_makeable, lock_folder, made
-from bench.run.lock import locked
+from bench.run.lock import held_aloud, locked
 from bench.run.privacy import Scrub
 from bench.worker.jobs import DataSpec
 from tests.support import records as fake
 from tests.support.site import bench
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -130,6 +132,28 @@ def test_whoever_waits_is_told_for_what(tmp_path, monkeypatch, capsys):
     assert re.fullmatch(f"bench: waiting for another run, which is measuring on gpu:0{who} …", first)
     assert re.fullmatch(f"bench: waiting for another run, which is measuring on gpu:0{who}; .* so far", second)
     assert [*tmp_path.glob("*.holder")] == [], "a note goes with its lock"
+
+
+def test_a_lock_of_the_cache_is_waited_for_aloud(tmp_path, monkeypatch, capsys):
+    """As two checks that make one environment. The other lets go as soon as its waiter has been heard."""
+    monkeypatch.setattr("bench.text.waiting.FIRST_SECONDS", 0.01)
+    begun, heard = Event(), Event()
+
+    def other_check():
+        with held(tmp_path / "lock", "BENCH_CACHE"):
+            begun.set()
+            heard.wait(PATIENCE)
+
+    def what():
+        heard.set()
+        return "bench: waiting for another check"
+
+    other = Thread(target=other_check)
+    other.start()
+    assert begun.wait(PATIENCE)
+    with held_aloud(tmp_path / "lock", "BENCH_CACHE", what):
+        other.join()
+    assert heard.is_set()
 
 
 @pytest.mark.parametrize(
