@@ -59,6 +59,8 @@ def _checked(found: dict[str, Any], command: click.Command, where: str) -> Itera
             raise UsageError(f"{where}: {key} is {value!r:.60}; expected {'values' if option.multiple else 'one value'}")
         if any(isinstance(word, bool) != option.is_flag for word in words):
             raise UsageError(f"{where}: {key} is {value!r:.60}; expected {'true or false' if option.is_flag else 'no flag'}")
+        if "" in words:
+            raise UsageError(f"{where}: {key} is empty; expected a value")
         yield option, [str(word) for word in words] if option.multiple else value
 
 

@@ -130,7 +130,6 @@ def command(**values: Any) -> None:
     """
     from bench.run.interruption import Interrupted, interruptible
 
-    _refuse_nothing("resume", "publish")
     if values["write_plan"] is not None and not values["dry_run"]:
         raise UsageError("--write-plan goes with --dry-run; leave it out to measure, or add --dry-run")
     _check_place(values["publish"])
@@ -144,14 +143,6 @@ def command(**values: Any) -> None:
         record = _interrupted(interrupt, where[0] if where else None)
     if record is not None:
         _finish(record, where[0], values["publish"], values["details"])
-
-
-def _refuse_nothing(*names: str) -> None:
-    """Raises UsageError for an option that is given without a value, as by a variable of the shell that is not set."""
-
-    for name in names:
-        if options.given(name) and not click.get_current_context().params[name]:
-            raise UsageError(f"--{name} is given without a value; expected a place")
 
 
 def _write_plan(place: Path | None) -> None:

@@ -37,7 +37,9 @@ def test_a_dry_run_writes_a_plan_that_says_the_same(tmp_path, site):
     assert bench(["run", *words, "--write-plan", "plan.toml"], tmp_path, site).returncode == 2
 
 
-@given(st.dictionaries(st.sampled_from(["label", "option", "backend"]), st.lists(st.text(), min_size=1, max_size=3)))
+@given(
+    st.dictionaries(st.sampled_from(["label", "option", "backend"]), st.lists(st.text(min_size=1), min_size=1, max_size=3))
+)
 def test_any_words_survive(tmp_path_factory, words):
     place = tmp_path_factory.getbasetemp() / "words.toml"
     arguments = [part for name, values in words.items() for value in values for part in (f"--{name}", value)]
@@ -59,6 +61,8 @@ def test_any_words_survive(tmp_path_factory, words):
         ("[run]\ntrials = true", "[run]: trials is True; expected no flag"),
         ("[run]\nbackend = [['cpu']]", "[run]: backend is [['cpu']]; expected values"),
         ("[run]\nresume = 'x'", "[run]: unknown option 'resume'"),
+        ("[run]\npublish = ''", "[run]: publish is empty; expected a value"),
+        ("[run]\nbackend = ['cpu', '']", "[run]: backend is empty; expected a value"),
         ("run = 3", "run is no table; expected [run]"),
         ("[run", "is no TOML file"),
     ],
