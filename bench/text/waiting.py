@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from bench.durations import duration
+from bench.text.outside import behind_the_door, harmless
 from bench.text.words import clean
 
 FIRST_SECONDS = 10.0
@@ -84,18 +85,22 @@ class _Teller:
                 return
             if live:
                 width = shutil.get_terminal_size().columns - 1
-                sys.stderr.write(_ERASE + (text if len(text) <= width else f"{text[: width - 1]}…"))
+                shown = text if len(text) <= width else f"{text[: width - 1]}…"
+                terminal = behind_the_door(sys.stderr)
+                terminal.write(_ERASE + harmless(shown))
+                terminal.flush()
                 self._drawn = True
             else:
                 sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+                sys.stderr.flush()
 
     def erase(self) -> None:
         """Take the line off the terminal, if it is there."""
         with self._drawing, suppress(OSError, ValueError):
             if self._drawn:
-                sys.stderr.write(_ERASE)
-                sys.stderr.flush()
+                terminal = behind_the_door(sys.stderr)
+                terminal.write(_ERASE)
+                terminal.flush()
                 self._drawn = False
 
 

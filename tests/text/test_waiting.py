@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 
+from bench.cli.streams import tolerant_streams
 from bench.run.progress import Progress
 from bench.text import waiting
 from bench.text.waiting import hushed, pauses, told
@@ -66,6 +67,16 @@ def test_a_terminal_gets_one_line_that_is_gone_at_the_end(heard):
         assert stream.getvalue().endswith("\r\x1b[2K"), "other words begin on a clean line"
     assert "\n" not in stream.getvalue()
     assert stream.getvalue().endswith("\r\x1b[2K")
+
+
+def test_the_line_is_drawn_where_nothing_but_text_goes_through(heard):
+    """The command line's own stream makes text of escape sequences; those that draw this line are ours, and its words are not."""
+    stream = heard(terminal=True)
+    with tolerant_streams(), told(lambda: "bench: waiting for \u202e it"):
+        assert stream.written.wait(PATIENCE)
+    assert stream.getvalue().startswith("\r\x1b[2Kbench: waiting for")
+    assert stream.getvalue().endswith("\r\x1b[2K")
+    assert "\u202e" not in stream.getvalue()
 
 
 def test_a_trial_that_goes_on_is_a_line_with_its_stage(heard):
