@@ -140,9 +140,8 @@ class Runner:
         choice = self._known_choice(planned) if len(planned.candidates) > 1 else self._choice(planned, planned.case)
         found = self._piloted(index, choice or Choice({}, ""))
         if found is not None and found[1] is None and choice is not None and choice.batch_size:
-            choice = (
-                None  # what an earlier run found does not work now, as where others use the device's memory: choose anew
-            )
+            # What an earlier run found does not work now, as where others use the device's memory: it is chosen anew.
+            choice = None
             found = self._piloted(index, Choice({}, ""), counts=False)
         if found is not None and found[1] is not None and choice is None:
             usual = found[1]

@@ -250,7 +250,7 @@ class Scripted(Runner):
     def __init__(self, known: Choice | None, searched: Choice) -> None:
         case = SimpleNamespace(candidates=(8, 32, 128), case=infer(batch_size=8))
         self.plan, self.kept = SimpleNamespace(cases=[case]), []
-        self.journal = SimpleNamespace(add=self.kept.append)
+        self.journal = SimpleNamespace(add=self.kept.append, settled=lambda index: None)
         self.known, self.searched = known, searched
         self.asked: list[Choice] = []
 
