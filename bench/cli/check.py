@@ -171,7 +171,7 @@ def _check(values: dict[str, Any]) -> Comparison:
 
 _WITH_RESUME = {
     "resume", "against", "against_ref", "baseline", "vary", "inconclusive", "bisect", "style", "junit", "markdown", "json_file", "wait", "quiet",
-    "interpreter_words",
+    "interpreter_words", "passed",
 }  # fmt: skip
 
 

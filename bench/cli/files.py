@@ -18,8 +18,8 @@ from bench.errors import UsageError
 LARGEST_FILE = 1_000_000
 """Bytes of a file of options."""
 
-_NEVER_KEPT = {"plan", "write-plan", "dry-run", "resume", "help"}
-"""Options that say what to do with a file of options, or with a run that has one."""
+_NEVER_KEPT = {"plan", "write-plan", "dry-run", "resume", "help", "pass-env"}
+"""Options that say what to do with a file of options, or with a run that has one, and what the user alone may hand out."""
 
 
 def read_options(path: Path, tables: Sequence[str], command: click.Command) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from bench.cli import options
 @options.style("For people, or for programs.")
 @options.interpreter
 @options.stall
-def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float) -> None:
+def command(style: str, interpreter_words: tuple[str, ...], stall_timeout: float, passed: tuple[str, ...]) -> None:
     """Backends, devices, workloads and reporters, and why something is unavailable."""
     from bench.run.discovery import Discovery, discover, lacking
     from bench.run.limits import checked_stall

@@ -79,14 +79,48 @@ interpreter = many(*INTERPRETER, "Run a plugin's workers with another Python (re
 plugins = together(many("--option", "options", "NAME=VALUE", "A backend's own option (repeatable)."), interpreter)
 """How a plugin is run."""
 
-stall = click.option(
-    "--stall-timeout",
-    type=float,
-    default=STALL_SECONDS,
-    show_default=True,
-    metavar="S",
-    help="End a worker that has been silent for so many seconds, while it imports too.",
+
+def _pass(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Have workers get these variables too, as long as the command runs. Raises UsageError for one that is not set."""
+    from bench.machine.environment import PASS
+
+    before = os.environ.get(PASS)
+    for name in names:
+        if "," in name or name not in os.environ:
+            raise UsageError(
+                f"--pass-env {name:.80}: there is no such variable in the environment; expected the name of one"
+            )
+    if names:
+        os.environ[PASS] = ",".join([*names, *(before or "").split(",")])
+
+    def restore() -> None:
+        os.environ.pop(PASS, None)
+        if before is not None:
+            os.environ[PASS] = before
+
+    context.call_on_close(restore)
+    return names
+
+
+stall = together(
+    click.option(
+        "--stall-timeout",
+        type=float,
+        default=STALL_SECONDS,
+        show_default=True,
+        metavar="S",
+        help="End a worker that has been silent for so many seconds, while it imports too.",
+    ),
+    click.option(
+        "--pass-env",
+        "passed",
+        multiple=True,
+        callback=_pass,
+        metavar="NAME",
+        help="Let workers have this variable; without it they get those that Python and frameworks read (repeatable).",
+    ),
 )
+"""What every command has that starts workers."""
 
 threads = click.option(
     "--threads", type=int, metavar="N", help="Host cores to use. Default: all that this process is given."

@@ -82,6 +82,7 @@ def command(
     price_file: Path | None,
     group_by: str,
     stall_timeout: float,
+    passed: tuple[str, ...],
     **assumed: Any,
 ) -> None:
     """Print days versus hours from one or many records.

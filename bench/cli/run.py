@@ -253,17 +253,9 @@ def _refuse_other_options() -> None:
 
     context = click.get_current_context()
     allowed = {
-        "resume",
-        "wait",
-        "quiet",
-        "publish",
-        "time_limit",
-        "stall_timeout",
-        "details",
-        "trials",
-        "within",
+        "resume", "wait", "quiet", "publish", "time_limit", "stall_timeout", "passed", "details", "trials", "within",
         "interpreter_words",
-    }
+    }  # fmt: skip
     others = [option for option in context.command.params if option.name not in allowed and options.given(str(option.name))]
     if others:
         names = sorted(max(option.opts, key=len) for option in others)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from bench.machine.host import framework_variables
+from bench.machine.host import FRAMEWORK_PREFIXES, framework_variables, is_secret
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -36,6 +36,40 @@ def overridden(chosen: Mapping[str, str], user: Mapping[str, str]) -> dict[str, 
     return {name: (mine[name], value) for name, value in chosen.items() if mine.get(name, value) != value}
 
 
-def inherited_environment() -> dict[str, str]:
-    """The user's variables without those that would change what Python runs in the worker."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONSTARTUP", "PYTHONINSPECT")}
+_PLAIN = {
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP", "COLUMNS", "NO_COLOR", "TERM",
+    "VIRTUAL_ENV", "MPLCONFIGDIR", "CC", "CXX", "CPATH", "LIBRARY_PATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH",
+    "MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE",
+}  # fmt: skip
+_PREFIXES = (
+    *FRAMEWORK_PREFIXES, "BENCH_", "PYTHON", "CONDA", "XDG_", "LC_", "DYLD_", "NV_", "TORCH", "TRITON_", "TF_", "LIBTPU_", "NEURON_",
+    "ROCM_", "HSA_", "AMD_", "GPU_", "ONEAPI_", "SYCL_", "ZE_", "ZES_", "UR_", "OCL_", "OPENCL_", "OPENVINO_", "OV_", "ORT_", "IPEX_",
+    "HABANA_", "PT_HPU_", "BLIS_", "VECLIB_", "NUMBA_", "TBB_", "TCMALLOC_", "GLOO_", "UCX_", "FI_",
+)  # fmt: skip
+"""How the names of variables begin that Python, frameworks, compilers and drivers read. No proxies: workers need no network."""
+
+_NEVER = ("PYTHONSTARTUP", "PYTHONINSPECT")
+"""Variables that would change what Python runs in a worker."""
+
+PASS = "BENCH_PASS_ENV"
+"""The variable that names, with commas between them, what else workers get; ``--pass-env`` adds to it."""
+
+
+def inherited_environment(launcher: bool = False) -> dict[str, str]:
+    """Return the user's variables that a worker gets: those that Python and frameworks read, and those that ``--pass-env`` names.
+
+    Tokens and passwords for other services stay behind. ``launcher``: what starts the worker is a command such as ssh, which needs all of them.
+    """
+    kept = os.environ if launcher else {name: value for name, value in os.environ.items() if _is_handed_on(name)}
+    return {name: value for name, value in kept.items() if name not in _NEVER}
+
+
+def dropped_variables() -> list[str]:
+    """Return the names of the user's variables that no worker on this machine gets."""
+    return sorted(os.environ.keys() - inherited_environment().keys())
+
+
+def _is_handed_on(name: str) -> bool:
+    if name in os.environ.get(PASS, "").split(","):
+        return True
+    return (name in _PLAIN or name.startswith(_PREFIXES)) and not is_secret(name)

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -113,15 +114,25 @@ def facts(user: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if value.strip()}
 
 
-_AMBIENT = (
+FRAMEWORK_PREFIXES = (
     "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_",
     "CUDNN_", "NVIDIA_", "HIP_", "ROCR_", "MIOPEN_", "MALLOC_", "GLIBC_", "LD_", "NUMEXPR_", "TPU_", "NCCL_",
 )  # fmt: skip
 
 
+_SECRET = re.compile(
+    r"TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|(?:^|_)(?:API_?|ACCESS_?|PRIVATE_?)?KEY(?:_|$)", re.IGNORECASE
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable's name says that it opens something, as ``NVIDIA_API_KEY`` does."""
+    return _SECRET.search(name) is not None
+
+
 def framework_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of the variables that frameworks and the allocator read."""
-    return {name: value for name, value in variables.items() if name.startswith(_AMBIENT)}
+    return {name: value for name, value in variables.items() if name.startswith(FRAMEWORK_PREFIXES) and not is_secret(name)}
 
 
 def ambient(variables: Mapping[str, str]) -> str:

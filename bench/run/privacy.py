@@ -29,6 +29,7 @@ _PRIVATE_OPTIONS = (
     "--json",
     "--junit",
     "--markdown",
+    "--pass-env",
 )
 _WORD = re.compile(r"""[^\s"'()\[\]<>:,;=]+""")
 _CODE = re.compile(r"[\w.-]+\.(?:py|pyx|so|c|cc|cpp|cu|h|hpp)\Z")

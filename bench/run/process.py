@@ -135,7 +135,7 @@ class Worker:
                     stderr=log.writing,
                     pass_fds=() if away else (writing,),
                     cwd=folder,
-                    env=inherited_environment() | dict(launch.environment),
+                    env=inherited_environment(launcher=away) | dict(launch.environment),
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:  # ValueError: a variable that no process can have

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from bench.machine.conditions import HOST
+from bench.machine.environment import dropped_variables
 from bench.machine.other_work import OtherWork, family_seconds
 from bench.record.schema import Case, Ceiling, Skip, Trial, like
 from bench.run.crew import run_at_once
@@ -22,6 +23,7 @@ from bench.run.progress import Progress
 from bench.run.remembered import CEILINGS, CHOICES, ceiling_key, choice_key
 from bench.run.rounds import Judge, brief, needs_more, ready, round_orders
 from bench.run.trial import trial_of
+from bench.text.file_names import printable
 from bench.worker.answers import Choice, Prepared, RankResult, Reached
 from bench.worker.jobs import Job, Measure, MeasureCeiling, Search
 
@@ -48,6 +50,7 @@ class Runner:
         A run that is gone on with compiles anew: nobody knows which of its compiled programs the interruption left whole.
         """
         self.tidy()
+        self.name_dropped()
         self._measure_ceilings()
         self.pilots()
         for number, order in enumerate(round_orders(len(self.plan.cases), self.plan.seed)):
@@ -58,6 +61,13 @@ class Runner:
                 while ready(self.plan, self.journal, index) and not self.journal.has_trial(index, number):
                     self._trial(index, number, self.journal.pilot(index))
         self.tidy()
+
+    def name_dropped(self) -> None:
+        """Name in the run's logs the variables that its workers do not get; their values stay with the user."""
+        names = " ".join(map(printable, dropped_variables())) or "none"
+        log = self.journal.folder / "logs" / "environment.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(f"variables that workers do not get (--pass-env NAME hands one on): {names}\n", encoding="utf-8")
 
     def _still_wide(self, order: Sequence[int], number: int) -> list[int]:
         """The cases that get a trial in a round beyond the planned ones."""

@@ -118,7 +118,7 @@ def test_every_option_of_a_run_can_be_in_a_file(tmp_path):
     values = {}
     for option in run.params:
         name = max(option.opts, key=len).lstrip("-")
-        if name not in {"plan", "write-plan", "dry-run", "resume"}:
+        if name not in {"plan", "write-plan", "dry-run", "resume", "pass-env"}:
             values[name] = True if option.is_flag else ["1"] if option.multiple else "1"
     place.write_text("[run]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
     assert len(read_options(place, ("run",), run)) == len(values)

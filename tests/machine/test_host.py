@@ -7,7 +7,8 @@ import os
 import pytest
 
 from bench.machine import host
-from bench.machine.environment import overridden, worker_environment
+from bench.machine.environment import PASS, dropped_variables, inherited_environment, overridden, worker_environment
+from bench.machine.host import FRAMEWORK_PREFIXES, ambient
 
 
 @pytest.fixture
@@ -150,3 +151,27 @@ def test_memory_is_what_a_cgroup_on_the_way_up_still_allows(tmp_path, line, fold
     assert host.available_memory(tmp_path) == 0
     (place / limit).write_text("max\n")
     assert host.available_memory(tmp_path) > unlimited / 2
+
+
+VARIABLES = {
+    "PATH": "/bin", "LD_LIBRARY_PATH": "/opt/rocm", "CUDA_VISIBLE_DEVICES": "1", "XLA_FLAGS": "--x", "LC_ALL": "C", "PYTHONPATH": "/p",
+    "AWS_SECRET_ACCESS_KEY": "s", "GITHUB_TOKEN": "s", "NVIDIA_API_KEY": "s", "TF_TOKEN_app": "s", "PYTHONSTARTUP": "/x", "http_proxy": "s",
+    "CONDA_PREFIX": "/c", "SSH_AUTH_SOCK": "/s",
+}  # fmt: skip
+
+
+def test_workers_get_what_frameworks_read_and_no_secret(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(VARIABLES))
+    kept = {"PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS", "LC_ALL", "PYTHONPATH", "CONDA_PREFIX"}
+    assert inherited_environment().keys() == kept
+    assert dropped_variables() == sorted(VARIABLES.keys() - kept)
+    os.environ[PASS] = "GITHUB_TOKEN,PYTHONSTARTUP"
+    assert inherited_environment().keys() == kept | {"GITHUB_TOKEN", PASS}
+    assert inherited_environment(launcher=True).keys() == os.environ.keys() - {"PYTHONSTARTUP"}, "as ssh needs them"
+    assert ambient(VARIABLES).split()[0].startswith("CUDA_VISIBLE_DEVICES")
+    assert "NVIDIA" not in ambient(VARIABLES), "no secret in a record"
+
+
+def test_every_variable_that_a_record_names_reaches_workers(monkeypatch):
+    monkeypatch.setattr(os, "environ", {f"{prefix}X": "1" for prefix in FRAMEWORK_PREFIXES})
+    assert dropped_variables() == []

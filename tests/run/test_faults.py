@@ -405,4 +405,7 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
 def test_nobody_is_left_behind_after_the_suite(tmp_path, site):
     done = bench_process([*TRAIN, "--trials", "1"], tmp_path, site)
     assert done.returncode == 0, done.stderr
+    assert "PYTEST_CURRENT_TEST" in (the_run(tmp_path) / "logs" / "environment.log").read_text(), (
+        "what workers did not get is named"
+    )
     assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith(PREFIX)]

@@ -178,7 +178,7 @@ def test_every_command_that_starts_a_worker_takes_the_same_stall_timeout():
         for option in command.params
         if option.name == "stall_timeout"
     }
-    without = {"results", "compare", "history", "cache", "new-backend"}  # which start no worker
+    without = {"results", "compare", "history", "cache", "new-backend", "alarm-rate"}  # which start no worker
     assert limits == dict.fromkeys(set(COMMANDS) - without, STALL_SECONDS)
 
 

@@ -14,7 +14,7 @@ from backends.cpu import CpuBackend
 from bench.entry_points import PluginRef
 from bench.oracle import model
 from bench.record.schema import Case, Place
-from bench.worker.channel import Alive, Beat, Channel, Event
+from bench.worker.channel import BRIEFLY, Alive, Beat, Channel, Event
 from bench.worker.jobs import Blocks, DataSpec, Measure, Prepare, Verify
 from bench.worker.measure import measure
 from bench.worker.prepare import prepare
@@ -80,6 +80,7 @@ class Loud:
 @pytest.fixture
 def channel(pipe, monkeypatch):
     found = Watched(os.open(os.devnull, os.O_WRONLY))
+    found.how_to_check.put(BRIEFLY)
     run = model._network
 
     def watched(*arguments):
