@@ -9,7 +9,8 @@ PIP_ARGS ?=
 ARGS ?=
 BIN := $(VENV)/bin
 PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in ("torch", "jax", "jaxlib") if u.find_spec(n)])')
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint $(VENV)/constraints.txt
+# The variable reaches the environments, too, that pip makes to build packages in: what builds them is pinned as well.
+INSTALL := PIP_CONSTRAINT=$(abspath $(VENV))/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 
 .PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-nights proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-cost proof-soak proof-gpu gpu-wheels golden clean
 
