@@ -10,19 +10,18 @@ import msgspec
 import pytest
 
 from bench.record.figures import figure, samples, standing
-from bench.record.schema import Place, Trial
+from bench.record.schema import Place
 from bench.run.crew import run_at_once, run_worker
 from bench.run.hosts import Host
-from bench.run.journal import Journal, Pilot
+from bench.run.journal import Journal
 from bench.run.plan import Plan, Wishes
-from bench.run.process import Launch, Outcome
+from bench.run.process import Launch
 from bench.run.progress import Progress
 from bench.run.runner import Runner
 from bench.run.seal import seal
 from bench.run.session import make_plan, prepare_plan
 from bench.worker.answers import Surveyed
-from bench.worker.channel import Failure
-from bench.worker.jobs import Blocks, Survey
+from bench.worker.jobs import Survey
 from tests.support.site import move_in
 
 
@@ -94,27 +93,15 @@ def test_a_worker_behind_a_prefix_answers_on_standard_output(tmp_path: Path, mon
     assert "welcome" in (tmp_path / "log").read_text()
 
 
-def test_a_layer_that_is_lacking_only_in_a_later_trial_is_a_failure_and_what_is_compiled_goes_first(
+def test_what_an_interruption_left_compiled_goes_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    """A torn program would be compiled again, and that compilation called cached."""
     one = runner(tmp_path, 1)
-    found: list[bool] = []
-    lacking = Outcome(
-        "failed", "2026-01-01T00:00:00+00:00", 1.0, reason="no GELU", failure=Failure("unsupported", "no GELU")
-    )
-    pilot = Pilot(
-        trial=Trial(case=0, number=0, role="pilot", order=0, status="ok", started=lacking.started, wall=1.0),
-        blocks=Blocks(steps=1, warmup=1, samples=2),
-    )
-    one.journal.add(pilot)
-    (one.compiled_by("misbehaving") / "torn").mkdir(parents=True)
-
-    def work(*given: object, **named: object) -> list[Outcome]:
-        found.append((one.compiled_by("misbehaving") / "torn").exists())
-        return [lacking]
-
-    monkeypatch.setattr(one, "_work", work)
+    torn = one.compiled_by("misbehaving") / "torn"
+    torn.parent.mkdir(parents=True)
+    torn.touch()
+    there: list[bool] = []
+    monkeypatch.setattr(one, "pilots", lambda: there.append(torn.exists()))
     one.run()
-    assert found == [False]
-    assert not one.journal.skipped(0)
-    assert [(trial.status, trial.reason) for trial in one.journal.trials if trial.role == "trial"] == [("failed", "no GELU")]
+    assert there == [False]
