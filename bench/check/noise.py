@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -37,8 +38,8 @@ SHORTEST, LONGEST = 2.0, 10.0
 class Known(msgspec.Struct, frozen=True):
     """What is kept of a case for later checks on this machine."""
 
-    scatter: float
-    best_seconds: float
+    scatter: Annotated[float, msgspec.Meta(ge=0, le=10)]
+    best_seconds: Annotated[float, msgspec.Meta(gt=0)]
 
 
 NOISE = Remembered("noise", msgspec.json.Decoder(dict[str, Known]))
