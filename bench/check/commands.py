@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -47,7 +49,15 @@ def ended(
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
-            command, stdout=pipe, stderr=pipe, text=True, errors="replace", stdin=subprocess.DEVNULL, env=own, cwd=folder
+            command,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=own,
+            cwd=folder,
+            start_new_session=True,  # pip starts processes of its own, which end with it
         )
     except FileNotFoundError:
         raise error(f"{trouble}: {command[0]} is not installed") from None
@@ -61,7 +71,8 @@ def ended(
                     if say is not None:
                         say(f"  still at it after {time.monotonic() - begun:.0f} s")
         except BaseException:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
     return process.returncode, output, errors
 

@@ -72,7 +72,10 @@ def _side(name: str, environment: Path, checkout: Path) -> Side:
 
 def _versions(environment: Path) -> dict[str, str]:
     """Return the version of each package in an environment, by its name."""
-    return {str(one.metadata["Name"]).lower(): one.version for one in _distributions(environment)}
+    found = {str(one.metadata["Name"]).lower(): str(one.version) for one in _distributions(environment)}
+    return {
+        name: version for name, version in found.items() if "none" not in {name, version.lower()}
+    }  # half-removed ones have neither
 
 
 def _distributions(environment: Path) -> list[Distribution]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 
+import psutil
 import pytest
 
 from bench.check import commands, refs
 from bench.errors import UsageError
 from bench.run import cache
 from tests.support.project import git
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.process
 
@@ -82,3 +84,33 @@ def test_a_command_that_takes_long_is_not_silent(monkeypatch):
     assert heard[0].startswith("  still at it after ")
     with pytest.raises(UsageError, match=r"^trouble: ValueError: no$"):
         commands.run([sys.executable, "-c", "raise ValueError('no')"], "trouble")
+
+
+def test_what_a_command_started_ends_with_it(monkeypatch, tmp_path):
+    """As with pip, which starts processes of its own."""
+    monkeypatch.setattr(commands, "SILENCE_SECONDS", 0.01)
+    number = tmp_path / "number"
+    program = (
+        "import pathlib, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(6000)'])\n"
+        f"place = pathlib.Path({str(number)!r})\n"
+        "place.with_suffix('.new').write_text(str(child.pid))\n"
+        "place.with_suffix('.new').rename(place)\n"
+        "time.sleep(6000)\n"
+    )
+
+    def interrupt(text):
+        if number.exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        commands.run([sys.executable, "-c", program], "trouble", interrupt)
+    wait_for(lambda: not is_running(int(number.read_text())))
+
+
+def is_running(number):
+    """Whether a process is there and has not ended; one that nobody waited for has ended too."""
+    try:
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
