@@ -141,11 +141,12 @@ def test_workflows_to_copy_ask_for_what_the_action_has_and_for_no_more_rights(wo
     for step in checks:
         assert step["with"].keys() <= inputs.keys()
         assert {name for name, one in inputs.items() if one.get("required")} <= step["with"].keys()
-    for step in steps:
-        if step.get("uses", "").startswith("actions/checkout@"):
-            assert step["with"] == {"fetch-depth": 0, "persist-credentials": False}
-        if step.get("uses", "").startswith("actions/setup-python@"):
-            assert step["with"]["cache"] == "pip"
+    for job in workflow["jobs"].values():
+        used = {step["uses"].split("@")[0]: step["with"] for step in job["steps"] if "uses" in step}
+        checkout = used.get("actions/checkout")
+        assert checkout in (None, {"fetch-depth": 0, "persist-credentials": False})
+        # The cache is found by the requirements of what is checked out, and without a checkout setup-python refuses it.
+        assert ("cache" in used["actions/setup-python"]) == (checkout is not None)
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
     assert workflow["permissions"]["contents"] == "read"
     assert "concurrency" in workflow
