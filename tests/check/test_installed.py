@@ -47,6 +47,22 @@ def test_wrong_words_are_one_sentence(tmp_path, site, arguments, words):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--install -e '. cannot be split into words"),
+        (["--against", "x"], "--against x: there is no such interpreter"),  # where they play no part
+        (["--install", "-e ."], "is not in a git repository"),  # the command line's win
+    ],
+)
+def test_a_project_says_what_pip_installs(tmp_path, site, monkeypatch, arguments, words):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / "pyproject.toml").write_text('[tool.accelbench.check]\nagainst-ref = "main"\ninstall = ["-e \'."]\n')
+    done = bench(["check", *ENVIRONMENT_CHECK, *arguments], tmp_path, site)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
 def test_the_harness_is_packed_as_it_runs(tmp_path):
     wheel = pack(tmp_path)
     with zipfile.ZipFile(wheel) as archive:
