@@ -85,14 +85,14 @@ APART = ("accelbench", "__editable__", "torch", "jax", "distutils-precedence", "
 def foreign_project(folder: Path) -> tuple[Path, dict[str, str]]:
     """Somebody's repository, and the variables under which pip installs it without a network.
 
-    Its plugin trains a network of its own. It needs accelbench, and a package that paces its steps: commit ``quick`` asks for release 1 of
-    that, the last one for release 2, which is slower. The code is the same in both.
+    Its plugin trains a network of its own. It needs a package that paces its steps: commit ``quick`` asks for release 1 of that, the last one
+    for release 2, which is slower. The code is the same in both. The last commit asks for accelbench too.
     """
     project = folder / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "foreign"\nversion = "1.0"\ndependencies = ["accelbench", "pace"]\n'
+        '[project]\nname = "foreign"\nversion = "1.0"\ndependencies = ["pace"]\n'
         '[project.entry-points.bench]\nforeign = "foreign.plugin"\n[tool.setuptools]\npackage-dir = {"" = "python"}\n'
         '[tool.setuptools.packages.find]\nwhere = ["python"]\n'
     )
@@ -113,7 +113,7 @@ def foreign_project(folder: Path) -> tuple[Path, dict[str, str]]:
     git(project, "add", "-A")
     git(project, "commit", "-m", "quick")
     git(project, "tag", "quick")
-    (project / "requirements.txt").write_text("pace==2\n")
+    (project / "requirements.txt").write_text("pace==2\naccelbench\n")
     git(project, "commit", "-am", "slow")
     wheels = folder / "wheels"
     wheels.mkdir()
