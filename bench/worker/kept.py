@@ -74,9 +74,10 @@ def _digests(file: Path, chosen: list[int] | None = None) -> list[str]:
 
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """Raises DataError where an array that Prepare has left cannot be read: it has gone since, or is damaged."""
+    """Raises DataError where an array that Prepare has left cannot be read: it has gone since, is damaged, or is another
+    kind of array file (NumPy's TypeError)."""
     try:
         yield
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, KeyError, BadZipFile) as error:
         words = str(error).partition("\n")[0] if isinstance(error, OSError) else "it is no whole array"
         raise DataError(f"the decoded images in {folder} cannot be read ({words}); a new run decodes them again") from error
