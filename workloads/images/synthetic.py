@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
@@ -73,19 +74,45 @@ def open_synthetic(
 
 
 def write_files(generator: Generator, seed: int, folder: Path) -> Sequence[Path]:
-    """JPEG files of images 0 to 63 at 600x450 in ``folder``; those already there are kept. Raises DataError without Pillow."""
+    """JPEG files of images 0 to 63 at 600x450 in ``folder``. Raises DataError without Pillow.
+
+    Those already there are kept, if they are as they were written; SHA-256 digests beside them tell.
+    """
     image_module = pillow()
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{generator.title.replace(' ', '-')}-v{generator.version}-{seed}-{FILE_WIDTH}x{FILE_HEIGHT}"
     files = [folder / f"{stem}-{index:03d}.jpg" for index in range(FILES)]
+    listed = folder / f"{stem}.sha256"
+    written = _lines(listed)
+    whole = [bool(line) and _digest(file) == line for file, line in zip_longest(files, written[:FILES])]
+    if all(whole):
+        return files
 
     def write(piece: slice) -> None:
         for index in range(*piece.indices(FILES)):
-            if not files[index].exists():
+            if not whole[index]:
                 pixels = generator.images(seed, np.array([index]), FILE_HEIGHT, FILE_WIDTH)[0]
                 part = files[index].with_suffix(f".{os.getpid()}.part")  # whole or not at all, whoever else writes
                 image_module.fromarray(pixels).save(part, "JPEG", quality=generator.jpeg_quality)
                 part.replace(files[index])
 
     in_threads(write, FILES, piece=4)
+    part = listed.with_suffix(f".{os.getpid()}.part")
+    part.write_text("".join(f"{_digest(file)}\n" for file in files))
+    part.replace(listed)
     return files
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _digest(file: Path) -> str:
+    """The SHA-256 of a file; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
