@@ -9,7 +9,7 @@ import click
 from bench.cli import options
 from bench.cli.report import tell
 
-KINDS = ("images", "files", "figures", "refs", "logs")
+KINDS = ("images", "files", "figures", "refs", "logs", "key")
 
 
 @click.command(name="cache")

@@ -161,9 +161,11 @@ images = together(
 
 def wishes_of(values: dict[str, Any], **own: Any) -> Wishes:
     """Return what the shared options ask for, and what is a command's own. Raises UsageError."""
+    from bench.run.folders import salt_of
     from bench.run.plan import Wishes
 
     return Wishes(
+        salt=salt_of(Path(values["output"])) if values.get("output") else "",
         backends=values["backends"],
         devices=values["devices"],
         workload=values["workload"],

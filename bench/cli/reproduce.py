@@ -46,7 +46,7 @@ def command(**values: Any) -> None:
     from bench.record.places import place_of
     from bench.record.plausible import refuse_impossible
     from bench.run.again import plan_again
-    from bench.run.folders import check_makeable
+    from bench.run.folders import check_makeable, salt_of
     from bench.run.interruption import Interrupted
     from bench.run.session import start_run
 
@@ -64,7 +64,8 @@ def command(**values: Any) -> None:
         values["count"] = count
     seconds = values["seconds"] or _recorded_seconds(old)
     chosen = options.interpreters(values["interpreter_words"])
-    plan = plan_again(old, options.data_spec(values, old.seed), seconds, chosen, values["stall_timeout"])
+    salt = salt_of(Path(values["output"]))
+    plan = plan_again(old, options.data_spec(values, old.seed), seconds, chosen, values["stall_timeout"], salt)
     folder = Path(values["output"]) / plan.id
     try:
         new = start_run(plan, folder, values["wait"], values["quiet"])

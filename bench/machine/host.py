@@ -14,9 +14,9 @@ ROOT = Path("/")
 SYSTEM_CPU = Path("/sys/devices/system/cpu")
 
 
-def hashed(text: str) -> str:
-    """A short, one-way name for something private."""
-    return hashlib.sha256(f"accelbench:{text}".encode()).hexdigest()[:12]
+def hashed(text: str, salt: str = "") -> str:
+    """Return a short, one-way name for something private. Without a salt whoever guesses the text can tell that it is the right one."""
+    return hashlib.sha256(f"accelbench:{salt}{':' if salt else ''}{text}".encode()).hexdigest()[:12]
 
 
 def usable_cores() -> int:

@@ -14,8 +14,9 @@ from bench.machine.host import facts, hashed, usable_cores, usable_memory
 from bench.record.schema import Machine
 
 
-def describe_machine(keep_host_name: bool = False, user: str = "") -> Machine:
-    """Return what a record says of this machine; ``user``: the variables that the user had set, as ``host.ambient`` has them.
+def describe_machine(keep_host_name: bool = False, user: str = "", salt: str = "") -> Machine:
+    """Return what a record says of this machine; ``user``: the variables that the user had set, as ``host.ambient`` has them; ``salt``:
+    that of the host's hashed name.
 
     Finding the processor's name takes about a second: do it once per run.
     """
@@ -40,7 +41,7 @@ def describe_machine(keep_host_name: bool = False, user: str = "") -> Machine:
     host = platform.node()
     return Machine(
         fingerprint=_digest(identity),
-        host=host if keep_host_name else hashed(host),
+        host=host if keep_host_name else hashed(host, salt),
         system=f"{platform.system()} {platform.release()}",
         cpu=name,
         architecture=platform.machine(),

@@ -23,7 +23,12 @@ LABEL = "reproduces"
 
 
 def plan_again(
-    record: Record, data: DataSpec, seconds: float, interpreters: Mapping[str, str], stall: float = STALL_SECONDS
+    record: Record,
+    data: DataSpec,
+    seconds: float,
+    interpreters: Mapping[str, str],
+    stall: float = STALL_SECONDS,
+    salt: str = "",
 ) -> Plan:
     """A plan of every case that can run here; the others become skips. Raises NotComparableError where none can."""
     checked_stall(stall)
@@ -40,7 +45,7 @@ def plan_again(
         raise NotComparableError(
             f"nothing of this record can be repeated here: {skips[0].reason}" if skips else "the record holds no case"
         )
-    machine = identified(stall)
+    machine = identified(stall, salt=salt)
     used = [backend for backend in found.backends if backend.info.name in {planned.case.backend for planned in cases}]
     trials = Counter(trial.case for trial in record.trials if trial.role == "trial")
     wishes = Wishes(
@@ -53,6 +58,7 @@ def plan_again(
         ceilings=False,
         data=data,
         labels={LABEL: record.id},
+        salt=salt,
     )
     name_overridden(wishes, used)
     return new_plan(wishes, used, cases, skips, machine)

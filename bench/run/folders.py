@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import pwd
+import re
+import secrets
 import stat
 import sys
 import tempfile
@@ -11,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UsageError
+from bench.record.files import write_durably
 from bench.text.file_names import refuse_other_bytes
 
 LOCKS = Path("/tmp/accelbench-locks")
@@ -97,6 +101,32 @@ def closed(place: Path) -> UsageError:
         f"{place} keeps runs out of each other's way, belongs to the user {name} and is closed to you; its owner or root can mend that "
         f"({remedy}), or name another folder for all users of this machine with BENCH_LOCKS"
     )
+
+
+KEY = "salt.key"
+"""The file of the cache that the salts of results folders come from."""
+
+
+def salt_of(results: Path) -> str:
+    """Return the salt of a results folder, with which its records hash names of hosts and folders. Raises UsageError as ``cache_folder`` does.
+
+    Within a folder these can be told apart; nobody else can try likely names. It comes from a random key in the user's cache, so that it does
+    not travel with the folder.
+    """
+    place = cache_folder() / KEY
+    key = _key_at(place)
+    if key is None:
+        write_durably(f"{secrets.token_hex(32)}\n".encode(), place)
+        key = _key_at(place) or secrets.token_bytes(32)
+    return hmac.new(key, os.fsencode(results.resolve()), "sha256").hexdigest()[:32]
+
+
+def _key_at(place: Path) -> bytes | None:
+    try:
+        found = place.read_bytes().strip()
+    except OSError:
+        return None
+    return bytes.fromhex(found.decode()) if re.fullmatch(rb"[0-9a-f]{64}", found) else None
 
 
 def fresh_log(name: str) -> Path:

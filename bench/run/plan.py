@@ -56,6 +56,7 @@ class Wishes:
     labels: dict[str, str] = field(default_factory=dict)
     within: float = 0.0  # the half-width of intervals, in percent, until which trials are added; 0: none are
     command: Sequence[str] = ()
+    salt: str = ""  # of the results folder, for what a record holds hashed
 
 
 class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     within: float = 0.0  # as in ``Wishes``
     begins: int = 0  # the first round of this run; those before it stand in a record that it extends
     extends: list[Extended] = []  # see ``bench.record.schema.Record``
+    salt: str = ""  # as in ``Wishes``; no record holds it
 
     @property
     def most_trials(self) -> int:

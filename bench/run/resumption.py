@@ -107,7 +107,7 @@ def prepare_again(
 
     Raises NotComparableError where machine, images, harness or frameworks are not what the run began with.
     """
-    machine = identified(plan.stall, python=python)
+    machine = identified(plan.stall, python=python, salt=plan.salt)
     if machine.fingerprint != plan.machine.fingerprint:
         raise NotComparableError(
             f"the run in {folder} began on another machine (fingerprint {plan.machine.fingerprint}, here "

@@ -287,6 +287,7 @@ class Runner:
             seconds=self.plan.seconds,
             seed=seed,
             candidates=planned.candidates,
+            salt=self.plan.salt,
         )
 
     def _work(self, launches: Sequence[Launch], title: str, counts: bool = True, may_skip: bool = True) -> list[Outcome]:

@@ -114,9 +114,11 @@ def _far(beat: Beat) -> str:
     return f"{beat.done:,.0f} of {beat.total:,.0f} {beat.text}" if beat.total else beat.text
 
 
-def identified(stall: float = STALL_SECONDS, keep_host_name: bool = False, python: str = sys.executable) -> Machine:
+def identified(
+    stall: float = STALL_SECONDS, keep_host_name: bool = False, python: str = sys.executable, salt: str = ""
+) -> Machine:
     """Return this machine as a record has it, with the variables that the user had set in this process."""
-    job = Identify(keep_host_name=keep_host_name, user=ambient(os.environ))
+    job = Identify(keep_host_name=keep_host_name, user=ambient(os.environ), salt=salt)
     return ask_worker(job, Machine, stall=stall, python=python)
 
 
@@ -136,7 +138,7 @@ def make_plan(
         raise NotComparableError(f"nothing can be measured here: {reasons}")
     if python == sys.executable:  # a check plans for both of its environments
         name_overridden(wishes, backends)
-    machine = identified(wishes.stall, keep_host_name, python)
+    machine = identified(wishes.stall, keep_host_name, python, wishes.salt)
     return new_plan(wishes, backends, cases, skips + more, machine)
 
 
@@ -163,6 +165,7 @@ def new_plan(
         labels=wishes.labels,
         within=wishes.within,
         bench=__version__,
+        salt=wishes.salt,
     )
 
 

@@ -91,4 +91,4 @@ def identify(job: Identify, channel: Channel) -> Machine:
     """Describe the machine."""
     from bench.machine.identity import describe_machine
 
-    return describe_machine(job.keep_host_name, job.user)
+    return describe_machine(job.keep_host_name, job.user, job.salt)

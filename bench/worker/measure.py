@@ -21,5 +21,5 @@ def measure(job: Measure, channel: Channel) -> RankResult:
     measured.telemetry = {name: facts for name, facts in looks if facts}
     measured.disturbances, measured.clock_limits = bench.conditions.disturbances, bench.conditions.clock_limits
     measured.energy = bench.energy
-    measured.package = package_facts(job.backend)
+    measured.package = package_facts(job.backend, job.salt)
     return measured

@@ -11,13 +11,17 @@ from bench.entry_points import PluginRef
 from bench.machine.host import hashed
 
 
-def package_facts(plugin: PluginRef | None) -> dict[str, str]:
+def package_facts(plugin: PluginRef | None, salt: str = "") -> dict[str, str]:
     """The code that really ran: version, hashed folder and commit of the harness, and the same of the plugin."""
-    facts = {"bench": bench.__version__, "folder": package_folder("bench"), "commit": commit_of(Path(bench.__file__).parent)}
+    facts = {
+        "bench": bench.__version__,
+        "folder": package_folder("bench", salt),
+        "commit": commit_of(Path(bench.__file__).parent),
+    }
     if plugin is None:
         return facts
     package = plugin.module.split(".")[0]
-    facts["plugin folder"] = package_folder(package)
+    facts["plugin folder"] = package_folder(package, salt)
     facts["plugin commit"] = "" if (folder := _folder(package)) is None else commit_of(folder)
     if plugin.distribution:
         facts["plugin"] = f"{plugin.distribution} {version_of(plugin.distribution)}".rstrip()
@@ -34,10 +38,10 @@ def version_of(distribution: str) -> str:
         return ""
 
 
-def package_folder(package: str) -> str:
+def package_folder(package: str, salt: str = "") -> str:
     """Where a top-level package or module is imported from, hashed; empty where it cannot be found."""
     folder = _folder(package)
-    return "" if folder is None else hashed(str(folder))
+    return "" if folder is None else hashed(str(folder), salt)
 
 
 def found_instead(plugin: PluginRef) -> str:

@@ -12,7 +12,7 @@ from bench.cli.cache import KINDS
 from bench.errors import BusyError, DataError
 from bench.files import held
 from bench.run import cache
-from bench.run.folders import lock_folder
+from bench.run.folders import KEY, lock_folder
 from bench.worker import prepare
 from tests.support.site import bench, move_in
 
@@ -29,6 +29,7 @@ def folder(tmp_path, monkeypatch):
     (folder / IMAGES / "facts.json").write_text("{}")
     (folder / f"{IMAGES}.lock").touch()
     (folder / "thesis.txt").write_text("mine")
+    (folder / KEY).write_text("0" * 64)
     return folder
 
 
@@ -57,7 +58,7 @@ def test_it_clears_one_kind(folder, tmp_path):
     gone = [f"{IMAGES[:-1]}8.part", IMAGES, f"{IMAGES}.lock"]
     assert [entry["path"].rpartition("/")[2] for entry in told["entries"]] == gone
     assert sum(entry["bytes"] for entry in told["entries"]) >= 2 * 8192
-    assert names(folder) == sorted([*FOREIGN, "ceilings", "jpeg-0", "logs", "refs"])
+    assert names(folder) == sorted([*FOREIGN, "ceilings", "jpeg-0", "logs", "refs", KEY])
 
 
 def test_it_clears_everything_of_ours_and_nothing_else(folder, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -14,12 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+import bench as bench_package
 from bench.cli import main
 from bench.errors import RecordError
+from bench.machine.host import hashed
 from bench.record.figures import log_tail
 from bench.record.files import read_record
 from bench.record.plausible import sentences
 from bench.record.schema import Record
+from bench.run.folders import salt_of
 from bench.run.journal import Journal, entry_of
 from bench.run.resumption import resume_run
 from bench.run.scratch import PREFIX
@@ -402,10 +406,17 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
 
 
-def test_nobody_is_left_behind_after_the_suite(tmp_path, site):
+def test_nobody_is_left_behind_after_the_suite(tmp_path, site, monkeypatch):
     done = bench_process([*TRAIN, "--trials", "1"], tmp_path, site)
     assert done.returncode == 0, done.stderr
     assert "PYTEST_CURRENT_TEST" in (the_run(tmp_path) / "logs" / "environment.log").read_text(), (
         "what workers did not get is named"
     )
+    record, salt = the_record(tmp_path), json.loads((the_run(tmp_path) / "plan.json").read_text())["salt"]
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    assert salt == salt_of(tmp_path / "bench-results")
+    assert record.machine.host == hashed(platform.node(), salt) != hashed(platform.node())
+    folders = {rank.package["folder"] for trial in record.trials for rank in trial.ranks}
+    assert folders == {hashed(str(Path(bench_package.__file__).parent), salt)}
+    assert salt not in (the_run(tmp_path) / "record.json").read_text()
     assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith(PREFIX)]

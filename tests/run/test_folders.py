@@ -19,7 +19,7 @@ from bench.entry_points import PluginRef
 from bench.errors import BusyError, UsageError
 from bench.files import held
 from bench.run import folders, session
-from bench.run.folders import cache_folder, check_makeable, lock_folder, made
+from bench.run.folders import KEY, cache_folder, check_makeable, lock_folder, made, salt_of
 from bench.run.lock import held_aloud, locked
 from bench.run.privacy import Scrub
 from bench.worker.jobs import DataSpec
@@ -278,3 +278,18 @@ def test_a_dry_run_refuses_images_that_the_run_would_refuse(tmp_path):
         session.look_at_images(plan)
     plan.data = DataSpec()
     session.look_at_images(plan)  # synthetic images can always be made
+
+
+def test_a_results_folder_has_one_salt_and_others_have_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "results")
+    salt = salt_of(tmp_path / "results")
+    assert re.fullmatch(r"[0-9a-f]{32}", salt)
+    assert salt == salt_of(tmp_path / "results") == salt_of(tmp_path / "link")
+    assert salt != salt_of(tmp_path / "others")
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "results", "link"}, (
+        "a run that is refused makes no folder"
+    )
+    (tmp_path / "cache" / KEY).write_bytes(b"\xff torn")
+    assert salt_of(tmp_path / "results") == salt_of(tmp_path / "results") != salt, "another user's key is another"
