@@ -10,9 +10,13 @@ import click
 import pytest
 
 from bench.cli import bench
+from bench.machine.environment import PASS
+from bench.record.web import LARGEST
+from bench.run.folders import KEY
+from bench.run.process import LOG_TAIL
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands() -> list[tuple[str, str]]:
@@ -54,3 +58,15 @@ def test_make_targets_in_the_documents_exist():
     for document in DOCUMENTS:
         for target in re.findall(r"(?:`|^ {4})make ([a-z-]+)", document.read_text(), re.MULTILINE):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{document.name}: make {target}"
+
+
+def test_the_trust_model_gives_the_limits_of_the_code():
+    text = (ROOT / "SECURITY.md").read_text()
+    for words in (
+        f"{LARGEST // 2**20} MiB",
+        f"the last {LOG_TAIL:,} characters",
+        f"`{PASS}`",
+        f"`{KEY}`",
+        "`logs/environment.log`",
+    ):
+        assert words in text
