@@ -80,6 +80,7 @@ def test_a_live_race_that_is_stopped_leaves_no_worker(tmp_path, site):
 
     def training() -> list[psutil.Process]:
         found = []
+        assert process.poll() is None, "the race has ended by itself"
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):  # one that only asked a backend what there is may end meanwhile
                 if "bench.worker" in child.cmdline() and child.cpu_times().user > 2:
