@@ -12,7 +12,7 @@ PRESENT := $(shell $(PYTHON) -c 'import importlib.util as u; print(*[n for n in 
 # The variable reaches the environments, too, that pip makes to build packages in: what builds them is pinned as well.
 INSTALL := PIP_CONSTRAINT=$(abspath $(VENV))/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 
-.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-nights proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-cost proof-soak proof-fuzz proof-gpu gpu-wheels golden clean
+.PHONY: run test test-fast lint docs benchmark benchmark-quality benchmark-forecast proof proof-nights proof-quiet proof-real proof-rules proof-ref proof-workflow proof-unchanged proof-quick proof-cost proof-soak proof-faults proof-fuzz proof-gpu gpu-wheels golden clean
 
 run: $(VENV)/.run
 	$(BIN)/bench run $(ARGS)
@@ -100,6 +100,10 @@ proof-cost: $(VENV)/.test
 # Honest trials on a busy machine, and cheats there (hours):
 proof-soak: $(VENV)/.test
 	$(BIN)/python tests/proof/soak.py $(ARGS)
+
+# Faults of many kinds injected into real runs, as docs/faults.md describes them; as root also those of disks (a quarter of an hour):
+proof-faults: $(VENV)/.test
+	$(BIN)/python tests/proof/faults.py $(ARGS)
 
 # Readers of records, journals, tables, archives and options, given 10,000 damaged and invented inputs (minutes):
 proof-fuzz: $(VENV)/.test
