@@ -44,6 +44,10 @@ SOME, FINE = {0, 4, 6}, {0}
 GROUPS = Path("/sys/fs/cgroup/memory")
 
 
+class MissedError(Exception):
+    """No process came to where it was to be struck: nothing is proven."""
+
+
 class NotHere(Exception):
     """This machine cannot make the fault; the words say why."""
 
@@ -56,6 +60,7 @@ class Place:
     site: Path
     rng: random.Random
     found: list[tuple[str, str]] = field(default_factory=list)
+    ordered: bool = False
 
     @property
     def run(self) -> Path:
@@ -69,8 +74,16 @@ class Place:
         return given | {"PYTHONPATH": os.pathsep.join([str(self.site), str(STRIKE), given["PYTHONPATH"]])}
 
     def order(self, **fault: object) -> None:
-        """Say what shall strike the next command."""
+        """Say what shall strike the next command. Raises MissedError where what was ordered before has struck nothing."""
+        self.refuse_missed()
+        self.ordered = bool(fault)
+        (self.folder / "struck").unlink(missing_ok=True)
         (self.folder / "fault.json").write_text(json.dumps(fault))
+
+    def refuse_missed(self) -> None:
+        """Raises MissedError where what was ordered has struck nothing."""
+        if self.ordered and not (self.folder / "struck").exists():
+            raise MissedError
 
     def start(self, words: Sequence[str], before: Sequence[str] = (), **how: object) -> subprocess.Popen[bytes]:
         """Start the command line; what it says on standard error goes to the file ``said``."""
@@ -541,6 +554,7 @@ class Tally:
     """What became of the faults of a kind."""
 
     made: int = 0
+    missed: int = 0  # faults that no process came to
     not_here: str = ""
     kinds: Counter[str] = field(default_factory=Counter)  # faults with trouble, by the trouble's kind
 
@@ -564,13 +578,15 @@ class Campaign:
         (base / "held").unlink(missing_ok=True)
 
     def inject(self, kind: str, number: int, seed: int) -> list[tuple[str, str]]:
-        """Make one fault and return what did not hold. Raises NotHere where this machine cannot make it."""
+        """Make one fault and return what did not hold. Raises NotHere where this machine cannot make it, and MissedError where no
+        process has met it."""
         folder = Path(tempfile.mkdtemp(prefix="fault-", dir=self.folder))
         for name in ("results", "cache"):
             shutil.copytree(self.folder / "base" / name, folder / name)
         place = Place(folder, self.site, random.Random(f"{seed} {kind} {number}"))
         try:
             KINDS[kind](place, number)
+            place.refuse_missed()
             return place.found
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -603,12 +619,18 @@ def main(words: list[str]) -> int:
             except NotHere as error:
                 tally.not_here = str(error)
                 continue
+            except MissedError:
+                tally.missed += 1
+                continue
             tally.made += 1
             tally.kinds.update({trouble for trouble, _ in found})
             for trouble, what in found:
                 print(f"{kind} {number}: {trouble}: {what}", file=sys.stderr, flush=True)
-    rows = [(kind, one.made, one.made - one.kinds[KEPT], one.kinds[LEFT], one.kinds[WRONG]) for kind, one in tallies.items()]
-    print(tabulate(rows, ["kind", "faults", "kept", "left", "wrong"], tablefmt="github"))
+    rows = [
+        (kind, one.made, one.missed, one.made - one.kinds[KEPT], one.kinds[LEFT], one.kinds[WRONG])
+        for kind, one in tallies.items()
+    ]
+    print(tabulate(rows, ["kind", "faults", "missed", "kept", "left", "wrong"], tablefmt="github"))
     for kind, one in tallies.items():
         if one.not_here:
             print(f"{kind}: not made here: {one.not_here}")

@@ -104,6 +104,11 @@ def _nth(name):
         return count.tell() - 1
 
 
+def _struck():
+    """Leave word that the fault has happened: one that no process meets proves nothing."""
+    (FOLDER / "struck").touch()
+
+
 def _watch(fault):
     """Have a worker struck where the fault says."""
     from bench.worker.channel import Channel
@@ -112,6 +117,7 @@ def _watch(fault):
 
     def strike(name):
         if name == fault["stage"] and _nth(name) == fault["number"]:
+            _struck()
             STRIKES[fault["what"]]()
 
     def begun(self, *given):
@@ -130,6 +136,7 @@ def _slow(seconds):
     real = os.fsync
 
     def fsync(descriptor):
+        _struck()
         time.sleep(seconds)
         real(descriptor)
 
