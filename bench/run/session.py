@@ -67,8 +67,8 @@ def ask_worker(
 ) -> Answer:
     """Return the answer of a worker that a run cannot do without.
 
-    Raises the worker's own error where it is the user's. However a plugin's code ends a worker, that is a PluginError. FailedWorkerError is
-    left for workers of the harness alone.
+    Raises the worker's own error where it is the user's. However a plugin's code ends a worker, that is a PluginError. A worker of the
+    harness alone that something else ended is a UsageError. FailedWorkerError is left for what its own code raises.
     """
     log = fresh_log(type(job).__name__.lower())
     said = ""
@@ -95,7 +95,7 @@ def ask_worker(
     plugin = job.plugin if isinstance(job, Prepare | Look) else job.workload if isinstance(job, MakeGolden) else None
     if plugin is not None:
         raise PluginError(f"plugin '{plugin.name}' ({plugin.module}): {trouble}")
-    if outcome.status in {"killed", "out of memory"}:
+    if outcome.status in {"killed", "crashed", "out of memory"}:  # a native library that is broken here is outside, too
         raise UsageError(f"a worker was ended from outside: {trouble}")
     raise FailedWorkerError(f"a worker did not do its job: {trouble}")
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.process
 SEED = 0
 
 FAULTS = {
-    "worker ended": [5],
+    "worker ended": [0, 5],
     "worker stopped": [1],
     "parent killed": [4],
     "signals": [1, 2, 3],
