@@ -15,12 +15,13 @@ from bench.check.noise import NOISE, trial_seconds
 from bench.check.sides import Side, differing_packages, refuse_shared_code
 from bench.comparison.model import Comparison
 from bench.errors import RecordError, UsageError
+from bench.record.damage import DAMAGE
 from bench.record.files import write_durably
 from bench.record.labels import ARMS
 from bench.run.arms import Arm, Pairs, refuse_different_work, resume_arm, start_arm
 from bench.run.folders import made
 from bench.run.interruption import Interrupted, interruptible, uninterrupted
-from bench.run.journal import DAMAGE, read_plan
+from bench.run.journal import read_plan
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress

@@ -11,6 +11,7 @@ import msgspec
 
 from bench.errors import RecordError
 from bench.record import version1
+from bench.record.damage import DAMAGE
 from bench.record.schema import VERSION, Record
 
 NAME = "record.json"
@@ -82,7 +83,7 @@ def decode_record(content: bytes, file: str) -> Record:
     """The record in a file's content. Raises RecordError naming the file and what is wrong with it."""
     try:
         envelope = msgspec.json.decode(content, type=_Envelope)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+    except DAMAGE as error:
         raise RecordError(f"{file} is not a whole record ({error}); it may be truncated: copy it again") from None
     if envelope.format != "accelbench record":
         raise RecordError(f"{file} has format '{envelope.format:.60}'; expected 'accelbench record'")
@@ -97,7 +98,7 @@ def decode_record(content: bytes, file: str) -> Record:
     try:
         old = envelope.version == version1.OLD
         inside, record = version1.decode(body) if old else _decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except DAMAGE as error:
         raise RecordError(f"{file} breaks the record schema: {error}") from None
     if inside != envelope.version:
         raise RecordError(f"{file} says version {envelope.version} outside and {inside} inside; it was put together by hand")

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.entry_points import PluginRef, find_plugins
 from bench.errors import NotComparableError, PluginError, SpecError, UsageError
+from bench.record.damage import DAMAGE
 from bench.run.crew import run_side_by_side, run_worker
 from bench.run.limits import STALL_SECONDS
 from bench.run.process import Launch, Outcome
@@ -203,7 +204,7 @@ def decoded(outcome: Outcome, answer: type[Answer], python: str) -> Answer:
     """Return what a worker of the interpreter ``python`` answered. Raises NotComparableError where it is no such answer."""
     try:
         return msgspec.json.decode(outcome.value, type=answer)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except DAMAGE as error:
         raise NotComparableError(
             f"what {python} answers is not understood here ({error}); it has another release of accelbench, or none"
         ) from None

@@ -9,6 +9,7 @@ from collections import deque
 
 import msgspec
 
+from bench.record.damage import DAMAGE
 from bench.text.words import sayable
 from bench.worker.channel import Event, Failure
 
@@ -61,6 +62,6 @@ def _decoded(line: bytes) -> Event | None:
     """Return the event; None for what is none, of which the exit code will tell."""
     try:
         event: Event = msgspec.json.decode(line, type=Event)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+    except DAMAGE:
         return None
     return msgspec.structs.replace(event, message=sayable(event.message)) if isinstance(event, Failure) else event

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import RecordError, UsageError
+from bench.record.damage import DAMAGE
 from bench.record.files import write_durably
 from bench.record.schema import Ceiling, Forecast, Skip, Trial
 from bench.run.limits import WIDEST
@@ -23,8 +24,6 @@ PLAN, JOURNAL = "plan.json", "journal.jsonl"
 
 MOST_TRIES = 3
 """How often a trial is made at most while the machine is disturbed."""
-
-DAMAGE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError)
 
 
 def checked(plan: Plan) -> Plan:

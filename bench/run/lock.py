@@ -16,6 +16,7 @@ import msgspec
 
 from bench.errors import BusyError
 from bench.files import held
+from bench.record.damage import DAMAGE
 from bench.run.folders import closed, lock_folder
 from bench.run.privacy import private_command
 from bench.run.scratch import sweep
@@ -105,7 +106,7 @@ def _say(path: Path) -> str:
             return ""
         holder = msgspec.json.decode(note.read_bytes(), type=Holder)
         since = datetime.fromtimestamp(holder.since)
-    except (OSError, msgspec.DecodeError, ValueError, OverflowError):
+    except (OSError, OverflowError, *DAMAGE):
         return ""
     if abs(_started(holder.process) - holder.began) > _CLOCKS_DIFFER:
         return ""

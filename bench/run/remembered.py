@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from bench.record.damage import DAMAGE
 from bench.record.files import write_durably
 from bench.record.schema import Case, Ceiling, DeviceFacts
 from bench.run.folders import cache_folder
-from bench.run.journal import DAMAGE
 from bench.worker.answers import Choice
 
 Found = TypeVar("Found")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bench.contract import Workload
 from bench.errors import SpecError
 from bench.oracle.model import Oracle, batch_statistics, predict
+from bench.record.damage import DAMAGE
 from bench.spec import Weights
 from bench.spec.weights import digest, initial_weights
 from bench.verify.batches import Batch, golden_batches
@@ -128,7 +129,7 @@ def read_golden(path: Path) -> Golden:
         golden = msgspec.json.decode(path.read_bytes(), type=Golden)
     except OSError as error:
         raise SpecError(f"cannot read golden file {path.name}: {error.strerror}") from None
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except DAMAGE as error:
         raise SpecError(f"golden file {path.name} is damaged: {error}; make it again") from None
     if golden.version != VERSION:
         raise SpecError(f"golden file {path.name} has version {golden.version}, expected {VERSION}; make it again")

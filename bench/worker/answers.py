@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from bench.entry_points import PluginRef
+from bench.record.damage import DAMAGE
 from bench.record.schema import Check, DataFacts, Energy, Evaluation, WorkloadFacts
 from bench.worker.jobs import (
     Blocks,
@@ -192,6 +193,6 @@ def misfit(job: Common, answer: bytes) -> str:
     expected = ANSWERS.get(type(job), Any)
     try:
         msgspec.json.decode(answer, type=expected)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except DAMAGE as error:
         return f"the worker's answer is not one to this job: {error}"
     return ""
