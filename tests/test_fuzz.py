@@ -6,7 +6,7 @@ import pytest
 
 from tests.proof.fuzz import READERS, Reader, fuzz
 
-INPUTS = 204
+INPUTS = 221
 """In all readers together. The script gives them thousands."""
 
 

@@ -183,8 +183,8 @@ def _judged(arguments: list[str] | None) -> Any:
 _MEASURING = {"run", "check", "reproduce", "verify", "train", "forecast-check", "doctor"}
 """Commands whose output may be lost: their work is what counts, or their exit code. Of others the output is the whole work."""
 
-_READERS = {"report", "compare", "history", "results", "race"}
-"""Commands that only read records, whose places may have any name; what others are told becomes part of a job or a record."""
+_READERS = {"report", "compare", "history", "results", "race", "alarm-rate"}
+"""Commands that only read records and checks, whose places may have any name; what others are told becomes part of a job or a record."""
 
 
 def _main(arguments: list[str] | None) -> Any:

@@ -11,6 +11,7 @@ import msgspec
 
 from bench.comparison.document import DOCUMENT
 from bench.errors import RecordError
+from bench.record.damage import DAMAGE
 from bench.statistics.pairs import ERROR_LEVEL, Verdict
 from bench.statistics.proportions import upper_limit
 from bench.text.sections import Section, Table
@@ -18,6 +19,19 @@ from bench.text.words import plural
 
 LARGEST_FILE = 10_000_000
 """Bytes; no check writes a larger file."""
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What any JSON file says of its kind."""
+
+    format: str = ""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What is counted of a check's document."""
+
+    verdict: Verdict | None  # None where it compared no case
+    cases: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -49,9 +63,9 @@ def count_alarms(places: Sequence[Path]) -> Alarms:
         raise RecordError(
             f"there is no check under {', '.join(map(str, places))}; expected files that 'bench check --json FILE' wrote"
         )
-    verdicts = [document["verdict"] or Verdict.NOT_COMPARABLE for document in found]
+    verdicts = [document.verdict or Verdict.NOT_COMPARABLE for document in found]
     shares = {str(verdict): _share(verdicts.count(verdict), len(found)) for verdict in Verdict}
-    return Alarms(len(found), shares, sum(len(document["cases"]) for document in found))
+    return Alarms(len(found), shares, sum(len(document.cases) for document in found))
 
 
 def _share(count: int, checks: int) -> Share:
@@ -59,28 +73,42 @@ def _share(count: int, checks: int) -> Share:
 
 
 def _files(place: Path) -> Iterator[Path]:
+    """Yield the regular files there; a pipe would never be read to its end."""
     if not place.exists():
         raise RecordError(
             f"there is nothing at {place}; expected a file that 'bench check --json FILE' wrote, or a folder of them"
         )
-    yield from sorted(place.rglob("*.json")) if place.is_dir() else [place]
+    if place.is_dir():
+        yield from sorted(file for file in place.rglob("*.json") if file.is_file())
+    elif place.is_file():
+        yield place
+    else:
+        raise RecordError(f"{place} is no file; expected one that 'bench check --json FILE' wrote, or a folder of them")
 
 
-def _read(file: Path) -> dict[str, Any] | None:
-    """Return what a check wrote into a file; None for JSON of another kind, as records are. Raises RecordError where it cannot be read."""
+def _read(file: Path) -> Check | None:
+    """Return what a check wrote into a file; None for another file. Raises RecordError where it cannot be read."""
     try:
         with file.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
-        document = None if len(content) > LARGEST_FILE else msgspec.json.decode(content)
     except OSError as error:
         raise RecordError(f"cannot read {file}: {error.strerror}") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise RecordError(f"{file} is no JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != DOCUMENT:
+    return None if len(content) > LARGEST_FILE else decode_check(content, str(file))
+
+
+def decode_check(content: bytes, file: str) -> Check | None:
+    """Return the check in a file's content; None for JSON of another kind, as records are. Raises RecordError naming the file."""
+    try:
+        if msgspec.json.decode(content, type=_Kind).format != DOCUMENT:
+            return None
+    except msgspec.ValidationError:
         return None
-    if document.get("verdict") not in {None, *map(str, Verdict)} or not isinstance(document.get("cases"), list):
-        raise RecordError(f"{file} is a comparison without a verdict that this release knows")
-    return document
+    except DAMAGE as error:
+        raise RecordError(f"{file} is no JSON: {error}") from None
+    try:
+        return msgspec.json.decode(content, type=Check)
+    except DAMAGE as error:
+        raise RecordError(f"{file} is no comparison that this release knows: {error}") from None
 
 
 def sections(alarms: Alarms) -> list[Section]:

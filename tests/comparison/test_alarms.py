@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -23,6 +24,7 @@ def checks(tmp_path):
         write(tmp_path / "checks" / str(number) / "check.json", verdict, cases=2)
     (tmp_path / "checks" / "0" / "record.json").write_text('{"format": "accelbench record"}')
     (tmp_path / "checks" / "0" / "list.json").write_text("[]")
+    os.mkfifo(tmp_path / "checks" / "0" / "pipe.json")
     return tmp_path / "checks"
 
 
@@ -47,9 +49,18 @@ def test_files_that_are_no_checks_are_one_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "half.json").write_text('{"format": "accelb')
     write(tmp_path / "new.json", "wonderful")
+    write(tmp_path / "list.json", [])
+    (tmp_path / "less.json").write_text('{"format": "accelbench comparison", "cases": []}')
+    (tmp_path / "bytes.json").write_bytes(
+        b'{"format": "accelbench comparison", "verdict": null, "cases": [{"label": "\xff"}]}'
+    )
+    os.mkfifo(tmp_path / "pipe.json")
     for name, words in (
         ("nowhere", "there is nothing at"), ("empty", "there is no check under"), ("half.json", "is no JSON"),
-        ("new.json", "a comparison without a verdict that this release knows"),
+        ("new.json", "no comparison that this release knows: Invalid enum value 'wonderful'"),
+        ("list.json", "no comparison that this release knows: Expected `str"),
+        ("less.json", "no comparison that this release knows: Object missing required field `verdict`"),
+        ("bytes.json", "bytes.json is no"), ("pipe.json", "pipe.json is no file"),
     ):  # fmt: skip
         with pytest.raises(RecordError, match=words):
             count_alarms([tmp_path / name])

@@ -39,6 +39,8 @@ from bench.analysis.build import build
 from bench.check.noise import NOISE, Known
 from bench.cli.files import read_options
 from bench.cli.run import command as run_command
+from bench.comparison.alarms import count_alarms, sections
+from bench.comparison.document import DOCUMENT
 from bench.contract import DataRequest
 from bench.entry_points import PluginRef
 from bench.errors import BenchError
@@ -178,6 +180,11 @@ def _read_record(content: bytes, folder: Path) -> None:
     build([record])
 
 
+def _read_check(content: bytes, folder: Path) -> None:
+    (folder / "check.json").write_bytes(content)
+    sections(count_alarms([folder]))
+
+
 def _read_journal(content: bytes, folder: Path) -> None:
     (folder / PLAN).write_bytes(msgspec.json.encode(_plan()))
     (folder / JOURNAL).write_bytes(content)
@@ -281,9 +288,11 @@ def _readers() -> dict[str, Reader]:
         msgspec.json.encode({"a case": Known(0.1, 2.0)}),
         msgspec.json.encode({"a case": fake.record().ceilings}),
     ]
+    checks = [{"format": DOCUMENT, "verdict": verdict, "cases": [{"label": "a case"}]} for verdict in ("pass", None)]
     small = np.arange(12, dtype=np.uint8)
     return {
         "record": Reader([_record()], _read_record, _sealed),
+        "check": Reader([msgspec.json.encode(check) for check in checks], _read_check, _itself),
         "journal": Reader(_entries(), _read_journal, lambda body: _line(body) + b"\n"),
         "plan": Reader([msgspec.json.encode(_plan())], _read_plan, _itself),
         "channel": Reader([msgspec.json.encode(event) for event in events], _read_events, _event),
