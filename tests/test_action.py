@@ -53,7 +53,10 @@ def test_a_foreign_projects_regression_fails_its_job_after_the_results_were_publ
     assert job.outputs["steps.measure.outputs.exit-code"] == "5", job.log
     assert "::error title=accelbench::regressed" in job.log
     assert "Packages that differ: pace 1 → 2." in job.log
-    assert job.given[-1] == {"name": "accelbench-speed-3", "path": "bench-results"}
+    assert job.given[-1]["name"] == "accelbench-speed-3"
+    published = {file for glob in job.given[-1]["path"].splitlines() for file in project.glob(glob)}
+    assert {file.name for file in published} == {"record.json", "check.xml", "check.json", "check.md", "check.txt"}
+    assert {file.name for file in (project / "bench-results").rglob("*")} >= {"plan.json", "journal.jsonl", "logs"}
     records = [read_record(path) for path in find_records(project)]
     assert {case.options["note"] for record in records for case in record.cases} == {"two words"}
     assert {rank.package["plugin"] for record in records for trial in record.trials for rank in trial.ranks} == {

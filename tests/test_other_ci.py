@@ -72,6 +72,15 @@ def test_gitlabs_script_ends_as_the_check_does(clone, tmp_path, code):
     assert str(found["junit"]) == GITLAB["artifacts"]["reports"]["junit"]
 
 
+def test_only_records_and_tables_are_published():
+    archived = re.search(r"artifacts: '(.*)'", JENKINS)
+    assert archived is not None
+    for patterns in (GITLAB["artifacts"]["paths"], archived[1].split(", ")):
+        (records,) = [one for one in patterns if one.startswith("bench-results")]
+        assert records == "bench-results/**/record.json"
+        assert all(one.startswith("check.") for one in patterns if one != records)
+
+
 def test_gitlab_takes_inconclusive_alone_for_a_warning():
     assert GITLAB["allow_failure"]["exit_codes"] == [3]
     assert GITLAB["variables"]["GIT_DEPTH"] == "0"
