@@ -42,7 +42,7 @@ _PLAIN = {
     "MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE",
 }  # fmt: skip
 _PREFIXES = (
-    *FRAMEWORK_PREFIXES, "BENCH_", "PYTHON", "CONDA", "XDG_", "LC_", "DYLD_", "NV_", "TORCH", "TRITON_", "TF_", "LIBTPU_", "NEURON_",
+    *FRAMEWORK_PREFIXES, "BENCH_", "PYTHON", "CONDA", "XDG_", "LC_", "DYLD_", "NV_", "TORCH", "TRITON_", "TF_", "KERAS_", "LIBTPU_", "NEURON_",
     "ROCM_", "HSA_", "AMD_", "GPU_", "ONEAPI_", "SYCL_", "ZE_", "ZES_", "UR_", "OCL_", "OPENCL_", "OPENVINO_", "OV_", "ORT_", "IPEX_",
     "HABANA_", "PT_HPU_", "BLIS_", "VECLIB_", "NUMBA_", "TBB_", "TCMALLOC_", "GLOO_", "UCX_", "FI_",
 )  # fmt: skip

@@ -121,13 +121,17 @@ FRAMEWORK_PREFIXES = (
 
 
 _SECRET = re.compile(
-    r"TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|(?:^|_)(?:API_?|ACCESS_?|PRIVATE_?)?KEY(?:_|$)", re.IGNORECASE
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|(?:^|_)(?:PASS|PWD)$"
+    r"|(?:^|_)(?:PAT|(?:API_?|ACCESS_?|PRIVATE_?)?KEY)(?:_|$)",
+    re.IGNORECASE,
 )
+_CACHE_KEY = re.compile(r"CACHE_KEY", re.IGNORECASE)
+"""What a compiler's cache finds its programs by, as in JAX_REMOVE_CUSTOM_PARTITIONING_PTR_FROM_CACHE_KEY; it opens nothing."""
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable's name says that it opens something, as ``NVIDIA_API_KEY`` does."""
-    return _SECRET.search(name) is not None
+    """Return whether a variable's name says that it opens something, as ``NVIDIA_API_KEY`` does."""
+    return _SECRET.search(_CACHE_KEY.sub("", name)) is not None
 
 
 def framework_variables(variables: Mapping[str, str]) -> dict[str, str]:

@@ -172,6 +172,29 @@ def test_workers_get_what_frameworks_read_and_no_secret(monkeypatch):
     assert "NVIDIA" not in ambient(VARIABLES), "no secret in a record"
 
 
+@pytest.mark.parametrize("name", ["NVIDIA_PAT", "GPU_PASSPHRASE", "CONDA_PASS", "TORCH_HUB_PWD", "HIP_PRIVATE_KEY"])
+def test_names_that_say_that_they_open_something_stay_behind(name, monkeypatch):
+    monkeypatch.setattr(os, "environ", {name: "s"})
+    assert dropped_variables() == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "JAX_REMOVE_CUSTOM_PARTITIONING_PTR_FROM_CACHE_KEY",
+        "KERAS_BACKEND",
+        "CPATH",
+        "CUDA_PATH",
+        "MIOPEN_BYPASS",
+        "XLA_PATTERN",
+        "BENCH_PASS_ENV",
+    ],
+)
+def test_names_that_only_resemble_those_reach_workers(name, monkeypatch):
+    monkeypatch.setattr(os, "environ", {name: "1"})
+    assert dropped_variables() == []
+
+
 def test_every_variable_that_a_record_names_reaches_workers(monkeypatch):
     monkeypatch.setattr(os, "environ", {f"{prefix}X": "1" for prefix in FRAMEWORK_PREFIXES})
     assert dropped_variables() == []
