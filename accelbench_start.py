@@ -32,6 +32,9 @@ def main() -> object:
     if trouble:
         sys.stderr.write(f"bench: {trouble}\n")
         sys.exit(2)
-    from bench.cli import main as run
-
+    try:
+        from bench.cli import main as run
+    except KeyboardInterrupt:  # from here on the command line says it
+        sys.stderr.write("bench: interrupted\n")
+        sys.exit(130)
     return run()

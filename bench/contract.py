@@ -172,7 +172,7 @@ class Predictor(Protocol):
 #   lowering: str               which of several lowerings runs, recorded: "patches-matmul"
 #   device_memory() -> int      peak bytes the process set aside on the device so far, free parts of its pools included
 # A Predictor may also have
-#   in_flight: int              how many batches it can use in flight in offline inference: 1 or more; 2 where it is absent
+#   in_flight: int              how many batches it can use in flight in offline inference: 1 to 1,024; 2 where it is absent
 
 
 class Backend(Protocol):

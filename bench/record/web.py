@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import time
 import urllib.error
 import urllib.request
-from http.client import HTTPMessage
+from http.client import HTTPMessage, HTTPResponse
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -16,6 +17,12 @@ LARGEST = 256 * 2**20
 
 SILENCE_SECONDS = 60.0
 """After which a server that says nothing is given up."""
+
+
+WHOLE_SECONDS = 600.0
+"""After which a server that drips is given up."""
+
+PART = 2**16
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -57,7 +64,7 @@ def fetch(address: str) -> bytes:
         opener.add_handler(handler())
     try:
         with opener.open(request, timeout=SILENCE_SECONDS) as answer:
-            content: bytes = answer.read(LARGEST + 1)
+            content = _whole(answer)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in {404, 410}:
@@ -66,3 +73,13 @@ def fetch(address: str) -> bytes:
     if len(content) > LARGEST:
         raise RecordError(f"{parts.scheme}://{host} sends more than {LARGEST // 2**20} MiB; expected a record")
     return content
+
+
+def _whole(answer: HTTPResponse) -> bytes:
+    """What a server sends, and one byte beyond ``LARGEST`` at most. Raises OSError where it takes too long."""
+    ends, content = time.monotonic() + WHOLE_SECONDS, bytearray()
+    while len(content) <= LARGEST and (part := answer.read1(min(PART, LARGEST + 1 - len(content)))):
+        content += part
+        if time.monotonic() > ends:
+            raise OSError(f"the server has sent {len(content):,} bytes in {WHOLE_SECONDS:.0f} s, and no end")
+    return bytes(content)

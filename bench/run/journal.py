@@ -20,6 +20,7 @@ from bench.text.words import clean
 from bench.worker.jobs import Blocks
 
 PLAN, JOURNAL = "plan.json", "journal.jsonl"
+UNREADABLE = "journal.damaged"
 
 
 MOST_TRIES = 3
@@ -198,7 +199,11 @@ class Journal:
                 raise RecordError(f"{folder / JOURNAL} line {number} is damaged: {error}; start a new run") from None
             journal.entries.append(entry)
         journal.damaged = damaged
-        if len(whole) < len(content):
+        last = content[len(whole) :]
+        if last and (not last.startswith(b"{") or b"\0" in last):  # more than a line that was being written when power went
+            damaged[whole.count(b"\n") + 1] = f"{len(last):,} bytes without an end, kept in {UNREADABLE}"
+            (folder / UNREADABLE).write_bytes(last)
+        if last:
             os.truncate(folder / JOURNAL, len(whole))
         return journal, plan
 

@@ -11,6 +11,16 @@ STALL_SECONDS = 600.0
 """How long any worker may be silent. Frameworks on a cold network disk take minutes to import."""
 
 
+MOST_SEED = 2**53
+"""The largest seed: what any program that reads JSON still holds exactly."""
+
+
+def check_seed(seed: int) -> None:
+    """Raises UsageError for a seed that no record can hold."""
+    if not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"a seed of {f'{seed}'[:24]} is not possible; expected 0 to {MOST_SEED:,}")
+
+
 def checked_stall(seconds: float) -> float:
     """Return ``seconds``. Raises UsageError for a time of silence that ends every worker, or none."""
     if not 1 <= seconds <= 86400:

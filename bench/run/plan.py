@@ -18,7 +18,7 @@ from bench.precisions import PRECISIONS
 from bench.record.scenarios import PHASES, Scenario, asked_for
 from bench.record.schema import Case, DeviceFacts, Extended, Machine, Place, Skip, like
 from bench.run.discovery import Discovery, FoundBackend, FoundWorkload, discover, lacking, unknown
-from bench.run.limits import STALL_SECONDS, checked_stall
+from bench.run.limits import STALL_SECONDS, check_seed, checked_stall
 from bench.text.words import plural
 from bench.worker.answers import DeviceInfo
 from bench.worker.jobs import DataSpec
@@ -124,8 +124,7 @@ def check_wishes(wishes: Wishes) -> None:
             raise UsageError(unknown("measure of quality", name, MEASURES))
         if not 0 < value <= 1:
             raise UsageError(f"a target of {value:g} for {name} is not possible; expected more than 0, at most 1")
-    if wishes.seed < 0:
-        raise UsageError(f"a seed of {wishes.seed} is not possible; expected 0 or more")
+    check_seed(wishes.seed)
     if wishes.epochs is not None and not 1 <= wishes.epochs <= MOST_EPOCHS:
         raise UsageError(f"{wishes.epochs} epochs are not possible; expected 1 to {MOST_EPOCHS:,}")
     cores = usable_cores()

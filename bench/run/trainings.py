@@ -13,6 +13,7 @@ from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, FoundWorkload, lacking
 from bench.run.folders import fresh_log
 from bench.run.images import refuse_untrainable, tell_understood
+from bench.run.limits import check_seed
 from bench.run.lock import locked
 from bench.run.plan import MOST_TRIALS, Wishes, device_case, said_together, wished_for
 from bench.run.process import Launch, Outcome
@@ -44,6 +45,8 @@ def train_all(
     """Trainings as they finish, seeds outermost. Raises UsageError and NotComparableError before the first starts."""
     if not 1 <= seeds <= MOST_TRIALS:
         raise UsageError(f"{seeds} seeds are not possible; expected 1 to {MOST_TRIALS:,}")
+    check_seed(wishes.seed)
+    check_seed(wishes.seed + seeds)
     entrants, workload = entered(wishes, interpreters)
     with locked([entrant.device.physical for entrant in entrants], wait):
         say("preparing images …")

@@ -147,9 +147,15 @@ def settings_of(job: OnCase) -> Settings:
     return Settings(case.precision, case.batch_size, job.cores, cache, case.options)
 
 
+MOST_IN_FLIGHT = 1024
+"""Batches that a predictor may ask for: each is held in memory until its answer has come."""
+
+
 def depth_of(predictor: Predictor) -> int:
     """Return how many batches to keep in flight: as many as the predictor says it can use, or 2. Raises PluginError."""
     found = getattr(predictor, "in_flight", 2)
-    if type(found) is not int or found < 1:
-        raise PluginError(f"{name_of(predictor)}: in_flight is {shown(found)}, expected a whole number of 1 or more")
+    if type(found) is not int or not 1 <= found <= MOST_IN_FLIGHT:
+        raise PluginError(
+            f"{name_of(predictor)}: in_flight is {shown(found)}, expected a whole number of 1 to {MOST_IN_FLIGHT:,}"
+        )
     return found

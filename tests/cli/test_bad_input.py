@@ -63,6 +63,8 @@ def one_sentence(done, code=2):
         (["run", "--resume", "nowhere", "--size", "tiny"], "leave out --size"),
         (["verify", "--backend", "nobody"], "unknown backend 'nobody'"),
         (["train", "--backend", "misbehaving", "--seeds", "0"], "0 seeds"),
+        (["train", "--backend", "misbehaving", "--seed", str(2**53)], "a seed of 9007199254740993 is not possible"),
+        ([*RUN, "--seed", "9" * 30], f"a seed of {'9' * 24} is not possible; expected 0 to 9,007,199,254,740,992"),
         (["train", *FEW], "training needs at least one batch of 16 images; the training part holds "),
         (["forecast-check", *FEW], "training needs at least one batch of 16 images; the training part holds "),
     ],

@@ -95,6 +95,12 @@ def test_no_more_is_read_than_a_record_can_have(site, monkeypatch):
         read_place(place_of(f"http://{site}/runs"))
 
 
+def test_a_server_that_drips_is_given_up(site, monkeypatch):
+    monkeypatch.setattr(web, "WHOLE_SECONDS", -1.0)
+    with pytest.raises(RecordError, match=r"has sent [\d,]+ bytes in -1 s, and no end"):
+        read_place(place_of(f"http://{site}/runs"))
+
+
 def test_nothing_is_written_there_and_no_other_way_leads_there(site):
     for action in (check_place, lambda place: write_place(RECORD, place)):
         with pytest.raises(RecordError, match="from which records are only read"):

@@ -179,13 +179,15 @@ def test_damaged_lines_cost_themselves_alone_and_are_measured_again(tmp_path, si
     pilot, *trials = map(entry_of, (line[:-1] for line in lines))
     flipped = lines[2].replace(b'"wall":', b'"wall":1')  # still JSON of the right types: only its checksum tells
     torn = lines[0][:40] + b"\n"
-    (run / "journal.jsonl").write_bytes(b"".join([torn, lines[1], flipped, lines[3]]))
+    (run / "journal.jsonl").write_bytes(b"".join([torn, lines[1], flipped, lines[3], bytes(99)]))
     done = bench(["run", "--resume", str(run), "--quiet"], tmp_path, site)
     assert done.returncode == 0, done.stderr
     assert "journal.jsonl line 1 is damaged and left out" in done.stderr
     assert (
         "line 3 is damaged and left out (it does not match its own checksum); what it held is measured again" in done.stderr
     )
+    assert "line 5 is damaged and left out (99 bytes without an end, kept in journal.damaged)" in done.stderr
+    assert (run / "journal.damaged").read_bytes() == bytes(99)
     record = read_record(run)
     assert sorted(trial.number for trial in record.trials if trial.role == "trial") == [0, 1, 2]
     assert trials[0].trial in record.trials
