@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import bench
 from bench.check.commands import ended, run
 from bench.check.virtual import new_environment, packages_of
+from bench.entry_points import GROUP, find_plugins
 from bench.errors import NotComparableError, UsageError
 from bench.run.folders import cache_folder, made
 from bench.run.lock import held_aloud
@@ -35,6 +37,7 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
     top = repository(folder)
     commit = commit_of(top, ref)
     inside = project(folder, top).relative_to(top)
+    _refuse_absent_plugins(top / inside)
     key = hashlib.sha256(f"{top} {inside} {commit} {sys.prefix} {sys.version}".encode()).hexdigest()[:12]
     place = made(cache_folder() / "refs", "cache", "BENCH_CACHE") / f"{top.name}-{commit[:12]}-{key}"
     tree, environment = place / top.name, place / "environment"
@@ -100,6 +103,20 @@ def project(folder: Path, top: Path) -> Path:
     here = folder.resolve()
     inside = [place for place in (here, *here.parents) if place.is_relative_to(top)]
     return next((place for place in inside if any((place / name).is_file() for name in DECLARING)), top)
+
+
+def _refuse_absent_plugins(project: Path) -> None:
+    """Raises UsageError where the project has plugins that this environment, whose packages both sides get, does not know."""
+    try:
+        declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]["entry-points"][GROUP]
+        absent = sorted(set(declared) - {ref.name for ref in find_plugins()})
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no such file, or one that is for pip to judge
+    if absent:
+        raise UsageError(
+            f"this project's plugin '{absent[0]}' is not installed in the environment that runs the check: pip install -e {project}, or let "
+            "pip make both sides with --install '-e .'"
+        )
 
 
 def check_out(top: Path, commit: str, tree: Path, ref: str, say: Callable[[str], None]) -> None:

@@ -35,7 +35,7 @@ def command(base: str, candidate: str, vary: tuple[str, ...], style: str, output
 
     A and B are a record, a run's folder, or a folder of runs. Each case that both hold gets an effect with its interval; a
     verdict only where the figures allow one: pairs of one check, or enough sessions of one machine. Across machines there is
-    an effect and no verdict.
+    an effect and no verdict (exit code 4).
 
     \b
     bench compare results/before results/after

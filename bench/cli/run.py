@@ -164,7 +164,7 @@ def _start(values: dict[str, Any], where: list[Path], limit: float | None) -> Re
     check_makeable(Path(values["output"]), "results", "--output")
     plan = _plan(values)
     if values["dry_run"]:
-        look_at_images(plan)
+        look_at_images(plan, click.echo)
         _print_plan(plan)
         _write_plan(values["write_plan"])
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.errors import UsageError
+from bench.record.schema import DataFacts
 from bench.worker.answers import Looked, Prepared
 
 
@@ -17,11 +18,16 @@ def refuse_unlabelled(prepared: Prepared | Looked) -> None:
 
 def tell_understood(prepared: Mapping[str, Prepared], say: Callable[[str], None]) -> None:
     """Say what was understood of the user's own images, each line once; of synthetic ones there is nothing to misunderstand."""
+    tell([(facts.data, facts.remarks) for facts in prepared.values()], say)
+
+
+def tell(found: Iterable[tuple[DataFacts, Sequence[str]]], say: Callable[[str], None]) -> None:
+    """The same of images that are only looked at, each with its remarks."""
     said: dict[str, None] = {}
-    for facts in prepared.values():
-        if not facts.data.synthetic:
-            said |= dict.fromkeys([facts.data.description, *(f"  {line}" for line in facts.data.understood)])
-            said |= dict.fromkeys(f"  note: {line}" for line in facts.remarks)
+    for data, remarks in found:
+        if not data.synthetic:
+            said |= dict.fromkeys([data.description, *(f"  {line}" for line in data.understood)])
+            said |= dict.fromkeys(f"  note: {line}" for line in remarks)
     for line in said:
         say(line)
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -19,11 +19,11 @@ from bench.errors import BenchError, ExitCode, NotComparableError, PluginError, 
 from bench.machine.host import ambient
 from bench.record.files import NAME, read_record
 from bench.record.scenarios import asked_for
-from bench.record.schema import Finding, Machine, Record, Skip
+from bench.record.schema import DataFacts, Finding, Machine, Record, Skip
 from bench.run.crew import run_worker
 from bench.run.discovery import FoundBackend, decoded, discover
 from bench.run.folders import cache_folder, fresh_log, made
-from bench.run.images import refuse_constant, refuse_unlabelled, tell_understood
+from bench.run.images import refuse_constant, refuse_unlabelled, tell, tell_understood
 from bench.run.interruption import Interrupted, TimeIsUpError, interruptible, uninterrupted
 from bench.run.journal import Ceilings, Journal
 from bench.run.limits import STALL_SECONDS
@@ -216,17 +216,21 @@ def prepare_plan(plan: Plan, listen: Listener = ignore, python: str = sys.execut
     return msgspec.structs.replace(plan, cases=cases, skips=plan.skips + skips), prepared
 
 
-def look_at_images(plan: Plan) -> None:
-    """Open the plan's images and decode none. Raises UsageError for images that its run would refuse for what they are.
+def look_at_images(plan: Plan, say: Callable[[str], None]) -> None:
+    """Open the plan's images, decode none, and say what is understood of them. Raises UsageError for images that its run would refuse for
+    what they are.
 
     Synthetic images are made as they are wanted, so there is nothing to look at.
     """
     if plan.data.path is None:
         return
+    understood: list[tuple[DataFacts, Sequence[str]]] = []
     for plugin, name, size in {(planned.workload, planned.case.workload, planned.case.size): None for planned in plan.cases}:
         found = ask_worker(Look(plugin=plugin, workload=name, size=size, data=plan.data), Looked, stall=plan.stall)
         if any(planned.case.how.to_target for planned in plan.cases):
             refuse_unlabelled(found)
+        understood.append((found.data, ()))
+    tell(understood, say)
 
 
 def start_run(plan: Plan, folder: Path, wait: bool, quiet: bool, judge: Judge | None = None) -> Record:

@@ -69,6 +69,20 @@ def test_worktrees_that_have_gone_are_forgotten_and_others_are_not(origin, tmp_p
     git(origin, "worktree", "prune")
 
 
+@pytest.mark.parametrize(
+    ("text", "refused"), [('[project.entry-points.bench]\nmoles = "moles"\n', True), ("[project]\n", False), ("[", False)]
+)
+def test_a_project_whose_plugin_is_not_installed_is_refused_before_anything_is_made(tmp_path, text, refused):
+    (tmp_path / "pyproject.toml").write_text(text)
+    if not refused:
+        refs._refuse_absent_plugins(tmp_path)
+        return
+    with pytest.raises(
+        UsageError, match=f"plugin 'moles' is not installed .*: pip install -e {tmp_path}, or .* --install '-e .'"
+    ):
+        refs._refuse_absent_plugins(tmp_path)
+
+
 def test_a_folder_without_a_repository_has_no_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UsageError, match="is not in a git repository: fatal: not a git repository"):
