@@ -180,15 +180,19 @@ def start_arm(name: str, python: str, plan: Plan, folder: Path, progress: Progre
     """Prepare an arm's images and open its journal. No pilot chooses a batch size: both arms run the middle candidate."""
     plan = msgspec.structs.replace(plan, cases=[_settled(planned) for planned in plan.cases])
     plan, prepared = prepare_plan(plan, python=python)
-    journal = Journal.create(folder / name, plan)
-    return Arm(name, python, Runner(plan, journal, prepared, progress))
+    return _begun(name, python, Runner(plan, Journal.create(folder / name, plan), prepared, progress))
 
 
 def resume_arm(name: str, python: str, folder: Path, progress: Progress) -> Arm:
     """Open the journal of an arm that was interrupted, and prepare its images. Raises as ``resume_run`` does."""
     journal, plan = reopened(folder / name)
     prepared, _ = prepare_again(plan, folder / name, python)
-    return Arm(name, python, Runner(plan, journal, prepared, progress))
+    return _begun(name, python, Runner(plan, journal, prepared, progress))
+
+
+def _begun(name: str, python: str, runner: Runner) -> Arm:
+    runner.begin()
+    return Arm(name, python, runner)
 
 
 def _settled(planned: PlannedCase) -> PlannedCase:

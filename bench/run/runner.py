@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -45,12 +46,8 @@ class Runner:
     judge: Judge | None = None  # whether a case needs trials beyond the planned ones; None: none does
 
     def run(self) -> None:
-        """Do whatever the journal does not hold yet.
-
-        A run that is gone on with compiles anew: nobody knows which of its compiled programs the interruption left whole.
-        """
-        self.tidy()
-        self.name_dropped()
+        """Do whatever the journal does not hold yet."""
+        self.begin()
         self._measure_ceilings()
         self.pilots()
         for number, order in enumerate(round_orders(len(self.plan.cases), self.plan.seed)):
@@ -62,12 +59,21 @@ class Runner:
                     self._trial(index, number, self.journal.pilot(index))
         self.tidy()
 
-    def name_dropped(self) -> None:
+    def begin(self) -> None:
+        """Make ready for workers, before the first one of a run and of each time that it is gone on with.
+
+        A run that is gone on with compiles anew: nobody knows which of its compiled programs the interruption left whole.
+        """
+        self.tidy()
+        self._name_dropped()
+
+    def _name_dropped(self) -> None:
         """Name in the run's logs the variables that its workers do not get; their values stay with the user."""
         names = " ".join(map(printable, dropped_variables())) or "none"
         log = self.journal.folder / "logs" / "environment.log"
-        log.parent.mkdir(exist_ok=True)
-        log.write_text(f"variables that workers do not get (--pass-env NAME hands one on): {names}\n", encoding="utf-8")
+        with suppress(OSError):  # for the user's information only; what is measured does not depend on it
+            log.parent.mkdir(exist_ok=True)
+            log.write_text(f"variables that workers do not get (--pass-env NAME hands one on): {names}\n", encoding="utf-8")
 
     def _still_wide(self, order: Sequence[int], number: int) -> list[int]:
         """The cases that get a trial in a round beyond the planned ones."""

@@ -32,6 +32,23 @@ def test_cases_and_seeds_are_drawn_on_their_own():
     assert len(drawn) == 6
 
 
+def test_an_arm_that_is_gone_on_with_compiles_anew_and_names_the_variables_it_drops(tmp_path, monkeypatch):
+    journal = SimpleNamespace(folder=tmp_path / "base")
+    (tmp_path / "base" / "compiled" / "test").mkdir(parents=True)
+    (tmp_path / "base" / "compiled" / "test" / "half").touch()
+    monkeypatch.setattr(arms_module, "reopened", lambda folder: (journal, None))
+    monkeypatch.setattr(arms_module, "prepare_again", lambda *given: ({}, None))
+    monkeypatch.setenv("A_VARIABLE_OF_THE_USER", "its value")
+    arms_module.resume_arm("base", "python", tmp_path, Progress(0, quiet=True))
+    assert not (tmp_path / "base" / "compiled").exists()
+    log = tmp_path / "base" / "logs" / "environment.log"
+    assert "A_VARIABLE_OF_THE_USER" in log.read_text()
+    assert "its value" not in log.read_text()
+    log.unlink()
+    log.mkdir()  # where it cannot be written, nothing ends
+    arms_module.resume_arm("base", "python", tmp_path, Progress(0, quiet=True))
+
+
 def arm(blocks: Blocks) -> Any:
     """As much of an arm as tells how its pilot cut the time."""
     pilot = SimpleNamespace(blocks=blocks)
