@@ -34,14 +34,9 @@ from bench.worker.supervisor import ENDING_SECONDS
 
 LOG_TAIL = 2000
 FAREWELL_SECONDS = 2.0
-SUPERVISOR_SECONDS = 2 * ENDING_SECONDS
-"""How long a worker's supervisor may take to end it and all that it has started."""
 
 SUPERVISOR_SECONDS = 2 * ENDING_SECONDS
 """How long a worker's supervisor may take to end it and all that it has started."""
-
-LOOK_SECONDS = 0.05
-"""Seconds after which the parent looks whether a worker has ended whose child still holds the log."""
 
 CHECKING = "check"
 """The stage in which a worker proves what it has timed."""
