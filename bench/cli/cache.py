@@ -13,20 +13,20 @@ KINDS = ("images", "files", "figures", "refs", "logs", "key")
 
 
 @click.command(name="cache")
-@click.option("--clear", is_flag=True, help="Delete what is shown, and say what went.")
+@click.option("--clear", is_flag=True, help="Delete what is shown but the key, which --kind key deletes, and say what went.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind (repeatable).")
 @options.style()
 def command(clear: bool, kinds: tuple[str, ...], style: str) -> None:
     """Show what the cache holds and how large it is, and clear it.
 
-    The cache is the folder BENCH_CACHE, else $XDG_CACHE_HOME/accelbench or ~/.cache/accelbench. Nothing in it is needed: images are
-    decoded and ceilings are measured again. Records are elsewhere and are never touched, nor is what other software has put there.
+    The cache is the folder BENCH_CACHE, else $XDG_CACHE_HOME/accelbench or ~/.cache/accelbench. But for the key, nothing in it is needed:
+    images are decoded and ceilings are measured again. Records are elsewhere and are never touched, nor is what other software has put there.
     """
     from bench.run import cache
     from bench.run.folders import cache_place
 
     folder = cache_place()
-    chosen = kinds or KINDS
+    chosen = kinds or tuple(kind for kind in KINDS if not clear or kind != cache.KEPT)
     found = cache.clear(folder, chosen) if clear else list(cache.entries(folder))
     shown = [entry for entry in found if entry.kind in chosen]
     if style == "json":

@@ -185,7 +185,7 @@ def start_arm(name: str, python: str, plan: Plan, folder: Path, progress: Progre
 
 def resume_arm(name: str, python: str, folder: Path, progress: Progress) -> Arm:
     """Open the journal of an arm that was interrupted, and prepare its images. Raises as ``resume_run`` does."""
-    journal, plan = reopened(folder / name)
+    journal, plan = reopened(folder / name, folder.resolve().parent)
     prepared, _ = prepare_again(plan, folder / name, python)
     return _begun(name, python, Runner(plan, journal, prepared, progress))
 

@@ -25,11 +25,14 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "refs": (r"refs", "environments of bench check --against-ref; made again when they are needed"),
     "logs": (r"logs", "the last log of each kind of worker"),
     "key": (
-        r"salt\.key(\.part)?",
-        "what records hash names of hosts with; another one when it is needed, so that they tell hosts apart anew",
+        r"salt\.key(\..*part)?",
+        "what records hash names of hosts with; cleared by its name only, since without it later records call this host otherwise",
     ),
 }
 """Each kind: how its entries are called, and what is in them."""
+
+KEPT = "key"
+"""The kind that is deleted only where it is named: nothing can make the same again."""
 
 
 @dataclass(frozen=True)

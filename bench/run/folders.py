@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.record.files import write_durably
 from bench.text.file_names import refuse_other_bytes
 
 LOCKS = Path("/tmp/accelbench-locks")
@@ -110,21 +109,62 @@ KEY = "salt.key"
 def salt_of(results: Path) -> str:
     """Return the salt of a results folder, with which its records hash names of hosts and folders. Raises UsageError as ``cache_folder`` does.
 
-    Within a folder these can be told apart; nobody else can try likely names. It comes from a random key in the user's cache, so that it does
-    not travel with the folder.
+    Within a folder these can be told apart; nobody else can try likely names. It comes from a random key in the user's cache. No file of the
+    folder holds it, so it does not travel with the folder. Raises UsageError where the key cannot be read or kept: another one each time would
+    make one host look like many.
     """
     place = cache_folder() / KEY
-    key = _key_at(place)
+    try:
+        key = _key_at(place)
+        if key is None:
+            _keep_new_key(place)
+            key = _key_at(place)
+    except OSError as error:
+        raise UsageError(
+            f"cannot keep the key of hashed names in {place}: {error.strerror}; name another cache folder with BENCH_CACHE"
+        ) from None
     if key is None:
-        write_durably(f"{secrets.token_hex(32)}\n".encode(), place)
-        key = _key_at(place) or secrets.token_bytes(32)
+        raise UsageError(
+            f"the key of hashed names in {place} does not last there; name another cache folder with BENCH_CACHE"
+        )
     return hmac.new(key, os.fsencode(results.resolve()), "sha256").hexdigest()[:32]
 
 
+def _keep_new_key(place: Path) -> None:
+    """Put a random key there that only this user can read. Where another process has just done so, its key stays. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{KEY}.", suffix=".part", dir=place.parent)  # by O_EXCL, of mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(f"{secrets.token_hex(32)}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if place.is_file():  # it is damaged
+            temporary.replace(place)
+        else:
+            _take_place(temporary, place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _take_place(temporary: Path, place: Path) -> None:
+    """Put the file at ``place`` too, whole, unless there is one. Raises OSError."""
+    with suppress(FileExistsError):
+        try:
+            place.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(temporary.read_bytes())
+
+
 def _key_at(place: Path) -> bytes | None:
+    """Return the key; None where there is none, or a damaged one. Raises OSError where it cannot be read."""
     try:
         found = place.read_bytes().strip()
-    except OSError:
+    except FileNotFoundError:
         return None
     return bytes.fromhex(found.decode()) if re.fullmatch(rb"[0-9a-f]{64}", found) else None
 

@@ -164,7 +164,8 @@ class Journal:
             (folder / "logs").mkdir(parents=True)
             if entries:
                 write_durably(b"".join(map(line_of, entries)), folder / JOURNAL)
-            write_durably(msgspec.json.format(msgspec.json.encode(plan), indent=1), folder / PLAN)
+            kept = msgspec.structs.replace(plan, salt="")  # it must not travel with the folder
+            write_durably(msgspec.json.format(msgspec.json.encode(kept), indent=1), folder / PLAN)
         except OSError as error:
             raise UsageError(
                 f"cannot write the run's folder {folder}: {error.strerror}; choose another with --output"

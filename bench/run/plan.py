@@ -94,7 +94,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     within: float = 0.0  # as in ``Wishes``
     begins: int = 0  # the first round of this run; those before it stand in a record that it extends
     extends: list[Extended] = []  # see ``bench.record.schema.Record``
-    salt: str = ""  # as in ``Wishes``; no record holds it
+    salt: str = ""  # as in ``Wishes``; neither the plan's file nor a record holds it
 
     @property
     def most_trials(self) -> int:

@@ -15,6 +15,7 @@ from bench.machine.environment import worker_environment
 from bench.record.files import NAME, read_record
 from bench.record.schema import Extended, Machine, Record
 from bench.run.discovery import discover
+from bench.run.folders import salt_of
 from bench.run.interruption import interruptible
 from bench.run.journal import JOURNAL, Journal, read_plan
 from bench.run.limits import checked_stall
@@ -57,7 +58,7 @@ def resume_run(
         if more is None and is_complete(folder):
             print(f"bench: the run in {folder} has been finished meanwhile", file=sys.stderr, flush=True)
             return read_record(folder)
-        journal, plan = reopened(folder)
+        journal, plan = reopened(folder, (folder if more is None else more.into).resolve().parent)
         if more is not None:
             assert judge is not None
             plan = _extended(plan, journal, more, judge)
@@ -69,13 +70,17 @@ def resume_run(
         return measure_plan(plan, journal, prepared, quiet, machine.findings, judge)
 
 
-def reopened(folder: Path) -> tuple[Journal, Plan]:
+def reopened(folder: Path, results: Path) -> tuple[Journal, Plan]:
     """Return an interrupted run, to be gone on with by whoever holds its locks; damaged lines of its journal are named on standard
-    error. Raises RecordError where there is none, or where its record holds what its journal has lost."""
+    error.
+
+    ``results``: the folder of results that it goes on in, whose salt the plan gets again. Raises RecordError where there is no such run, or
+    where its record holds what its journal has lost.
+    """
     journal, plan = Journal.open(folder)
     _refuse_lost_trials(journal)
     _tell_damaged(journal)
-    return journal, plan
+    return journal, msgspec.structs.replace(plan, salt=salt_of(results))
 
 
 def refuse_other_interpreters(plan: Plan, folder: Path, named: Mapping[str, str], python: str | None = None) -> None:

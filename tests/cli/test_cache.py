@@ -63,6 +63,8 @@ def test_it_clears_one_kind(folder, tmp_path):
 
 def test_it_clears_everything_of_ours_and_nothing_else(folder, tmp_path):
     assert bench(["cache", "--clear"], tmp_path).returncode == 0
+    assert names(folder) == sorted([*FOREIGN, KEY]), "the same key could not be made again"
+    assert bench(["cache", "--clear", "--kind", "key"], tmp_path).returncode == 0
     assert names(folder) == FOREIGN
     assert bench(["cache"], tmp_path).stdout.splitlines()[1:] == ["  total      0.0 MiB"]
 

@@ -36,7 +36,7 @@ def test_an_arm_that_is_gone_on_with_compiles_anew_and_names_the_variables_it_dr
     journal = SimpleNamespace(folder=tmp_path / "base")
     (tmp_path / "base" / "compiled" / "test").mkdir(parents=True)
     (tmp_path / "base" / "compiled" / "test" / "half").touch()
-    monkeypatch.setattr(arms_module, "reopened", lambda folder: (journal, None))
+    monkeypatch.setattr(arms_module, "reopened", lambda folder, results: (journal, None))
     monkeypatch.setattr(arms_module, "prepare_again", lambda *given: ({}, None))
     monkeypatch.setenv("A_VARIABLE_OF_THE_USER", "its value")
     arms_module.resume_arm("base", "python", tmp_path, Progress(0, quiet=True))

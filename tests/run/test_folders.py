@@ -291,5 +291,25 @@ def test_a_results_folder_has_one_salt_and_others_have_others(tmp_path, monkeypa
     assert {path.name for path in tmp_path.iterdir()} == {"cache", "results", "link"}, (
         "a run that is refused makes no folder"
     )
+    assert stat.S_IMODE((tmp_path / "cache" / KEY).stat().st_mode) == 0o600
     (tmp_path / "cache" / KEY).write_bytes(b"\xff torn")
     assert salt_of(tmp_path / "results") == salt_of(tmp_path / "results") != salt, "another user's key is another"
+
+
+def test_a_first_run_takes_the_key_that_another_has_just_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    salt, looked = salt_of(tmp_path / "results"), folders._key_at
+    answers = iter([lambda place: None, looked])  # there was none yet at the first look
+    monkeypatch.setattr(folders, "_key_at", lambda place: next(answers)(place))
+    monkeypatch.setattr(Path, "is_file", lambda place: False)
+    assert salt_of(tmp_path / "results") == salt
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+def test_a_key_that_cannot_be_kept_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    (tmp_path / KEY).mkdir()
+    with pytest.raises(
+        UsageError, match=r"^cannot keep the key of hashed names in .*salt.key: Is a directory; name another"
+    ):
+        salt_of(tmp_path / "results")
