@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UsageError
+from bench.machine.environment import installers_environment
 
 SILENCE_SECONDS = 10.0
 """How long a command may run before the user hears of it again."""
@@ -45,7 +46,7 @@ def ended(
 
     Raises ``error`` where there is no such command.
     """
-    own, begun = os.environ | {"LC_ALL": "C.UTF-8"}, time.monotonic()
+    own, begun = installers_environment() | {"LC_ALL": "C.UTF-8"}, time.monotonic()
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(

@@ -64,6 +64,19 @@ def inherited_environment(launcher: bool = False) -> dict[str, str]:
     return {name: value for name, value in kept.items() if name not in _NEVER}
 
 
+def installers_environment() -> dict[str, str]:
+    """Return the user's variables that git and pip get, which run code of the project that they check out and install.
+
+    Those whose names say that they open something stay behind, but for git's and pip's own (``GIT_…``, ``PIP_…``) and what ``--pass-env`` names.
+    """
+    handed_on = os.environ.get(PASS, "").split(",")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("GIT_", "PIP_")) or name in handed_on or not is_secret(name)
+    }
+
+
 def dropped_variables() -> list[str]:
     """Return the names of the user's variables that no worker on this machine gets."""
     return sorted(os.environ.keys() - inherited_environment().keys())

@@ -46,7 +46,7 @@ def main() -> None:
     events = _apart(int(sys.argv[1]))
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     channel = Channel(events, job.token)
-    job = msgspec.structs.replace(job, token="")  # what plugins are given leads to the job, and never to the token
+    job = msgspec.structs.replace(job, token="")  # plugins meet the job; code that searches frames still finds the channel
     _limit_cores(job)
     threading.Thread(target=_watch_parent, args=(channel, supervisor), daemon=True).start()
     try:

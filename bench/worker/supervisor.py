@@ -1,4 +1,4 @@
-"""The process that a worker runs under on Linux, which ends all that the worker has started, whatever becomes of any of them.
+"""The process that a worker runs under on Linux. It ends all that the worker has started, unless somebody kills or stops it too.
 
 The parent starts the supervisor, as the head of a session, and the supervisor forks the worker. It is a *child subreaper*: what loses its
 parent becomes its child, also where it has left session and group. When the worker ends, or when the parent has gone, the supervisor

@@ -89,12 +89,21 @@ def test_a_folder_without_a_repository_has_no_remedy(tmp_path, monkeypatch):
         refs.repository(tmp_path)
 
 
-def test_a_command_that_takes_long_is_not_silent(monkeypatch):
-    """It ends when it has been heard of, however slow this machine is."""
+def test_a_command_that_takes_long_is_not_silent_and_hears_of_no_secret(monkeypatch, tmp_path):
+    """The program ends when it has been heard of, however slow this machine is."""
     monkeypatch.setattr(commands, "SILENCE_SECONDS", 0.01)
-    program = "import sys, time; time.sleep(0.5); print('done')"
+    monkeypatch.setenv("GITHUB_TOKEN", "s")
+    mark = tmp_path / "heard"
+    program = (
+        f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)\nprint('GITHUB_TOKEN' in os.environ)"
+    )
     heard: list[str] = []
-    assert commands.run([sys.executable, "-c", program], "trouble", heard.append) == "done"
+
+    def hear(text):
+        heard.append(text)
+        mark.touch()
+
+    assert commands.run([sys.executable, "-c", program], "trouble", hear) == "False"
     assert heard[0].startswith("  still at it after ")
     with pytest.raises(UsageError, match=r"^trouble: ValueError: no$"):
         commands.run([sys.executable, "-c", "raise ValueError('no')"], "trouble")

@@ -7,7 +7,14 @@ import os
 import pytest
 
 from bench.machine import host
-from bench.machine.environment import PASS, dropped_variables, inherited_environment, overridden, worker_environment
+from bench.machine.environment import (
+    PASS,
+    dropped_variables,
+    inherited_environment,
+    installers_environment,
+    overridden,
+    worker_environment,
+)
 from bench.machine.host import FRAMEWORK_PREFIXES, ambient
 
 
@@ -170,6 +177,14 @@ def test_workers_get_what_frameworks_read_and_no_secret(monkeypatch):
     assert inherited_environment(launcher=True).keys() == os.environ.keys() - {"PYTHONSTARTUP"}, "as ssh needs them"
     assert ambient(VARIABLES).split()[0].startswith("CUDA_VISIBLE_DEVICES")
     assert "NVIDIA" not in ambient(VARIABLES), "no secret in a record"
+
+
+def test_git_and_pip_get_their_own_secrets_and_no_others(monkeypatch):
+    theirs = {"GIT_ASKPASS": "/a", "PIP_INDEX_URL": "s", "PIP_API_TOKEN": "s", "LANG": "C", "CC": "gcc", "https_proxy": "p"}
+    monkeypatch.setattr(os, "environ", theirs | {"GITHUB_TOKEN": "s", "SSH_AUTH_SOCK": "/s", "AWS_SECRET_ACCESS_KEY": "s"})
+    assert installers_environment() == theirs
+    os.environ[PASS] = "SSH_AUTH_SOCK"
+    assert installers_environment().keys() == theirs.keys() | {"SSH_AUTH_SOCK", PASS}
 
 
 @pytest.mark.parametrize("name", ["NVIDIA_PAT", "GPU_PASSPHRASE", "CONDA_PASS", "TORCH_HUB_PWD", "HIP_PRIVATE_KEY"])
