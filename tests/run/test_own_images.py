@@ -25,7 +25,9 @@ def test_a_folder_per_patient_measures_and_says_that_it_has_no_labels(tmp_path, 
     ours = with_own_plugins(site)
     run = ["run", "--size", "tiny", "--phase", "preprocess", "--trials", "1", "--seconds", "0.05", "--no-ceilings"]
     dry = bench([*run, "--data", str(patients), "--dry-run"], tmp_path, ours)
-    assert dry.stdout.startswith("folder without labels, 12 images\n  no labels: good for speed, not for training to the end\n")
+    assert dry.stdout.startswith(
+        "folder without labels, 12 images\n  no labels: good for speed, not for training to the end\n"
+    )
     done = bench([*run, "--data", str(patients)], tmp_path, ours)
     assert done.returncode == 0, done.stderr
     assert "folder without labels, 12 images\n" in done.stderr
