@@ -275,9 +275,9 @@ def test_a_dry_run_refuses_images_that_the_run_would_refuse(tmp_path):
     case = SimpleNamespace(case=fake.train(facts=fake.TINY), workload=plugin)
     plan = SimpleNamespace(data=DataSpec(path=str(tmp_path / "images")), cases=[case], stall=600.0)
     with pytest.raises(UsageError, match="images"):
-        session.look_at_images(plan)
+        session.look_at_images(plan, print)
     plan.data = DataSpec()
-    session.look_at_images(plan)  # synthetic images can always be made
+    session.look_at_images(plan, print)  # synthetic images can always be made
 
 
 def test_a_results_folder_has_one_salt_and_others_have_others(tmp_path, monkeypatch):
