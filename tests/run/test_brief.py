@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -33,12 +34,14 @@ def checked_on_many(folder: Path, trials: int) -> list[int]:
 
 
 def test_each_trial_is_as_likely_and_one_there_is(tmp_path, monkeypatch):
-    draws = iter(range(10**6))
-    monkeypatch.setattr(rounds.secrets, "randbelow", lambda below: next(draws) % below)
-    found = [checked_on_many(tmp_path, 3) for _ in range(600)]
+    """All equally likely draws are made once: one of three, then one of the two that are left."""
+    found = []
+    for drawn in product(range(3), range(2)):
+        draws = dict(zip((3, 2), drawn, strict=True))  # of the last one there is nothing to draw
+        monkeypatch.setattr(rounds.secrets, "randbelow", lambda below, draws=draws: draws.get(below, 0))
+        found.append(checked_on_many(tmp_path, 3))
     assert all(len(numbers) == 1 for numbers in found)
-    counts = Counter(numbers[0] for numbers in found)
-    assert set(counts) == {0, 1, 2}
+    assert Counter(numbers[0] for numbers in found) == {0: 2, 1: 2, 2: 2}
 
 
 @pytest.mark.parametrize("change", [{"status": "failed"}, {"status": "disturbed"}])

@@ -408,18 +408,32 @@ def test_the_parent_imports_no_framework_and_no_plugin(tmp_path, site):
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
 
 
-def test_nobody_is_left_behind_after_the_suite(tmp_path, site, monkeypatch):
-    done = bench_process([*TRAIN, "--trials", "1"], tmp_path, site)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A folder with a run of one trial that has ended well, in a process of its own."""
+    folder = tmp_path_factory.mktemp("whole")
+    install_misbehaving(folder / "site")
+    done = bench_process([*TRAIN, "--trials", "1"], folder, folder / "site")
     assert done.returncode == 0, done.stderr
-    assert "PYTEST_CURRENT_TEST" in (the_run(tmp_path) / "logs" / "environment.log").read_text(), (
-        "what workers did not get is named"
-    )
-    record = the_record(tmp_path)
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    salt = salt_of(tmp_path / "bench-results")
+    return folder
+
+
+@pytest.mark.process
+def test_a_log_names_the_variables_that_workers_did_not_get(whole):
+    assert "PYTEST_CURRENT_TEST" in (the_run(whole) / "logs" / "environment.log").read_text()
+
+
+@pytest.mark.process
+def test_a_record_hashes_host_and_folders_with_a_salt_that_does_not_travel_with_it(whole, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(whole / "cache"))
+    record, salt = the_record(whole), salt_of(whole / "bench-results")
     assert record.machine.host == hashed(platform.node(), salt) != hashed(platform.node())
     folders = {rank.package["folder"] for trial in record.trials for rank in trial.ranks}
     assert folders == {hashed(str(Path(bench_package.__file__).parent), salt)}
-    kept = [path.read_bytes() for path in the_run(tmp_path).rglob("*") if path.is_file()]
-    assert not any(salt.encode() in content for content in kept), "it does not travel with the folder"
-    assert not [name for name in (tmp_path / "tmp").iterdir() if name.name.startswith(PREFIX)]
+    kept = [path.read_bytes() for path in the_run(whole).rglob("*") if path.is_file()]
+    assert not any(salt.encode() in content for content in kept)
+
+
+@pytest.mark.process
+def test_a_run_leaves_no_folder_for_temporary_files(whole):
+    assert not [name for name in (whole / "tmp").iterdir() if name.name.startswith(PREFIX)]

@@ -70,7 +70,7 @@ def test_it_ends_as_the_worker_does_after_all_that_is_left(then, code):
 def test_it_ends_everything_when_the_parent_goes_or_asks(end, code):
     worker, left = start("time.sleep(600)")
     with worker:
-        assert {left, *descendants(worker.pid)} == set(descendants(worker.pid))
+        assert left in set(descendants(worker.pid))
         end(worker)
         assert worker.wait(PATIENCE) == code
         assert not psutil.pid_exists(left)
