@@ -259,10 +259,22 @@ def read_checked(place: Place) -> Record:
     """Return the record at a place. Raises RecordError where it cannot be read or contradicts itself."""
     from bench.record.places import read_place
     from bench.record.plausible import check_record
+    from bench.text.waiting import told
 
-    record = read_place(place)
+    with told(lambda: f"bench: reading {place}"):
+        record = read_place(place)
     check_record(record)
     return record
+
+
+def put_record(record: Record, text: str) -> Place:
+    """Put a record at the place that ``text`` names, and return where it lies there. Raises RecordError."""
+    from bench.record.places import place_of, write_place
+    from bench.text.waiting import told
+
+    place = place_of(text)
+    with told(lambda: f"bench: writing to {place}"):
+        return write_place(record, place)
 
 
 def check_writable(output: Path) -> None:

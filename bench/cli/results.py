@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options
-from bench.cli.report import DEFAULT_FOLDER, check_writable, read_checked, tell
+from bench.cli.report import DEFAULT_FOLDER, check_writable, put_record, read_checked, tell
 from bench.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
@@ -119,10 +119,8 @@ def validate(**values: Any) -> None:
 @click.option("--to", "target", required=True, metavar="PLACE", help="A folder, or an address as s3://bucket/team.")
 def copy(target: str, **values: Any) -> None:
     """Put records into another folder or object store, each into a folder of its own; nothing there is overwritten."""
-    from bench.record.places import place_of, write_place
-
     for _, record in _chosen(values):
-        tell(str(write_place(record, place_of(target))))
+        tell(str(put_record(record, target)))
 
 
 @command.command()
@@ -131,11 +129,10 @@ def copy(target: str, **values: Any) -> None:
 @options.many("--keep-label", "kept", "NAME", "A label that may be published (repeatable).")
 def redact(target: str, kept: tuple[str, ...], **values: Any) -> None:
     """Copies without host name, labels, free text, commits and serial numbers, sealed anew, fit for publishing."""
-    from bench.record.places import place_of, write_place
     from bench.record.redact import redacted
 
     for _, record in _chosen(values):
-        tell(str(write_place(redacted(record, kept), place_of(target))))
+        tell(str(put_record(redacted(record, kept), target)))
 
 
 @command.command()

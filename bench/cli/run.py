@@ -245,8 +245,11 @@ def _check_place(text: str) -> None:
     """Raises RecordError where the record could not be put, before hours are spent on it."""
     if text:
         from bench.record.places import check_place, place_of
+        from bench.text.waiting import told
 
-        check_place(place_of(text))
+        place = place_of(text)
+        with told(lambda: f"bench: looking whether {place} can be written"):
+            check_place(place)
 
 
 def _refuse_other_options() -> None:
@@ -349,7 +352,7 @@ def _print_plan(plan: Plan) -> None:
 def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:
     """Print the table, say where the record lies, and exit with what the run deserves."""
     from bench.analysis.build import build
-    from bench.cli.report import write
+    from bench.cli.report import put_record, write
     from bench.report.formats import render
     from bench.run.results import verdict
     from bench.text.outside import is_lost
@@ -373,9 +376,7 @@ def _finish(record: Record, folder: Path, publish: str, details: bool) -> None:
     if is_lost(sys.stdout):
         click.echo(where, err=True)
     if publish:
-        from bench.record.places import place_of, write_place
-
-        click.echo(f"published: {write_place(record, place_of(publish))}")
+        click.echo(f"published: {put_record(record, publish)}")
     if code == ExitCode.SOME_FAILED and record.complete:
         click.echo(
             "bench: some cases failed, could not be proven or did not reach their target, the rest is recorded; logs in "

@@ -18,7 +18,6 @@ from bench.errors import BenchError, RecordError, UsageError
 from bench.files import umask
 from bench.record.files import NAME, decode_record, find_records, read_record, sealed, write_record
 from bench.record.schema import Record
-from bench.text.waiting import told
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -237,9 +236,8 @@ def _reaching(place: Remote) -> Iterator[tuple[AbstractFileSystem, str]]:
     except ImportError:
         raise UsageError(f"{place} needs fsspec; pip install fsspec") from None
     try:
-        with told(lambda: f"bench: waiting for {place}"):
-            files, path = fsspec.core.url_to_fs(place.address)
-            yield files, str(path)
+        files, path = fsspec.core.url_to_fs(place.address)
+        yield files, str(path)
     except BenchError:
         raise
     except ImportError:

@@ -10,11 +10,14 @@ from threading import Event
 
 import pytest
 
+from bench.cli.report import put_record
 from bench.cli.streams import tolerant_streams
+from bench.record import places
 from bench.run.progress import Progress
 from bench.text import waiting
 from bench.text.waiting import hushed, pauses, told
 from bench.worker.channel import Stage
+from tests.support import records as fake
 from tests.support.waiting import PATIENCE
 
 
@@ -104,3 +107,11 @@ def test_there_is_one_voice_at_most(heard, before):
     with told(lambda: "said again"):
         assert stream.written.wait(PATIENCE)
     assert "never said" not in stream.getvalue()
+
+
+def test_a_record_that_is_long_on_its_way_is_told_of(heard, monkeypatch, tmp_path):
+    """The command line speaks; the rooms below it, which reach the store, do not."""
+    stream = heard(terminal=False)
+    monkeypatch.setattr(places, "write_place", lambda record, place: stream.written.wait(PATIENCE))
+    assert put_record(fake.record(), str(tmp_path))
+    assert stream.getvalue().startswith(f"bench: writing to {tmp_path}")
