@@ -25,7 +25,7 @@ from bench.run.journal import read_plan
 from bench.run.lock import locked
 from bench.run.plan import Wishes
 from bench.run.progress import Progress
-from bench.run.resumption import refuse_other_interpreters
+from bench.run.resumption import refuse_other_programs
 from bench.run.session import is_complete, make_plan, new_identity
 
 
@@ -99,7 +99,7 @@ def resume_check(
     begun, pythons = _read_begun(folder), dict(zip(ARMS, (base.python, candidate.python), strict=True))
     plans = {name: read_plan(folder / name) for name in ARMS}
     for name, plan in plans.items():
-        refuse_other_interpreters(plan, folder / name, {}, pythons[name])
+        refuse_other_programs(plan, folder / name, {}, pythons[name])
     with (
         locked([planned.physical for plan in plans.values() for planned in plan.cases], wait),
         interruptible(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ MOST_TRIES = 3
 """How often a trial is made at most while the machine is disturbed."""
 
 
+_PLAIN = re.compile(r"(\w[\w.+ -]*)?")
+"""Words of a plan that become part of a path: never a folder above, never one elsewhere. Empty where a case has no backend."""
+
+
 def checked(plan: Plan) -> Plan:
     """The plan, if it can be carried out. Raises ValueError saying what is wrong with it."""
     if not plan.cases or plan.trials < 1:
@@ -38,6 +43,9 @@ def checked(plan: Plan) -> Plan:
     if datetime.fromisoformat(plan.created) > datetime.now(UTC) + timedelta(days=1):
         raise ValueError(f"created at {plan.created}, which is to come")
     for planned in plan.cases:
+        for word in (planned.case.backend, planned.case.precision):
+            if not _PLAIN.fullmatch(word):
+                raise ValueError(f"'{clean(word, 60)}', which would name a file, is no plain word")
         for name, value in planned.case.environment.items():
             if not name or "=" in name or "\0" in name + value:
                 raise ValueError(f"a variable {name!r} that no process can have")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from bench import __version__
+from bench.entry_points import PluginRef, find_plugins
 from bench.errors import NotComparableError, RecordError, UsageError
 from bench.machine.environment import worker_environment
 from bench.record.files import NAME, read_record
 from bench.record.schema import Extended, Machine, Record
-from bench.run.discovery import discover
+from bench.run.discovery import discover, survey
 from bench.run.folders import salt_of
 from bench.run.interruption import interruptible
 from bench.run.journal import JOURNAL, Journal, read_plan
@@ -52,7 +53,7 @@ def resume_run(
     silence than planned. ``interpreters``: other Pythons, by plugin, that the plan may start. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
     """
     plan = read_plan(folder)
-    refuse_other_interpreters(plan, folder, interpreters or {})
+    refuse_other_programs(plan, folder, interpreters or {})
     with locked([planned.physical for planned in plan.cases], wait), interruptible():
         # Only now: another process may have gone on with it while this one waited.
         if more is None and is_complete(folder):
@@ -83,11 +84,13 @@ def reopened(folder: Path, results: Path) -> tuple[Journal, Plan]:
     return journal, msgspec.structs.replace(plan, salt=salt_of(results))
 
 
-def refuse_other_interpreters(plan: Plan, folder: Path, named: Mapping[str, str], python: str | None = None) -> None:
-    """Raises UsageError where the plan, a file that others may have written, names a program that the command line does not.
+def refuse_other_programs(plan: Plan, folder: Path, named: Mapping[str, str], python: str | None = None) -> None:
+    """Raises UsageError where the plan, a file that others may have written, names a program that the command line does not, or a plugin
+    that is not installed so.
 
     ``named``: programs by plugin. ``python``: the one that all others run under; None is the present one.
     """
+    installed: Sequence[PluginRef] | None = None
     for planned in plan.cases:
         plugin = (planned.backend or planned.workload).name
         if not _same_program(planned.interpreter, named.get(plugin, python or sys.executable)):
@@ -96,6 +99,14 @@ def refuse_other_interpreters(plan: Plan, folder: Path, named: Mapping[str, str]
                 f"the run in {folder} would start {planned.interpreter} for plugin '{plugin}', which is not the Python named here: "
                 f"{remedy if python is None else 'name the environment that it began with'}"
             )
+        if installed is None:
+            installed = find_plugins() if python in {None, sys.executable} else survey(str(python), plan.stall).plugins
+        for ref in (planned.backend, planned.workload):
+            if ref is not None and ref not in installed:
+                raise UsageError(
+                    f"the run in {folder} would import {ref.module} of package '{ref.distribution}' as plugin '{ref.name}', which is not "
+                    "installed so for the Python that runs it; put things back as they were, or start a new run"
+                )
 
 
 def _same_program(one: str, other: str) -> bool:

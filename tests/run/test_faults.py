@@ -352,6 +352,15 @@ def test_a_program_that_the_plan_alone_names_is_not_started(interrupted, tmp_pat
     assert f"if you trust that program, add --interpreter misbehaving={program}" in refused.stderr
     assert bench([*resume, "--interpreter", f"misbehaving={program}"], folder, site).returncode == 4
     assert mark.exists()
+    for old, new, words in (
+        ('"module": "misbehaving_plugin"', '"module": "antigravity"', "would import antigravity of package"),
+        ('"backend": "misbehaving"', '"backend": "../../mine"', "'../../mine', which would name a file, is no plain word"),
+    ):
+        assert old in text
+        plan.write_text(text.replace(old, new))
+        refused = bench(resume, folder, site)
+        assert refused.returncode == 2
+        assert words in refused.stderr
     plan.write_text(text)
 
 
