@@ -6,30 +6,26 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UsageError
 from bench.machine.environment import installers_environment
-
-SILENCE_SECONDS = 10.0
-"""How long a command may run before the user hears of it again."""
+from bench.text.waiting import told
 
 
 def run(
     command: Sequence[str],
     trouble: str,
-    say: Callable[[str], None] | None = None,
     folder: Path | None = None,
     error: type[UsageError] = UsageError,
 ) -> str:
-    """Return the standard output of a command that runs in ``folder`` (None: here); ``say`` hears every ten seconds that it still runs.
+    """Return the standard output of a command that runs in ``folder`` (None: here). The user hears of one that takes long.
 
     Raises ``error`` with ``trouble`` and the command's last words. Those are git's and pip's English ones: remedies are found by them.
     """
-    code, output, errors = ended(command, trouble, say, folder, error)
+    code, output, errors = ended(command, trouble, folder, error)
     if code != 0:
         raise error(f"{trouble}{_telling(errors or output)}")
     return output.strip()
@@ -38,7 +34,6 @@ def run(
 def ended(
     command: Sequence[str],
     trouble: str,
-    say: Callable[[str], None] | None = None,
     folder: Path | None = None,
     error: type[UsageError] = UsageError,
 ) -> tuple[int, str, str]:
@@ -46,7 +41,7 @@ def ended(
 
     Raises ``error`` where there is no such command.
     """
-    own, begun = installers_environment() | {"LC_ALL": "C.UTF-8"}, time.monotonic()
+    own = installers_environment() | {"LC_ALL": "C.UTF-8"}
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
@@ -62,20 +57,22 @@ def ended(
         )
     except FileNotFoundError:
         raise error(f"{trouble}: {command[0]} is not installed") from None
-    with process:
+    with process, told(lambda: f"bench: waiting for {_named(command)}"):
         try:
-            while True:
-                try:
-                    output, errors = process.communicate(timeout=SILENCE_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if say is not None:
-                        say(f"  still at it after {time.monotonic() - begun:.0f} s")
+            output, errors = process.communicate()
         except BaseException:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # after Ctrl-C leaving the block does not
             raise
     return process.returncode, output, errors
+
+
+def _named(command: Sequence[str]) -> str:
+    """Return what a command is called by: ``git worktree add``, ``pip install``, without options and paths."""
+    words = [word for word in command[1:] if re.fullmatch(r"[a-z]+", word)][:2]
+    name = Path(command[0]).name
+    return " ".join([name, *words] if name == "git" else words or [name])
 
 
 def _telling(output: str) -> str:

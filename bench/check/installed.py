@@ -95,20 +95,20 @@ def _fill(
     project = checkout / inside
     if not project.is_dir():
         raise UsageError(f"there is no folder {inside} at {what}, where pip should install the project")
-    pip = new_environment(place, say)
+    pip = new_environment(place)
     install = [*pip, "install", "--quiet"]
     say(f"  pip install {shlex.join(words)}")
     given = [*install, "--find-links", str(wheel.parent), *words]
-    run(given, f"cannot install {what}", say, project, InstallError)
+    run(given, f"cannot install {what}", project, InstallError)
     own = next((one for one in _distributions(place) if str(one.metadata["Name"]).lower() == NAME), None)
     if own is None or not (is_packed(own, wheel) or _is_from(own.read_text("direct_url.json"), checkout)):
         say(f"  adding accelbench {__version__}")
         if own is not None:
-            run([*pip, "uninstall", "--quiet", "--yes", NAME], f"cannot replace the accelbench of {what}", say)
+            run([*pip, "uninstall", "--quiet", "--yes", NAME], f"cannot replace the accelbench of {what}")
         pins = place / "pins.txt"
         pins.write_text("".join(f"{name}=={version}\n" for name, version in _versions(place).items() if name != NAME))
         trouble = f"cannot add accelbench {__version__} to {what}, whose packages must stay as they are"
-        run([*install, "--constraint", str(pins), str(wheel)], trouble, say, project, InstallError)
+        run([*install, "--constraint", str(pins), str(wheel)], trouble, project, InstallError)
 
 
 def _is_from(direct_url: str | None, checkout: Path) -> bool:

@@ -52,7 +52,7 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
             forget_missing(top, place.parent)
             check_out(top, commit, tree, ref, say)
             say("  making a virtual environment")
-            pip = new_environment(environment, say)
+            pip = new_environment(environment)
             _see(environment, tree, inside, top)
             say("  installing the code of the ref into it")
             _install(pip, tree / inside, ref, say)
@@ -126,7 +126,7 @@ def check_out(top: Path, commit: str, tree: Path, ref: str, say: Callable[[str],
     if (tree / ".gitmodules").exists():
         say("  checking out its submodules")
         update = ["git", "-C", str(tree), "submodule", "update", "--init", "--recursive"]
-        run(update, f"cannot check out the submodules of {ref}", say)
+        run(update, f"cannot check out the submodules of {ref}")
 
 
 def _install(pip: list[str], project: Path, ref: str, say: Callable[[str], None]) -> None:
@@ -135,11 +135,11 @@ def _install(pip: list[str], project: Path, ref: str, say: Callable[[str], None]
     Raises UsageError."""
     install = [*pip, "install", "--quiet", "--no-deps", "-e", str(project)]
     try:
-        run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}", say)
+        run([*install, "--no-build-isolation", "--no-index"], f"cannot install {ref}")
     except UsageError as error:
         say("  installing it with pip's own build environment, which may need the network and minutes")
         try:
-            run(install, f"cannot install {ref}", say)
+            run(install, f"cannot install {ref}")
         except UsageError:
             raise error from None
 

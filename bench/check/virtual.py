@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,7 +12,7 @@ FIRST_PIP = 23
 """The first major release of pip whose every version installs into another environment with ``--python``."""
 
 
-def new_environment(folder: Path, say: Callable[[str], None]) -> list[str]:
+def new_environment(folder: Path) -> list[str]:
     """Make an empty virtual environment of this Python and return the words that run pip for it. Raises UsageError.
 
     A pip that is installed here serves it too, which saves seconds. Else the environment gets the one that comes with Python.
@@ -22,9 +21,9 @@ def new_environment(folder: Path, say: Callable[[str], None]) -> list[str]:
     make = [sys.executable, "-m", "venv", str(folder)]
     trouble = f"cannot make a virtual environment at {folder}"
     if _pip_release() >= FIRST_PIP:
-        run([*make, "--without-pip"], trouble, say)
+        run([*make, "--without-pip"], trouble)
         return [sys.executable, "-P", "-m", "pip", "--python", python, "--disable-pip-version-check"]
-    run(make, trouble, say)
+    run(make, trouble)
     return [python, "-P", "-m", "pip", "--disable-pip-version-check"]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -90,28 +93,30 @@ def test_a_folder_without_a_repository_has_no_remedy(tmp_path, monkeypatch):
 
 
 def test_a_command_that_takes_long_is_not_silent_and_hears_of_no_secret(monkeypatch, tmp_path):
-    """The program ends when it has been heard of, however slow this machine is."""
-    monkeypatch.setattr(commands, "SILENCE_SECONDS", 0.01)
+    """It ends when it has been heard of, however slow this machine is."""
+    heard = tmp_path / "heard"
+
+    @contextmanager
+    def told(what):
+        heard.write_text(what())
+        yield
+
+    monkeypatch.setattr(commands, "told", told)
     monkeypatch.setenv("GITHUB_TOKEN", "s")
-    mark = tmp_path / "heard"
-    program = (
-        f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)\nprint('GITHUB_TOKEN' in os.environ)"
-    )
-    heard: list[str] = []
-
-    def hear(text):
-        heard.append(text)
-        mark.touch()
-
-    assert commands.run([sys.executable, "-c", program], "trouble", hear) == "False"
-    assert heard[0].startswith("  still at it after ")
+    program = f"import os; print(os.path.exists({str(heard)!r}), 'GITHUB_TOKEN' in os.environ)"
+    assert commands.run([sys.executable, "-c", program], "trouble") == "True False"
+    pip = ["/a/python", "-P", "-m", "pip", "--python", "/b/python", "install", "--quiet", "."]
+    for command, name in (
+        (["git", "-C", "/top", "worktree", "add", "--detach", "/a"], "git worktree add"),
+        (pip, "pip install"),
+    ):
+        assert commands._named(command) == name
     with pytest.raises(UsageError, match=r"^trouble: ValueError: no$"):
         commands.run([sys.executable, "-c", "raise ValueError('no')"], "trouble")
 
 
-def test_what_a_command_started_ends_with_it(monkeypatch, tmp_path):
+def test_what_a_command_started_ends_with_it(tmp_path):
     """As with pip, which starts processes of its own."""
-    monkeypatch.setattr(commands, "SILENCE_SECONDS", 0.01)
     number = tmp_path / "number"
     program = (
         "import pathlib, subprocess, sys, time\n"
@@ -122,12 +127,15 @@ def test_what_a_command_started_ends_with_it(monkeypatch, tmp_path):
         "time.sleep(6000)\n"
     )
 
-    def interrupt(text):
-        if number.exists():
-            raise KeyboardInterrupt
+    def interrupt():
+        wait_for(number.exists)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     with pytest.raises(KeyboardInterrupt):
-        commands.run([sys.executable, "-c", program], "trouble", interrupt)
+        commands.run([sys.executable, "-c", program], "trouble")
+    thread.join()
     wait_for(lambda: not is_running(int(number.read_text())))
 
 
