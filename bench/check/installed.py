@@ -6,7 +6,7 @@ import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -21,6 +21,10 @@ from bench.check.sides import Side
 from bench.check.virtual import interpreter_of, new_environment, packages_of
 from bench.errors import InstallError, UsageError
 from bench.run.folders import cache_folder, made
+from bench.run.scratch import owned, sweep_unowned
+
+PREFIX = "install-"
+"""What the folders with a check's two environments begin with, and no others beside them: one without an owner is deleted."""
 
 
 def pip_words(given: Sequence[str]) -> list[str]:
@@ -47,10 +51,14 @@ def installed(ref: str, folder: Path, words: Sequence[str], say: Callable[[str],
     top = repository(folder)
     commit = commit_of(top, ref)
     inside = folder.resolve().relative_to(top)
-    place = made(cache_folder() / "refs", "cache", "BENCH_CACHE") / f"{top.name}-{commit[:12]}-{secrets.token_hex(6)}"
+    refs = made(cache_folder() / "refs", "cache", "BENCH_CACHE")
+    sweep_unowned(refs.glob(f"{PREFIX}*"))  # of checks that were killed
+    place = refs / f"{PREFIX}{top.name}-{commit[:12]}-{secrets.token_hex(6)}"
     tree = place / top.name
-    try:
+    with ExitStack() as stack:
         place.mkdir()
+        stack.callback(_delete, place, top)
+        stack.enter_context(owned(place))
         say(f"making an environment for {ref} ({commit[:12]}) …")
         check_out(top, commit, tree, ref, say)
         wheel = pack(place / "wheels")
@@ -59,10 +67,13 @@ def installed(ref: str, folder: Path, words: Sequence[str], say: Callable[[str],
         say("making an environment for the working tree …")
         _fill(candidate, top, inside, words, wheel, "the working tree", say)
         yield _side(ref, base, tree), _side("the working tree", candidate, top)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-        with suppress(UsageError):  # the next check tries again
-            forget_missing(top, place.parent)
+
+
+def _delete(place: Path, top: Path) -> None:
+    """Delete both environments, and have git forget the worktree beside them."""
+    shutil.rmtree(place, ignore_errors=True)
+    with suppress(UsageError):  # the next check tries again
+        forget_missing(top, place.parent)
 
 
 def _side(name: str, environment: Path, checkout: Path) -> Side:

@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,19 +22,30 @@ OLD_SECONDS = 60.0
 @contextmanager
 def scratch() -> Iterator[Path]:
     """Yield a new folder, which is gone afterwards. As long as this process lives, nobody sweeps it away."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
-        descriptor = os.open(name, os.O_RDONLY)
-        try:
-            with suppress(OSError):  # a file system without locks; there nothing is swept either
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            yield Path(name)
-        finally:
-            os.close(descriptor)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name, owned(Path(name)):
+        yield Path(name)
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Own a folder within the block, so that nobody sweeps it away."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks; there nothing is swept either
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sweep() -> None:
-    """Delete this user's folders whose process has gone; what cannot be deleted stays."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    """Delete this user's folders for temporary files whose process has gone."""
+    sweep_unowned(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
+
+
+def sweep_unowned(folders: Iterable[Path]) -> None:
+    """Delete those of these folders that are this user's and whose process has gone; what cannot be deleted stays."""
+    for folder in folders:
         with suppress(OSError):
             found = folder.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and time.time() - found.st_mtime > OLD_SECONDS:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from bench.run.lock import locked
-from bench.run.scratch import PREFIX, scratch, sweep
+from bench.run.scratch import PREFIX, owned, scratch, sweep, sweep_unowned
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +59,14 @@ def test_what_is_new_another_users_or_no_folder_stays(tmp_path, monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: 12345)
     sweep()
     assert old.exists()
+
+
+def test_of_other_folders_those_without_an_owner_are_swept(tmp_path):
+    places = [tmp_path / name for name in ("owned", "left", "young")]
+    for place in places:
+        place.mkdir()
+        if place.name != "young":
+            os.utime(place, (0, 0))
+    with owned(places[0]):
+        sweep_unowned(places)
+        assert [place.exists() for place in places] == [True, False, True]
