@@ -15,10 +15,10 @@ import msgspec
 
 from bench import __version__
 from bench.check.commands import run
-from bench.check.harness import NAME, is_packed, pack
+from bench.check.environments import interpreter_of, new_environment, packages_of
 from bench.check.refs import check_out, commit_of, forget_missing, repository
 from bench.check.sides import Side
-from bench.check.virtual import interpreter_of, new_environment, packages_of
+from bench.check.wheel import NAME, is_packed, pack
 from bench.errors import InstallError, UsageError
 from bench.run.folders import cache_folder, made
 from bench.run.scratch import owned, sweep_unowned

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bench
 from bench.check.commands import ended, run
-from bench.check.virtual import new_environment, packages_of
+from bench.check.environments import new_environment, packages_of
 from bench.entry_points import GROUP, find_plugins
 from bench.errors import NotComparableError, UsageError
 from bench.run.folders import cache_folder, made

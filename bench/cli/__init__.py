@@ -198,10 +198,10 @@ def _main(arguments: list[str] | None) -> Any:
             refuse_other_bytes(word, "the argument")
         return bench.main(args=arguments, prog_name="bench", standalone_mode=True)
     except BenchError as error:
-        _say(str(error))
+        _print_error(str(error))
         sys.exit(int(error.exit_code))
     except OSError as error:  # a disk that is full, a name that is too long: the user's to mend, wherever it showed
-        _say(_refused(error))
+        _print_error(_refused(error))
         sys.exit(2)
 
 
@@ -218,7 +218,7 @@ def _refused(error: OSError) -> str:
     return f"the system refused{place}: {error.strerror or error}; {remedy}"
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     """One printable line on standard error, whatever a file's name or a plugin's words hold."""
     from bench.text.file_names import printable
 

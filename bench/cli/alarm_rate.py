@@ -21,8 +21,8 @@ STYLES = ("text", "markdown", "json")
 def command(places: tuple[Path, ...], style: str) -> None:
     """Count the verdicts of checks of unchanged code: how often a runner raises a false alarm.
 
-    PLACE is a file that 'bench check --json' wrote, or a folder that holds such files at any depth. Default: bench-results. What was unchanged only you know: a
-    check against the very commit that is measured, such as with --against-ref HEAD. Limits are one-sided 97.5 % (Clopper and Pearson).
+    PLACE is a file that 'bench check --json' wrote, or a folder that holds such files at any depth. Default: bench-results.
+    What was unchanged only you know: a check against the very commit that is measured, such as with --against-ref HEAD. Limits are one-sided 97.5 % (Clopper and Pearson).
 
     \b
     bench check --against-ref HEAD --json checks/1.json

@@ -85,7 +85,7 @@ def refuse_unjudgeable(base: Sequence[Record], planned: Record, vary: Collection
         differing = side.facts.differing(facts_of(planned, case))
         allowed = {"workload", *vary, *(("device", "machine", "driver") if "device" in vary else ())}
         if forbidden := {name: both for name, both in differing.items() if name not in allowed}:
-            refusals.append(f"{case.label}: {_say(forbidden)}")
+            refusals.append(f"{case.label}: {_differences(forbidden)}")
         else:
             return
     raise NotComparableError(f"nothing to compare: {refusals[0] if refusals else _why_disjoint(base, [planned])}")
@@ -173,7 +173,7 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int, 
     same = base.fingerprints == candidate.fingerprints or ("driver" in vary and base.hardware == candidate.hardware)
     # Machines differ in their software too, and in how many threads they have: that is said, and there is no verdict.
     if set(forbidden) & ({"workload"} if across else {"workload", "framework", "settings"}):
-        return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _say(forbidden))
+        return CaseComparison(label, Verdict.NOT_COMPARABLE, None, _differences(forbidden))
     stages, absolute = stage_changes(base.trials, candidate.trials), _absolute(base, candidate)
     try:
         figures, reason = _figures(base, candidate, (ERROR_LEVEL / cases, ERROR_LEVEL))
@@ -182,7 +182,7 @@ def _compared(base: _Side, candidate: _Side, vary: Collection[str], cases: int, 
         verdict = Verdict.INCONCLUSIVE if base.trials and candidate.trials else Verdict.NOT_COMPARABLE
         return CaseComparison(label, verdict, None, trouble, stages, absolute)
     if forbidden or not same:
-        where = _say(differing) or "their fingerprints differ, in what the processor or the system can do"
+        where = _differences(differing) or "their fingerprints differ, in what the processor or the system can do"
         return CaseComparison(label, None, figures, f"no verdict across machines: {where}", stages, absolute)
     unproven = next((side.all for side in (base, candidate) if side.all.unproven), None)
     if unproven is not None:
@@ -262,7 +262,7 @@ def _detectable(effect: Effect, level: float) -> float | None:
     return found if found < 10 else None
 
 
-def _say(differing: dict[str, tuple[str, str]]) -> str:
+def _differences(differing: dict[str, tuple[str, str]]) -> str:
     return "; ".join(f"{name} differs ({one or 'none'} | {two or 'none'})" for name, (one, two) in differing.items())
 
 

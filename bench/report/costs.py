@@ -122,8 +122,8 @@ def inference_cost_section(report: Report) -> Section:
     if not rows:
         return Section(title, None)
     line = (
-        "One device-hour, with the host that it sits in, at the measured rate of offline inference from memory: decoding, start-up and idle hours are not in it. The interval "
-        "is that of the rate."
+        "One device-hour, with the host that it sits in, at the measured rate of offline inference from memory: decoding, start-up "
+        "and idle hours are not in it. The interval is that of the rate."
     )
     return Section(
         title, Table(("device", "network", "setting", "a device-hour", "a million images", "price"), tuple(rows)), (line,)

@@ -66,7 +66,8 @@ class Pairs:
         return [(self.base, case.base), (self.candidate, case.candidate)]
 
     def made(self, case: PairedCase, number: int) -> bool:
-        """Whether a pair of a case was measured before the check was interrupted; of a torn pair nothing is measured again."""
+        """Return whether a pair of a case was measured before the check was interrupted. A pair of which one side alone was kept counts too:
+        it is not measured again."""
         return any(arm.runner.journal.has_trial(index, number) for arm, index in self.sides(case))
 
     def pilots_of(self, case: PairedCase) -> list[Pilot]:

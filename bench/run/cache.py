@@ -26,7 +26,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "logs": (r"logs", "the last log of each kind of worker"),
     "key": (
         r"salt\.key(\..*part)?",
-        "what records hash names of hosts with; cleared by its name only, since without it later records call this host otherwise",
+        "the random key from which the salts of host names are made; cleared by its name only, since later records get other salts",
     ),
 }
 """Each kind: how its entries are called, and what is in them."""

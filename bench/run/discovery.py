@@ -97,7 +97,10 @@ class Discovery:
 
 
 def lacking(backend: FoundBackend, workload: FoundWorkload) -> str:
-    """What a backend says it lacks for a workload, in words: ``numpy has no SiLU ('stem.act')``. Empty where it lacks nothing or does not say."""
+    """Return what a backend says it lacks for a workload, in words: ``numpy has no SiLU ('stem.act')``.
+
+    Empty where it lacks nothing or does not say.
+    """
     have, needed = backend.info.layers, workload.info.layers
     missing = [f"{layer} ('{path}')" for layer, path in needed.items() if have is not None and layer not in have]
     return f"{backend.info.name} has no {' and no '.join(missing)}" if missing else ""

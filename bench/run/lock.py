@@ -52,7 +52,7 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
             if not mine:
                 if not wait:
                     raise BusyError(
-                        f"another run is measuring on {processor}{_say(path)}; two would disturb each other: use --wait to queue "
+                        f"another run is measuring on {processor}{_holder(path)}; two would disturb each other: use --wait to queue "
                         "behind it"
                     )
                 what = partial(_awaited, path, processor)
@@ -64,7 +64,7 @@ def locked(processors: Sequence[str], wait: bool) -> Iterator[None]:
 
 
 def _awaited(path: Path, processor: str) -> str:
-    return f"bench: waiting for another run, which is measuring on {processor}{_say(path)}"
+    return f"bench: waiting for another run, which is measuring on {processor}{_holder(path)}"
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _noted(path: Path) -> Iterator[None]:
             note.unlink(missing_ok=True)
 
 
-def _say(path: Path) -> str:
+def _holder(path: Path) -> str:
     """Who holds the lock and since when, in words with a colon in front; nothing where no note tells, or one that a process left which
     has ended."""
     note = path.with_suffix(".holder")

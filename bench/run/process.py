@@ -27,7 +27,7 @@ from bench.run.hosts import HERE, Host
 from bench.run.limits import STALL_SECONDS
 from bench.run.log import Log, read_tail
 from bench.run.scratch import scratch
-from bench.worker.answers import misfit
+from bench.worker.answers import unfit_answer
 from bench.worker.channel import AGAIN, BRIEFLY, THOROUGHLY, Beat, Failure, Ready, Result, Stage, Timed
 from bench.worker.jobs import Job, Survey
 from bench.worker.supervisor import ENDING_SECONDS
@@ -197,7 +197,7 @@ class Worker:
         with self._resources:
             self._log.follow(self._process, 0.0 if self._stalled or self._events.fault else patience)
             code = self._put_end()
-        if isinstance(self._answer, Result) and (fault := misfit(self.launch.job, bytes(self._answer.value))):
+        if isinstance(self._answer, Result) and (fault := unfit_answer(self.launch.job, bytes(self._answer.value))):
             self._answer = Failure("failed", fault, int(ExitCode.USAGE))
         status, reason = _judge(self._answer, self._stalled, self._events.fault, code, out_of_memory_kills() > self._kills)
         self.outcome = Outcome(

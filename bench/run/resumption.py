@@ -50,7 +50,8 @@ def resume_run(
     never replaced: where another process has finished the run meanwhile, its record is returned.
 
     ``more``: extend a complete run instead; a new record, in a new folder, holds its trials and the new ones. ``stall``: another limit of
-    silence than planned. ``interpreters``: other Pythons, by plugin, that the plan may start. Raises NotComparableError on another machine than the one it began on, UsageError where nothing is to be added.
+    silence than planned. ``interpreters``: other Pythons, by plugin, that the plan may start. Raises NotComparableError on another
+    machine than the one it began on, UsageError where nothing is to be added.
     """
     plan = read_plan(folder)
     refuse_other_programs(plan, folder, interpreters or {})
@@ -192,7 +193,7 @@ def _refuse_other_software(plan: Plan, now: Plan, folder: Path, python: str, int
     for device in plan.devices:
         there = versions.get(device.backend, {})
         if there != device.versions and not any(device.backend in change for change in changes):
-            changes.append(f"{device.backend} had {_say(device.versions)} and has {_say(there)}")
+            changes.append(f"{device.backend} had {_version_list(device.versions)} and has {_version_list(there)}")
     wanted = {found.info.name: found.info.environment for found in backends}
     for case in (planned.case for planned in plan.cases):
         # A variable may name code to run, so none comes out of the plan alone.
@@ -205,5 +206,5 @@ def _refuse_other_software(plan: Plan, now: Plan, folder: Path, python: str, int
         )
 
 
-def _say(versions: Mapping[str, str]) -> str:
+def _version_list(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or "nothing"

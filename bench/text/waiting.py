@@ -43,7 +43,7 @@ def told(what: Callable[[], str]) -> Iterator[Callable[[], None]]:
     """Say what is waited for, and for how long already, while the block lasts. ``what`` is asked each time; "" says nothing.
 
     A terminal gets one line that is drawn anew every second and erased at the end. Elsewhere a line comes after 10 seconds, 20, 40 and so
-    on. Of blocks within one another the outermost speaks. Yields a function to call before anything else is printed.
+    on. Where blocks are nested, only the outermost one prints. Yields a function to call before anything else is printed.
     """
     teller = _Teller(what)
     thread = threading.Thread(target=teller.run, daemon=True)

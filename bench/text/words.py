@@ -31,7 +31,7 @@ def clean(text: str, longest: int = 200) -> str:
 
 
 MOST_SAID = 2000
-"""Characters of what others say, such as an exception, that are kept."""
+"""Characters of an exception's or a plugin's text that are kept: more would fill records and tables."""
 
 
 def sayable(text: str) -> str:

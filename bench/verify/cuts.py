@@ -106,10 +106,10 @@ def first_divergence(
             parts = middle
         else:
             agrees = middle
-    return _say(places, parts)
+    return _first_divergence(places, parts)
 
 
-def _say(places: Sequence[Cut], first: int) -> str:
+def _first_divergence(places: Sequence[Cut], first: int) -> str:
     if first == 0:
         return (
             "a network of an average and a Dense diverges already: look at the input's normalisation, the order of images, the "

@@ -188,7 +188,7 @@ ANSWERS: Mapping[type[Common], Any] = {
 """What each job in which a plugin takes part is answered by. The other jobs' answers tell of releases apart, by themselves."""
 
 
-def misfit(job: Common, answer: bytes) -> str:
+def unfit_answer(job: Common, answer: bytes) -> str:
     """Return why a worker's answer, as JSON, is none to the job; empty where it is one."""
     expected = ANSWERS.get(type(job), Any)
     try:

@@ -74,7 +74,7 @@ class Identify(Common, frozen=True, kw_only=True, tag="identify"):
 
     keep_host_name: bool = False
     user: str = ""  # variables that the user had set; the worker has others on top
-    salt: str = ""  # of the host's hashed name
+    salt: str = ""  # what the host's name is hashed with
 
 
 class Prepare(Common, frozen=True, kw_only=True, tag="prepare"):
@@ -116,7 +116,7 @@ class Measure(OnCase, frozen=True, kw_only=True, tag="measure"):
     candidates: tuple[int, ...] = ()  # batch sizes for a pilot to choose from
     cached: bool = False  # whether an earlier process has compiled this case; what it left, the worker looks up itself
     in_turns: bool = False  # another worker is alive too: wait for a turn before each sample
-    salt: str = ""  # of hashed folders
+    salt: str = ""  # what the names of packages' folders are hashed with in the trial's record
 
 
 class Search(Measure, frozen=True, kw_only=True, tag="search"):

@@ -25,7 +25,8 @@ CHUNK = 64 * 2**20
 """Bytes under one digest."""
 
 MOST_CHUNKS = 32
-"""How many chunks of a file are read again before each run: all of 2 GiB; of larger files others each time, which takes seconds."""
+"""How many chunks of a file are read again before each run: of files up to 2 GiB all are read, of larger ones as many
+as these, drawn at random anew for each run. Reading them takes seconds."""
 
 
 def keep(folder: Path, facts: dict[str, Any]) -> None:

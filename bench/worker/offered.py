@@ -11,13 +11,11 @@ from bench.contract import PRECISIONS, Backend, Device, Probe, Recipe, Workload
 from bench.errors import SpecError
 from bench.spec import SGD, AdamW, CrossEntropy, walk
 from bench.spec.vocabulary import VOCABULARY
-from bench.text.words import said_by
+from bench.text.words import MOST_SAID, said_by
 
 TRAINER, PREDICTOR = ("stage", "run", "wait", "weights"), ("stage", "run", "wait")
 READER = ("open", "files", "decode")
 
-LONGEST_TEXT = 2000
-"""Characters of any text that a plugin offers: more would fill records and tables."""
 MOST_BYTES = 2**63 - 1
 """What a record can hold of a number of bytes."""
 
@@ -148,7 +146,7 @@ def text_fault(what: str, value: object) -> str:
     """Of a text of a bearable length."""
     if type(value) is not str:
         return f"{what} is {shown(value)}, expected text"
-    return "" if len(value) <= LONGEST_TEXT else f"{what} has {len(value):,} characters, expected {LONGEST_TEXT:,} at most"
+    return "" if len(value) <= MOST_SAID else f"{what} has {len(value):,} characters, expected {MOST_SAID:,} at most"
 
 
 def shown(value: object) -> str:
@@ -168,7 +166,7 @@ def kind(value: object) -> str:
 
 
 def _all_text(values: Sequence[object]) -> bool:
-    return all(type(value) is str and len(value) <= LONGEST_TEXT for value in values)
+    return all(type(value) is str and len(value) <= MOST_SAID for value in values)
 
 
 def _is_text_to_text(value: object) -> bool:

@@ -192,8 +192,10 @@ def _leave_out(bench: Workbench, options: Options, error: Exception, failures: d
 def _built(
     bench: Workbench, options: Options, failures: dict[str, str], crowded: bool, batch_size: int = 0
 ) -> _Contender | None:
-    """A way made ready to run, with another batch size than the case's where one is given; None where it cannot be built here, which is no reason to fail. Where others are built already, memory
-    that runs out is theirs too: raises _Crowded."""
+    """Return a way that is ready to run, with another batch size than the case's where one is given.
+
+    None where it cannot be built here, which is no reason to fail. Raises _Crowded where memory runs out beside others that are built already.
+    """
     size = batch_size or bench.settings.batch_size
     settings = replace(bench.settings, options={**bench.settings.options, **options}, batch_size=size)
     try:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from bench.check import refs, sides
-from bench.check.harness import is_packed, pack
 from bench.check.installed import _is_from, pip_words
 from bench.check.sides import Side, differing_packages, refuse_shared_code
+from bench.check.wheel import is_packed, pack
 from bench.errors import NotComparableError
 from bench.worker.answers import Surveyed
 from bench.worker.jobs import PROTOCOL

@@ -14,7 +14,7 @@ from bench.errors import PluginError
 from bench.record.schema import Case, Place
 from bench.testing.reference import ReferenceBackend
 from bench.worker.__main__ import explain
-from bench.worker.answers import ANSWERS, misfit
+from bench.worker.answers import ANSWERS, unfit_answer
 from bench.worker.channel import out_of_memory
 from bench.worker.checked import CheckedBackend
 from bench.worker.jobs import Identify, Job, Survey, Verify
@@ -194,8 +194,8 @@ JOB = Verify(
 
 @pytest.mark.parametrize("answer", [b"", b"{}", b'[{"name":5}]', b"\xff", b"[" * 100_000, b"[" * 2000 + b"]" * 2000])
 def test_an_answer_that_fits_no_job_is_told(answer):
-    assert misfit(JOB, answer).startswith("the worker's answer is not one to this job: ")
-    assert misfit(JOB, b'[{"name":"loss","passed":true}]') == ""
+    assert unfit_answer(JOB, answer).startswith("the worker's answer is not one to this job: ")
+    assert unfit_answer(JOB, b'[{"name":"loss","passed":true}]') == ""
 
 
 def test_every_job_about_a_plugin_has_its_type_of_answer():
