@@ -70,3 +70,10 @@ def test_the_trust_model_gives_the_limits_of_the_code():
         "`logs/environment.log`",
     ):
         assert words in text
+
+
+def test_each_test_that_the_table_of_faults_names_is_there():
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", (ROOT / "tests" / "README.md").read_text())
+    assert named
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(), f"{file} has no {test}"
