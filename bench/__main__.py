@@ -1,6 +1,6 @@
 """``python -m bench`` is the command line."""
 
-from accelbench_start import main
+from bench.cli import main
 
 if __name__ == "__main__":
     main()
