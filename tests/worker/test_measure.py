@@ -25,7 +25,7 @@ def only_looks_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bench(physical: str = "gpu:0") -> Workbench:
     case = SimpleNamespace(how=scenario("infer", "offline"))
-    anything: Any = SimpleNamespace(stage=lambda name: None, backend=None, case=case)
+    anything: Any = SimpleNamespace(stage=lambda name: None, backend=None, case=case, salt="")
     return Workbench(anything, anything, anything, None, (physical,))
 
 

@@ -23,12 +23,15 @@ import os, signal, sys, time
 sys.path[:] = {path!r}
 from bench.worker.supervisor import supervise
 assert supervise(1) == os.getppid()
+reading, writing = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         print(os.getpid(), file=sys.stderr, flush=True)
+        os.write(writing, b".")
         time.sleep(600)
     os._exit(0)
+os.read(reading, 1)  # it has told its number before anything ends
 {then}
 """
 
