@@ -99,7 +99,7 @@ def test_time_that_is_up_after_the_planned_rounds_is_a_normal_end(tmp_path, site
 
 def test_a_plan_says_what_is_known_of_it(tmp_path, site):
     done = bench([*TRAIN, "--within", "5", "--dry-run"], tmp_path, site)
-    assert "1 cases, at least 3 trials each, at least" in done.stdout
+    assert "1 cases, at least 5 trials each, at least" in done.stdout
     assert done.stdout.rstrip().endswith("more trials until each interval is within ± 5 %")
 
 
