@@ -44,12 +44,13 @@ def environment_of(ref: str, folder: Path, say: Callable[[str], None]) -> tuple[
     python = environment / "bin" / "python"
     awaited = "bench: waiting for another check, which makes the same environment"
     with held_aloud(place.with_name(f"{place.name}.lock"), "BENCH_CACHE", lambda: awaited):
+        missing = not (place / READY).exists()
+        if missing:
+            shutil.rmtree(place, ignore_errors=True)  # what a killed check has left of it
         forget_missing(top, place.parent)
-        if not (place / READY).exists():
+        if missing:
             say(f"making an environment for {ref} ({commit[:12]}) …")
-            shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
-            forget_missing(top, place.parent)
             check_out(top, commit, tree, ref, say)
             say("  making a virtual environment")
             pip = new_environment(environment)

@@ -133,9 +133,8 @@ class BackendConformance:
             with environment_of(self.backend):
                 checks = examine(subject)
         except UnsupportedLayer as lacking:
-            pytest.skip(
-                str(lacking)
-            )  # also of a layer that ``layers`` names: of one form of it, as a biased running variance
+            # Also of a layer that ``layers`` names: it may lack one form of it, such as a biased running variance.
+            pytest.skip(str(lacking))
         _report(checks)
 
 

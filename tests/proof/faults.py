@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -32,7 +33,7 @@ from tabulate import tabulate
 
 from tests.proof.holding import KEPT, LEFT, WRONG, Ended, Trial, finished_in, troubles
 from tests.support.site import environment, install, install_misbehaving
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_for
 
 STRIKE = Path(__file__).parents[1] / "support" / "strike"
 DOTS = ("--workload", "dots", "--size", "small", "--backend", "misbehaving", "--precision", "float64", "--phase", "train")
@@ -85,11 +86,13 @@ class Place:
         if self.ordered and not (self.folder / "struck").exists():
             raise MissedError
 
-    def start(self, words: Sequence[str], before: Sequence[str] = (), **how: object) -> subprocess.Popen[bytes]:
-        """Start the command line; what it says on standard error goes to the file ``said``."""
+    def start(
+        self, words: Sequence[str], before: Sequence[str] = (), name: str = "said", **how: object
+    ) -> subprocess.Popen[bytes]:
+        """Start the command line; what it says on standard error goes to the file of that name."""
         (self.folder / "tmp").mkdir(exist_ok=True)
         given = {"cwd": self.folder, "env": self.variables, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-        with (self.folder / "said").open("wb") as said:
+        with (self.folder / name).open("wb") as said:
             return subprocess.Popen([*before, sys.executable, "-m", "bench", *words], **(given | {"stderr": said} | how))
 
     def end(
@@ -221,7 +224,6 @@ def signals(place: Place, number: int) -> None:
         with suppress(ProcessLookupError):
             process.send_signal(one)
     if ignored:
-        time.sleep(0.05)
         place.release()
     # Of a second signal while the first is being handled, the system's own action is as good an end.
     place.end(process, SOME if ignored else {128 + one, -one}, finished)
@@ -267,11 +269,14 @@ def out_of_memory(place: Place, number: int) -> None:
             place.release()
         place.end(process, SOME | {2})
     finally:
-        for _ in range(100):
-            with suppress(OSError):
-                group.rmdir()
-                break
-            time.sleep(0.05)
+        wait_for(lambda: _removed(group))
+
+
+def _removed(group: Path) -> bool:
+    """Whether a cgroup is gone; it stays as long as a process in it is not quite dead."""
+    with suppress(OSError):
+        group.rmdir()
+    return not group.exists()
 
 
 @contextmanager
@@ -292,43 +297,52 @@ def _small_disk(folder: Path, kibibytes: int) -> Iterator[None]:
         shutil.rmtree(kept)
 
 
-def full_disk(place: Place, number: int) -> None:
-    """The disk of results, cache or temporary files is full, from the start or from some stage on."""
+def _on_a_disk(
+    place: Place,
+    number: int,
+    kibibytes: int,
+    spoil: Callable[[Path], None],
+    mend: Callable[[Path], None],
+    killed: bool = False,
+) -> None:
+    """The folder of results, cache or temporary files lies on a disk of that size, which is spoilt while a worker is held at some stage."""
     place.fresh()
     disk = place.folder / ("results", "cache", "tmp")[number % 3]
-    with _small_disk(disk, 400):
+    with _small_disk(disk, kibibytes):
         _at(place, number)
         process = place.start(RUN)
         worker = place.held(process)
         finished = finished_in(place.folder)
-        free = place.rng.choice((0, 0, 1, 2, 4, 6, 8))
+        spoil(disk)
+        if worker is not None:
+            place.release()
+        process.wait(PATIENCE)
+        mend(disk)
+        place.end(process, SOME | {2}, finished, killed)
+
+
+def full_disk(place: Place, number: int) -> None:
+    """The disk of results, cache or temporary files is full, from the start or from some stage on."""
+    free = place.rng.choice((0, 0, 1, 2, 4, 6, 8))
+
+    def fill(disk: Path) -> None:
         with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
             while True:
                 ballast.write(bytes(1024))
         with suppress(OSError):
             os.truncate(disk / "ballast", max(0, (disk / "ballast").stat().st_size - (free << 10)))
-        if worker is not None:
-            place.release()
-        process.wait(PATIENCE)
-        (disk / "ballast").unlink(missing_ok=True)
-        place.end(process, SOME | {2}, finished)
+
+    _on_a_disk(place, number, 400, fill, lambda disk: (disk / "ballast").unlink(missing_ok=True))
 
 
 def read_only(place: Place, number: int) -> None:
     """The folder of results, cache or temporary files can no longer be written to, from some stage on."""
-    place.fresh()
-    disk = place.folder / ("results", "cache", "tmp")[number % 3]
-    with _small_disk(disk, 4000):
-        _at(place, number)
-        process = place.start(RUN)
-        worker = place.held(process)
-        finished = finished_in(place.folder)
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=False, capture_output=True)
-        if worker is not None:
-            place.release()
-        process.wait(PATIENCE)
-        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=False, capture_output=True)
-        place.end(process, SOME | {2}, finished, killed=True)  # what could not be deleted there stays
+
+    def mounted(disk: Path, how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=False, capture_output=True)
+
+    # What could not be deleted there stays, as after a kill.
+    _on_a_disk(place, number, 4000, partial(mounted, how="ro"), partial(mounted, how="rw"), killed=True)
 
 
 def slow_disk(place: Place, number: int) -> None:
@@ -430,20 +444,14 @@ def two_at_once(place: Place, number: int) -> None:
     if worker is None:
         place.end(process, SOME, finished)
         return
-    other = resumed if number % 2 else [*RUN, "-o", "others"]
-    with (place.folder / "other").open("wb") as said:
-        second = place.start([*other, "--wait"] if number % 3 == 0 else other, stderr=said)
-    if number % 3 == 0:
-        time.sleep(0.1)
-        place.release()
-        codes = SOME
-    else:
-        codes = {2}
-        second.wait(PATIENCE)
-        place.release()
-    place.end(process, SOME, finished) if number % 3 else process.wait(PATIENCE)
-    code, words = second.wait(PATIENCE), (place.folder / "other").read_text()
-    place.found += troubles(Ended(place.folder, code, words, finished), codes)
+    other, said = resumed if number % 2 else [*RUN, "-o", "others"], place.folder / "other"
+    waits = number % 3 == 0
+    second = place.start([*other, "--wait"] if waits else other, name=said.name)
+    wait_for(lambda: second.poll() is not None or (waits and "waiting for another run" in said.read_text()))
+    place.release()
+    code = second.wait(PATIENCE)
+    place.end(process, SOME, finished)
+    place.found += troubles(Ended(place.folder, code, said.read_text(), finished), SOME if waits else {2})
 
 
 def log_lines(place: Place, number: int) -> None:
